@@ -1,0 +1,33 @@
+"""Semantic segmentation on Keras 3: from pictures and masks to a trained, measured, deployable model.
+
+The verbs are functions with the names and options of the command line; each is imported when first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from kerseg.data.convert import convert
+    from kerseg.evaluate import evaluate
+    from kerseg.predict import predict
+    from kerseg.training import train
+
+_VERBS = {
+    "convert": "kerseg.data.convert",
+    "evaluate": "kerseg.evaluate",
+    "predict": "kerseg.predict",
+    "train": "kerseg.training",
+}
+_MODULES = ("data", "losses", "metrics", "models", "visualize")
+
+__all__ = ["__version__", *_MODULES, *_VERBS]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _VERBS:
+        return getattr(import_module(_VERBS[name]), name)
+    if name in _MODULES:
+        return import_module(f"kerseg.{name}")
+    raise AttributeError(f"module 'kerseg' has no attribute {name!r}")

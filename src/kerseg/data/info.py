@@ -1,0 +1,149 @@
+"""What a converted data set says of itself: ``dataset.json``, written last, so that its presence means "whole".
+
+    data/camvid/
+        dataset.json               this file
+        train-00000-of-00003.tfrecord ...
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kerseg.errors import DataError
+from kerseg.files import write_text
+
+FILE_NAME = "dataset.json"
+IGNORE_LABEL = 255
+"""The label value that counts neither in the loss nor in the metric, whatever the raw data used for void."""
+
+Colour = tuple[int, int, int]
+"""Red, green and blue, 0 to 255."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One TFRecord file."""
+
+    file: str
+    """Name, relative to the folder of ``dataset.json``."""
+    records: int
+    """Number of picture and label pairs in it."""
+    bytes: int
+    """Size of the file."""
+    sha256: str
+    """Checksum of the file, hexadecimal."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A raw pair that ``--skip-bad`` left out."""
+
+    path: str
+    """The file at fault."""
+    reason: str
+    """What is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of a data set: ``train``, ``val`` or ``test``."""
+
+    shards: tuple[Shard, ...]
+    class_pixels: tuple[int, ...]
+    """Pixels of each class."""
+    class_image_pixels: tuple[int, ...]
+    """For each class, the labelled pixels of all pictures it occurs in (median-frequency weights need it)."""
+    ignored_pixels: int = 0
+    """Pixels that carry the ignore label."""
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def records(self) -> int:
+        """Number of picture and label pairs."""
+        return sum(shard.records for shard in self.shards)
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """Classes, colours, splits and counts of a converted data set.
+
+    Example:
+        >>> info = DatasetInfo.load("data/camvid")
+        >>> info.num_classes, info.splits["train"].records
+        (11, 367)
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    palette: tuple[Colour, ...]
+    """One colour a class, for pictures of labels."""
+    splits: Mapping[str, Split]
+    ignore_label: int = field(default=IGNORE_LABEL)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, the ignore label not counted."""
+        return len(self.class_names)
+
+    def split(self, name: str) -> Split:
+        """Return the split called ``name``.
+
+        Raises:
+            DataError: The data set has no such split; the message lists those it has.
+        """
+        if name not in self.splits:
+            raise DataError(
+                f"Data set {self.name!r} has no split {name!r}. It has: {', '.join(self.splits)}."
+            )
+        return self.splits[name]
+
+    def save(self, folder: Path) -> None:
+        """Write ``dataset.json`` into ``folder``, whole or not at all."""
+        write_text(folder / FILE_NAME, json.dumps(asdict(self), indent=1) + "\n")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "DatasetInfo":
+        """Read ``dataset.json`` from ``folder``.
+
+        Raises:
+            DataError: The folder or the file is missing, is not JSON, or lacks a field.
+        """
+        path = Path(folder) / FILE_NAME
+        if not path.is_file():
+            what = "the folder does not exist" if not path.parent.is_dir() else "the file does not exist"
+            raise DataError(
+                f"{path}: {what}. It is what `kerseg convert` writes last: give the folder it wrote to, "
+                "or convert again if that run did not finish."
+            )
+        try:
+            return cls._from_json(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{path}: not a data set description ({error!r}). Convert again.") from error
+
+    @classmethod
+    def _from_json(cls, values: dict[str, Any]) -> "DatasetInfo":
+        splits = {name: _split_from_json(split) for name, split in values["splits"].items()}
+        return cls(
+            name=values["name"],
+            class_names=tuple(values["class_names"]),
+            palette=as_palette(values["palette"]),
+            splits=splits,
+            ignore_label=values["ignore_label"],
+        )
+
+
+def _split_from_json(values: dict[str, Any]) -> Split:
+    return Split(
+        shards=tuple(Shard(**shard) for shard in values["shards"]),
+        class_pixels=tuple(values["class_pixels"]),
+        class_image_pixels=tuple(values["class_image_pixels"]),
+        ignored_pixels=values["ignored_pixels"],
+        skipped=tuple(Skipped(**entry) for entry in values["skipped"]),
+    )
+
+
+def as_palette(colours: Sequence[Sequence[int]]) -> tuple[Colour, ...]:
+    """Return ``colours`` as tuples of three integers."""
+    return tuple((int(red), int(green), int(blue)) for red, green, blue in colours)

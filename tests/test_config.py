@@ -1,0 +1,105 @@
+"""Options: their checks, and recipes that come back as they went."""
+
+import typing
+from pathlib import Path
+
+import pytest
+
+from kerseg.catalogue import CLASS_WEIGHTS, OPTIMIZERS, SCHEDULES
+from kerseg.config import Augment, TrainConfig, dump, load, override
+from kerseg.errors import ConfigError
+
+
+def test_a_recipe_comes_back_equal(tmp_path: Path) -> None:
+    config = TrainConfig(
+        data_dir=Path("some data"),
+        model="unet",
+        model_options={"width": 16, "dropout": False, "rates": [1, 2.5]},
+        crop_size=(96, 128),
+        augment=Augment(scale=(0.5, 2.0), hue=0.1),
+        learning_rate=1e-5,
+        early_stop=7,
+    )
+    dump(config, tmp_path / "config.yaml", header="First line\n\nlast line")
+    assert (tmp_path / "config.yaml").read_text().startswith("# First line\n#\n# last line\ndata_dir: some data\n")
+    assert load(TrainConfig, tmp_path / "config.yaml") == config
+
+
+def test_an_empty_recipe_holds_the_defaults(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("{}")
+    assert load(TrainConfig, tmp_path / "recipe.yaml") == TrainConfig()
+
+
+def test_scientific_numbers_are_numbers(tmp_path: Path) -> None:
+    # YAML 1.1 reads 1e-3, without a point, as text.
+    (tmp_path / "recipe.yaml").write_text("learning_rate: 1e-3\nweight_decay: 5e-4\n")
+    config = load(TrainConfig, tmp_path / "recipe.yaml")
+    assert (config.learning_rate, config.weight_decay) == (0.001, 0.0005)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epohcs: 3", r"recipe\.yaml: Unknown option: .*epohcs.* Did you mean --epochs\?"),
+        ("epochs: many", r'recipe\.yaml: .*unable to convert "many" into int'),
+        ("optimizer: sdg", r"recipe\.yaml: .*sdg.*Choose from"),
+        ("augment: {scale: [2.0, 0.5]}", r"--augment\.scale takes the smallest and the largest factor"),
+        ("[1, 2]", r"recipe\.yaml: a recipe is a table of `name: value` lines\. Received: \[1, 2\]"),
+        ("a: [", r"recipe\.yaml: not a YAML recipe"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_with_its_path(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "recipe.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load(TrainConfig, tmp_path / "recipe.yaml")
+
+
+def test_a_missing_recipe(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nothing\.yaml: there is no such recipe"):
+        load(TrainConfig, tmp_path / "nothing.yaml")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, r"--epochs must be at least 1\. Received: 0"),
+        ({"batch_size": -1}, r"--batch-size must be at least 1\. Received: -1"),
+        ({"learning_rate": 0.0}, r"--learning-rate must be above 0\. Received: 0\.0"),
+        ({"learning_rate": float("nan")}, r"--learning-rate must be above 0\. Received: nan"),
+        ({"momentum": 1.0}, r"--momentum is 0 or more and below 1\. Received: 1\.0"),
+        ({"crop_size": (0, 5)}, r"--crop-size takes a height and a width of 1 or more"),
+        ({"warmup_epochs": 9.0, "epochs": 3}, r"--warmup-epochs \(9\.0\) is longer than the run \(--epochs 3\)"),
+        ({"early_stop": 0}, r"--early-stop must be at least 1\. Received: 0"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_in_the_words_of_its_flag(options: typing.Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        TrainConfig(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"flip": 1.5}, r"--augment\.flip must be at least 0 and at most 1\. Received: 1\.5"),
+        ({"hue": 0.6}, r"--augment\.hue must be at least 0 and at most 0\.5\. Received: 0\.6"),
+        ({"scale": (0.0, 1.0)}, r"both above 0\. Received: 0\.0 1\.0"),
+    ],
+)
+def test_an_impossible_augmentation_is_refused(options: typing.Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Augment(**options)
+
+
+def test_options_win_and_unknown_ones_are_refused() -> None:
+    assert override(TrainConfig(epochs=3), {"epochs": 5}).epochs == 5
+    with pytest.raises(ConfigError, match=r"There is no option 'epoch'\. Did you mean 'epochs'\?"):
+        override(TrainConfig(), {"epoch": 5})
+
+
+@pytest.mark.parametrize(
+    ("field", "table"),
+    [("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("class_weights", CLASS_WEIGHTS)],
+)
+def test_the_choices_of_an_option_are_the_entries_of_its_table(field: str, table: typing.Any) -> None:
+    choices = set(typing.get_args(typing.get_type_hints(TrainConfig)[field]))
+    assert choices - {"none"} == set(table)

@@ -1,0 +1,33 @@
+"""Tables of names."""
+
+import pytest
+
+from kerseg.catalogue import LOSSES, OPTIMIZERS, SCHEDULES
+from kerseg.errors import ConfigError
+from kerseg.models import MODELS
+from kerseg.registry import Registry, nearest
+
+COLOURS = Registry("colour", {"red": "colorsys:rgb_to_hsv", "green": "colorsys:hsv_to_rgb"}, {"rouge": "red"})
+
+
+def test_aliases_lead_to_the_same_entry() -> None:
+    assert COLOURS.resolve("rouge") == "red"
+    assert COLOURS["rouge"] == "colorsys:rgb_to_hsv"
+    assert list(COLOURS) == ["red", "green"]
+
+
+def test_an_unknown_name_lists_the_known_and_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"There is no colour 'gren'\. Did you mean 'green'\? Known: red, green\."):
+        COLOURS.resolve("gren")
+
+
+def test_no_hint_where_nothing_is_near() -> None:
+    assert nearest("xyz", ["red", "green"]) == ""
+    assert nearest("ENET", ["enet"]) == " Did you mean 'enet'?"
+
+
+@pytest.mark.parametrize("table", [MODELS, LOSSES, OPTIMIZERS, SCHEDULES], ids=lambda table: table.kind)
+def test_every_entry_loads_and_says_what_it_is(table: Registry) -> None:
+    for name in table:
+        assert callable(table.load(name))
+        assert table.summary(name).endswith("."), name
