@@ -10,19 +10,30 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from kerseg.data.convert import convert
-    from kerseg.evaluate import evaluate
-    from kerseg.predict import predict
+    from kerseg.evaluation import evaluate
+    from kerseg.prediction import predict
     from kerseg.training import train
 
 _VERBS = {
     "convert": "kerseg.data.convert",
-    "evaluate": "kerseg.evaluate",
-    "predict": "kerseg.predict",
+    "evaluate": "kerseg.evaluation",
+    "predict": "kerseg.prediction",
     "train": "kerseg.training",
 }
 _MODULES = ("data", "losses", "metrics", "models", "visualize")
 
-__all__ = ["__version__", *_MODULES, *_VERBS]
+__all__ = [
+    "__version__",
+    "convert",
+    "data",
+    "evaluate",
+    "losses",
+    "metrics",
+    "models",
+    "predict",
+    "train",
+    "visualize",
+]
 
 
 def __getattr__(name: str) -> Any:

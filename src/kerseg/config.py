@@ -114,7 +114,7 @@ class TrainConfig:
     early_stop: int | None = None
     """Stop after this many epochs without a better mean IoU; default: never."""
     save_minutes: float = 5.0
-    """Minutes between two saves of the training state within an epoch; the end of an epoch saves in any case."""
+    """Minutes between two saves of the training state within an epoch; its end saves in any case."""
     previews: int = 4
     """Number of validation pictures in the previews."""
     seed: int = 0
@@ -195,7 +195,9 @@ def override(config: Config, options: Mapping[str, Any]) -> Config:
     names = [entry.name for entry in dataclasses.fields(config)]  # type: ignore[arg-type]
     for name in options:
         if name not in names:
-            raise ConfigError(f"There is no option {name!r}.{nearest(name, names)} Known: {', '.join(names)}.")
+            raise ConfigError(
+                f"There is no option {name!r}.{nearest(name, names)} Known: {', '.join(names)}."
+            )
     return dataclasses.replace(config, **options)  # type: ignore[type-var]
 
 
@@ -208,7 +210,9 @@ def dump(config: Any, path: Path, *, header: str, leave_out: tuple[str, ...] = (
         header: Comment lines for its top, without ``#``.
         leave_out: Fields that do not belong to what a rerun repeats.
     """
-    values = _plain({name: value for name, value in dataclasses.asdict(config).items() if name not in leave_out})
+    values = _plain(
+        {name: value for name, value in dataclasses.asdict(config).items() if name not in leave_out}
+    )
     kept = {name: value for name, value in values.items() if value is not None and value != {}}
     comment = "".join(f"# {line}".rstrip() + "\n" for line in header.splitlines())
     write_text(path, comment + yaml.safe_dump(kept, sort_keys=False, allow_unicode=True))
@@ -237,7 +241,12 @@ def _flag(name: str) -> str:
 
 
 def _check_range(
-    flag: str, value: float, *, least: float | None = None, above: float | None = None, most: float | None = None
+    flag: str,
+    value: float,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
 ) -> None:
     """Refuse a number outside its range, in the words of its flag. NaN is outside every range."""
     rules = {
@@ -246,5 +255,7 @@ def _check_range(
         "at most": (most, most is None or value <= most),
     }
     if not all(held for _, held in rules.values()):
-        wanted = " and ".join(f"{words} {bound:g}" for words, (bound, _) in rules.items() if bound is not None)
+        wanted = " and ".join(
+            f"{words} {bound:g}" for words, (bound, _) in rules.items() if bound is not None
+        )
         raise ConfigError(f"{flag} must be {wanted}. Received: {value}.")

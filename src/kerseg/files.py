@@ -18,12 +18,13 @@ def whole(path: Path) -> Iterator[Path]:
         ...     temporary.write_text("{}")
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=f".partial{path.suffix}")
+    suffix = f".partial{path.suffix}"
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=suffix)
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
-        # mkstemp makes files for their owner alone; what the user keeps follows the umask like any other file.
+        # mkstemp makes files for their owner alone; what the user keeps follows the umask like others.
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     finally:

@@ -44,7 +44,9 @@ class CrossEntropy(keras.losses.Loss):
     ):
         super().__init__(name=name, **kwargs)
         weights = None if class_weights is None else [float(weight) for weight in class_weights]
-        if weights is not None and (not np.all(np.isfinite(weights)) or min(weights) < 0 or max(weights) == 0):
+        if weights is not None and (
+            not np.all(np.isfinite(weights)) or min(weights) < 0 or max(weights) == 0
+        ):
             raise ConfigError(
                 f"Class weights are finite, 0 or more, and at least one is above 0. Received: {weights}."
             )

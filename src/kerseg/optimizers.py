@@ -72,7 +72,7 @@ def sgd(
 def adam(
     learning_rate: Any, variables: Sequence[Any], *, weight_decay: float, momentum: float
 ) -> keras.optimizers.Optimizer:
-    """Return Adam (Kingma and Ba 2015) with L2 in the gradient; ``momentum`` is sgd's and has no part here."""
+    """Return Adam (Kingma and Ba 2015) with L2 in the gradient; ``momentum`` has no part in it."""
     return Adam(learning_rate, l2=weight_decay)
 
 

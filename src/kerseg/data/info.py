@@ -1,8 +1,8 @@
-"""What a converted data set says of itself: ``dataset.json``, written last, so that its presence means "whole".
+"""What a converted data set says of itself: ``dataset.json``, written last: where it is, all is.
 
-    data/camvid/
-        dataset.json               this file
-        train-00000-of-00003.tfrecord ...
+data/camvid/
+    dataset.json               this file
+    train-00000-of-00003.tfrecord ...
 """
 
 import json
