@@ -67,5 +67,5 @@ def write_tiny_dataset(folder: Path, *, train: int = 10, val: int = 4) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A converted data set: 10 training and 4 validation pairs of 32x40, three classes, some ignored pixels."""
+    """A converted data set: 10 training and 4 validation pairs of 32x40, three classes and ignored pixels."""
     return write_tiny_dataset(tmp_path_factory.mktemp("tiny") / "data")

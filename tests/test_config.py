@@ -21,7 +21,11 @@ def test_a_recipe_comes_back_equal(tmp_path: Path) -> None:
         early_stop=7,
     )
     dump(config, tmp_path / "config.yaml", header="First line\n\nlast line")
-    assert (tmp_path / "config.yaml").read_text().startswith("# First line\n#\n# last line\ndata_dir: some data\n")
+    assert (
+        (tmp_path / "config.yaml")
+        .read_text()
+        .startswith("# First line\n#\n# last line\ndata_dir: some data\n")
+    )
     assert load(TrainConfig, tmp_path / "config.yaml") == config
 
 
@@ -68,7 +72,10 @@ def test_a_missing_recipe(tmp_path: Path) -> None:
         ({"learning_rate": float("nan")}, r"--learning-rate must be above 0\. Received: nan"),
         ({"momentum": 1.0}, r"--momentum is 0 or more and below 1\. Received: 1\.0"),
         ({"crop_size": (0, 5)}, r"--crop-size takes a height and a width of 1 or more"),
-        ({"warmup_epochs": 9.0, "epochs": 3}, r"--warmup-epochs \(9\.0\) is longer than the run \(--epochs 3\)"),
+        (
+            {"warmup_epochs": 9.0, "epochs": 3},
+            r"--warmup-epochs \(9\.0\) is longer than the run \(--epochs 3\)",
+        ),
         ({"early_stop": 0}, r"--early-stop must be at least 1\. Received: 0"),
     ],
 )

@@ -55,7 +55,7 @@ def test_the_loss_is_rebuilt_from_its_config() -> None:
 
 @pytest.mark.parametrize("weights", [(1.0, -1.0), (0.0, 0.0), (1.0, math.nan), (1.0, math.inf)])
 def test_impossible_weights_are_refused(weights: tuple[float, ...]) -> None:
-    with pytest.raises(ConfigError, match="finite, 0 or more, and at least one is above 0. Received"):
+    with pytest.raises(ConfigError, match=r"finite, 0 or more, and at least one is above 0\. Received"):
         CrossEntropy(weights)
 
 

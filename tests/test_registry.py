@@ -17,7 +17,9 @@ def test_aliases_lead_to_the_same_entry() -> None:
 
 
 def test_an_unknown_name_lists_the_known_and_the_nearest() -> None:
-    with pytest.raises(ConfigError, match=r"There is no colour 'gren'\. Did you mean 'green'\? Known: red, green\."):
+    with pytest.raises(
+        ConfigError, match=r"There is no colour 'gren'\. Did you mean 'green'\? Known: red, green\."
+    ):
         COLOURS.resolve("gren")
 
 

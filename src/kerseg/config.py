@@ -159,7 +159,7 @@ def load(kind: type[Config], path: Path) -> Config:
     reader = cyclopts.App(config=recipe_file(path), result_action="return_value")
 
     @reader.default
-    def build(*, config: Annotated[kind | None, Parameter(name="*")] = None) -> Config:
+    def build(*, config: Annotated[kind | None, Parameter(name="*")] = None) -> Config:  # type: ignore[valid-type]
         return config if config is not None else kind()
 
     try:

@@ -20,7 +20,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
     Args:
         name: What was given.
-        known: What would have been allowed.
+        known: What would have been allowed; of two that differ in case alone, the later is the answer.
 
     Returns:
         ``" Did you mean 'enet'?"``, with its leading space, or ``""``.
@@ -73,7 +73,7 @@ class Registry(Mapping[str, str]):
         """
         name = self.aliases.get(name, name)
         if name not in self._entries:
-            hint = nearest(name, [*self._entries, *self.aliases])
+            hint = nearest(name, [*self.aliases, *self._entries])
             raise ConfigError(f"There is no {self.kind} {name!r}.{hint} Known: {', '.join(self._entries)}.")
         return name
 

@@ -1,0 +1,5 @@
+"""``python -m kerseg``: the command line."""
+
+from kerseg.cli import run
+
+run()

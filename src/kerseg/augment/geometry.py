@@ -1,0 +1,167 @@
+"""Scale, window and flip: drawn once, before anything is decoded, and used on image and label.
+
+"Scale the picture by s, pad it to the crop's size, cut a crop at random, flip it" touches every pixel of the
+picture and then throws most of them away. The same crop comes from its source window alone, which is the
+crop's size divided by s: decode that window, resize it, and pad where the scaled picture is smaller.
+
+    height of the picture           |----------------------------------|
+    Span.start, Span.length              |==============|                    decoded
+    Span.before, Span.out, Span.total  |..|==================|....|          resized, padded
+
+The window is made of whole source pixels. Image and label are resized from the same window to the same size
+with pixel centres at one half, the image bilinearly and the label to the nearest: whatever the scale, a label
+pixel is the label of the source pixel nearest to the point that the image shows there.
+"""
+
+import math
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from kerseg.augment import rng
+from kerseg.config import Augment
+
+FILL = (124, 117, 104)
+"""RGB of padding: ImageNet's mean, which the normalisations inside the models turn to about 0, the value that
+convolutions pad with. DeepLab pads with it too:
+https://github.com/tensorflow/models/blob/master/research/deeplab/input_preprocess.py"""
+
+
+class Span(NamedTuple):
+    """One axis: ``length`` source pixels from ``start`` on become ``out`` of ``total`` target pixels."""
+
+    start: tf.Tensor
+    length: tf.Tensor
+    before: tf.Tensor
+    """Target pixels of padding before the picture."""
+    out: tf.Tensor
+    total: tf.Tensor
+
+
+class Window(NamedTuple):
+    """Which part of a picture becomes which part of the crop."""
+
+    rows: Span
+    columns: Span
+    flip: tf.Tensor
+    """Scalar bool: left and right change places."""
+
+
+def draw(
+    seed: tf.Tensor, size: tuple[tf.Tensor, tf.Tensor], crop_size: tuple[int, int] | None, augment: Augment
+) -> Window:
+    """Draw scale, position and flip for one picture.
+
+    On each axis every position is equally likely: the window lies anywhere inside the picture or, where the
+    scaled picture is smaller than the crop, the picture lies anywhere inside the crop. There is no padding
+    where the picture is large enough.
+
+    Args:
+        seed: (2,) int64; the same seed gives the same window.
+        size: The picture's (height, width), pixels.
+        crop_size: The crop's (height, width), pixels; None takes the whole scaled picture.
+        augment: The ranges of ``scale`` and ``flip``.
+
+    Returns:
+        The window, all its members scalar int32 tensors (``flip``: bool).
+
+    Example:
+        >>> window = draw((0, 1), (1024, 2048), (512, 512), Augment(scale=(0.5, 2.0)))
+        >>> resize_image(image[window.rows.start :][: window.rows.length], window)
+    """
+    scale = _draw_scale(seed, augment)
+    height, width = crop_size or (None, None)
+    return Window(
+        rows=_draw_span(seed, "rows", size[0], height, scale),
+        columns=_draw_span(seed, "columns", size[1], width, scale),
+        flip=rng.uniform(seed, "flip", 0.0, 1.0) < augment.flip,
+    )
+
+
+def resize_image(source: tf.Tensor, window: Window) -> tf.Tensor:
+    """Resize the decoded window bilinearly and flip it.
+
+    Args:
+        source: (rows.length, columns.length, 3), any number type.
+        window: From `draw`.
+
+    Returns:
+        (rows.out, columns.out, 3) float32, not yet padded.
+    """
+    # Not source[:, ::-1], which takes as long as decoding the label.
+    source = tf.cond(window.flip, lambda: tf.reverse(source, [1]), lambda: source)
+    # Half-pixel centres and no antialiasing: the definition the papers' frameworks and OpenCV share.
+    resized = tf.image.resize(source, [window.rows.out, window.columns.out], "bilinear")
+    return tf.cast(resized, tf.float32)  # An unchanged size comes back in the source's type.
+
+
+def resize_label(label: tf.Tensor, window: Window) -> tf.Tensor:
+    """Cut the window out of the label, resize it to the nearest pixel and flip it.
+
+    Args:
+        label: (height, width), the whole picture's label.
+        window: From `draw`.
+
+    Returns:
+        (rows.out, columns.out), of the label's type, not yet padded; no value that is not in ``label``.
+    """
+    rows, columns = _nearest(window.rows), _nearest(window.columns)
+    columns = tf.cond(window.flip, lambda: columns[::-1], lambda: columns)
+    return tf.gather(tf.gather(label, rows), columns, axis=1)
+
+
+def pad(image: tf.Tensor, label: tf.Tensor, window: Window, ignore_label: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Place image and label in the crop, the image on `FILL`, the label on the ignore label.
+
+    Args:
+        image: (rows.out, columns.out, 3) uint8.
+        label: (rows.out, columns.out) uint8.
+        window: From `draw`.
+        ignore_label: Padding of the label.
+
+    Returns:
+        (rows.total, columns.total, 3) and (rows.total, columns.total).
+    """
+    margins = [[span.before, span.total - span.out - span.before] for span in (window.rows, window.columns)]
+    fill = tf.constant(FILL, tf.uint8)
+
+    def padded() -> tuple[tf.Tensor, tf.Tensor]:
+        # tf.pad knows one constant for all channels; uint8 wraps around, so the shift by FILL is exact.
+        around = tf.pad(image - fill, [*margins, [0, 0]]) + fill
+        return around, tf.pad(label, margins, constant_values=ignore_label)
+
+    image, label = tf.cond(tf.reduce_any(tf.stack(margins) > 0), padded, lambda: (image, label))
+    return image, label
+
+
+def _draw_scale(seed: tf.Tensor, augment: Augment) -> tf.Tensor:
+    low, high = augment.scale
+    if augment.scale_step == 0.0:
+        return rng.uniform(seed, "scale", low, high)
+    # A millionth of a step forgives (2.0 - 0.5) / 0.1 = 14.999...
+    steps = math.floor((high - low) / augment.scale_step + 1e-6)
+    return low + augment.scale_step * tf.cast(rng.integer(seed, "scale", steps + 1), tf.float32)
+
+
+def _draw_span(seed: tf.Tensor, name: str, size: tf.Tensor, crop: int | None, scale: tf.Tensor) -> Span:
+    size = tf.convert_to_tensor(size, tf.int32)
+    scaled = _at_least_one(tf.cast(size, tf.float32) * scale)
+    if crop is None:
+        zero = tf.zeros_like(size)
+        return Span(zero, size, zero, scaled, scaled)
+    wanted = _at_least_one(crop / scale)
+    length = tf.minimum(wanted, size)
+    out = tf.where(wanted <= size, crop, tf.minimum(scaled, crop))
+    # Room to move is either in the picture or in the crop, never in both, so one draw serves.
+    room, margin = size - length, crop - out
+    position = rng.integer(seed, name, tf.maximum(room, margin) + 1)
+    return Span(tf.minimum(position, room), length, tf.minimum(position, margin), out, tf.constant(crop))
+
+
+def _at_least_one(pixels: tf.Tensor) -> tf.Tensor:
+    return tf.maximum(tf.cast(tf.floor(pixels + 0.5), tf.int32), 1)
+
+
+def _nearest(span: Span) -> tf.Tensor:
+    """Return the source index of each target pixel: the one that (i + 1/2) length / out falls into."""
+    return span.start + (2 * tf.range(span.out) + 1) * span.length // (2 * span.out)

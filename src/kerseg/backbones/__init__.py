@@ -1,0 +1,1 @@
+"""Trunks shared by architectures: image -> features, keyed by stride. Keras only."""

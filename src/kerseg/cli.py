@@ -1,0 +1,216 @@
+"""The command line: one verb, one typed function.
+
+Options, their help and their types are those of the function and its dataclasses. Keras and TensorFlow take
+seconds to import, so they are imported inside the verbs: help and a refused option answer at once.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import cyclopts
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+from kerseg import __version__
+from kerseg.catalogue import LOSSES, OPTIMIZERS, SCHEDULES
+from kerseg.config import TrainConfig, recipe_file
+from kerseg.data.convert import ConvertOptions
+from kerseg.data.sources import SOURCES
+from kerseg.errors import ConfigError, KersegError
+from kerseg.models import MODELS
+from kerseg.quiet import import_tensorflow
+
+TABLES = {
+    "models": MODELS,
+    "sources": SOURCES,
+    "losses": LOSSES,
+    "optimizers": OPTIMIZERS,
+    "schedules": SCHEDULES,
+}
+
+app = cyclopts.App(
+    name="kerseg",
+    version=__version__,
+    help="Semantic segmentation on Keras 3: from pictures and masks to a trained, measured model.\n\n"
+    "Every verb takes --debug, which shows the traceback of an error.",
+    default_parameter=Parameter(negative=()),
+    result_action="return_value",
+)
+
+
+@app.command
+def quickstart(output: Path = Path("kerseg-quickstart")) -> int:
+    """Draw a small data set, convert it, train on it, evaluate and predict: the whole way in one command.
+
+    Needs no network and no data, and takes a few minutes on a laptop.
+
+    Args:
+        output: Folder to make.
+    """
+    import_tensorflow()
+    from kerseg.quickstart import quickstart
+
+    quickstart(output)
+    return 0
+
+
+@app.command(name="list")
+def list_names(
+    what: Literal["models", "sources", "losses", "optimizers", "schedules"] | None = None, /
+) -> int:
+    """List what there is to choose from.
+
+    Args:
+        what: One table; default: all of them.
+    """
+    for title in [what] if what else TABLES:
+        table = Table(title=title, title_justify="left", show_header=False, box=None)
+        for name in TABLES[title]:
+            table.add_row(name, TABLES[title].summary(name))
+        Console().print(table)
+    return 0
+
+
+def _recipe(app: cyclopts.App, commands: tuple[str, ...], arguments: cyclopts.ArgumentCollection) -> None:
+    """Let the file that RECIPE names fill the options that no flag gave."""
+    for argument in arguments:
+        if argument.name == "RECIPE" and argument.tokens:
+            recipe_file(Path(argument.tokens[0].value))(app, commands, arguments)
+
+
+@app.command(config=_recipe)
+def train(
+    recipe: Path | None = None,
+    /,
+    *,
+    resume: Path | None = None,
+    config: Annotated[TrainConfig | None, Parameter(name="*")] = None,
+) -> int:
+    """Train a model: kerseg train [RECIPE.yaml] --data-dir DIR --model enet --epochs 50 --output runs/NAME.
+
+    Flags win over the recipe. Ctrl-C stops after the step in progress and saves.
+
+    Args:
+        recipe: YAML file of options, named as the flags are with _ for -.
+        resume: Run folder to go on with; it takes no other option.
+        config: Everything else.
+    """
+    if resume is not None and (recipe is not None or config is not None):
+        raise ConfigError("--resume repeats the run's own options: give it alone.")
+    import_tensorflow()
+    from kerseg.training import train
+
+    if resume is not None:
+        result = train(resume=resume)
+    else:
+        config = config or TrainConfig()
+        result = train(**{field.name: getattr(config, field.name) for field in fields(config)})
+    return 0 if result.finished else 130
+
+
+@app.command
+def evaluate(
+    model: Path, /, *, data_dir: Path, split: str = "val", batch_size: int = 4, output: Path | None = None
+) -> int:
+    """Score a model on a data set, at the labels' own size.
+
+    Args:
+        model: Run folder, or .keras file.
+        data_dir: Folder of the converted data, with its dataset.json.
+        split: Split to score on.
+        batch_size: Pictures predicted at a time; they are grouped by size.
+        output: JSON file to write; default: report/SPLIT.json in the run folder, or beside the model file.
+    """
+    import_tensorflow()
+    from kerseg.evaluation import evaluate
+    from kerseg.tables import scores_table
+
+    scores = evaluate(model, data_dir, split=split, batch_size=batch_size, output=output)
+    Console().print(scores_table(scores))
+    return 0
+
+
+@app.command
+def predict(
+    model: Path, inputs: list[str], /, *, output: Path, batch_size: int = 1, alpha: float = 0.5
+) -> int:
+    """Predict pictures: index PNG, colour PNG and overlay with a legend.
+
+    Args:
+        model: Run folder, or .keras file.
+        inputs: Pictures, folders of pictures, or glob patterns.
+        output: Folder to write to; names and sub-folders are kept.
+        batch_size: Pictures predicted at a time.
+        alpha: Strength of the colours in the overlay, 0 to 1.
+    """
+    import_tensorflow()
+    from kerseg.prediction import predict
+
+    report = predict(model, inputs, output=output, batch_size=batch_size, alpha=alpha)
+    return 1 if report.failed else 0
+
+
+convert = cyclopts.App(name="convert", help="Convert a raw data set into TFRecord shards and a dataset.json.")
+app.command(convert)
+
+
+def _convert_command(source_class: Any) -> Callable[..., int]:
+    """Return the command that converts with one source: its options are the fields of the source's class."""
+
+    def command(
+        *,
+        source: Annotated[source_class, Parameter(name="*")],
+        options: Annotated[ConvertOptions, Parameter(name="*")],
+    ) -> int:
+        from kerseg.data.convert import convert
+
+        convert(source, **{field.name: getattr(options, field.name) for field in fields(options)})
+        return 0
+
+    command.__doc__ = source_class.__doc__
+    if all(field.default is not MISSING for field in fields(source_class)):
+        # cyclopts wants the default of a group of options none of which is required.
+        command.__kwdefaults__ = {"source": source_class()}
+    return command
+
+
+for _name in SOURCES:
+    convert.command(_convert_command(SOURCES.load(_name)), name=_name)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: The words after ``kerseg``; default: those of this process.
+
+    Returns:
+        0; 1 where data or a model file is at fault; 2 where an option is; 130 after Ctrl-C.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    try:
+        result = app([word for word in words if word != "--debug"], exit_on_error=False)
+    except cyclopts.CycloptsError:
+        return 2  # cyclopts has printed what is wrong and what is near
+    except KersegError as error:
+        if debug:
+            raise
+        Console(stderr=True).print("[bold red]error:[/]", end=" ")
+        print(error, file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        print("Interrupted.", file=sys.stderr)
+        return 130
+    return result if isinstance(result, int) else 0
+
+
+def run() -> None:
+    """Run the command line and leave the process with its exit code."""
+    sys.exit(main())

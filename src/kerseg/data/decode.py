@@ -1,0 +1,117 @@
+"""From the bytes in a record to pixels: the whole picture, or a window of it.
+
+Pictures come out as Pillow decodes them: PNG exactly, and JPEG too, because the accurate DCT costs no more than
+TensorFlow's default, the fast one. Grey becomes RGB, alpha is dropped, 16 bits become the upper 8, a GIF gives
+its first picture. Anything wrong is an error that begins with the shard and the record.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from kerseg.data.records import RAW
+
+Fields = dict[str, tf.Tensor]
+"""What `kerseg.data.records.parse` returns, and ``origin``: shard and record, for messages."""
+
+
+class Region(NamedTuple):
+    """A rectangle of source pixels."""
+
+    top: tf.Tensor
+    left: tf.Tensor
+    height: tf.Tensor
+    width: tf.Tensor
+
+
+def decode_image(fields: Fields, region: Region | None = None) -> tf.Tensor:
+    """Decode the picture of a record; of a JPEG, no more than the region needs.
+
+    Args:
+        fields: One record.
+        region: What to decode; None for the whole picture.
+
+    Returns:
+        (region.height, region.width, 3) uint8, RGB.
+
+    Raises:
+        tf.errors.InvalidArgumentError: Damaged bytes, or not the size that the record says.
+    """
+    encoded = fields["image"]
+    top, left, height, width = region or Region(0, 0, fields["height"], fields["width"])
+
+    def jpeg() -> tf.Tensor:
+        source = _of_size(encoded, tf.image.extract_jpeg_shape(encoded), "picture", fields)
+        return tf.image.decode_and_crop_jpeg(
+            source, [top, left, height, width], channels=3, dct_method="INTEGER_ACCURATE"
+        )
+
+    def other() -> tf.Tensor:
+        pixels = tf.cond(fields["format"] == RAW, lambda: _bare(encoded, 3, fields), lambda: _to_rgb(encoded))
+        pixels = _of_size(pixels, tf.shape(pixels), "picture", fields)
+        return pixels[top : top + height, left : left + width]
+
+    image = tf.cond(tf.io.is_jpeg(encoded), jpeg, other)
+    image.set_shape([None, None, 3])
+    return image
+
+
+def decode_label(fields: Fields) -> tf.Tensor:
+    """Decode the label of a record.
+
+    Args:
+        fields: One record.
+
+    Returns:
+        (height, width) uint8, class indices.
+
+    Raises:
+        tf.errors.InvalidArgumentError: Not an 8-bit grey PNG, or not of the picture's size.
+    """
+    encoded = fields["label"]
+
+    def png() -> tf.Tensor:
+        # Bytes 24 and 25 are bit depth and colour type. Anything but 8-bit grey decodes without a murmur, to
+        # other numbers: a palette's colours turned grey, or 4-bit values stretched to 255.
+        header = tf.strings.substr(tf.strings.substr(encoded, 0, 26) + b"\0" * 26, 24, 2)
+        source = _require(encoded, header == b"\x08\x00", fields, "the label is not an 8-bit grey PNG")
+        return tf.io.decode_png(source, channels=1)
+
+    label = tf.cond(fields["format"] == RAW, lambda: _bare(encoded, 1, fields), png)
+    label = _of_size(label, tf.shape(label), "label", fields)[..., 0]
+    label.set_shape([None, None])
+    return label
+
+
+def _to_rgb(encoded: tf.Tensor) -> tf.Tensor:
+    def png() -> tf.Tensor:
+        return tf.io.decode_png(encoded, channels=3)
+
+    def bmp_or_gif() -> tf.Tensor:
+        # The BMP decoder does not convert channels: grey broadcasts to three, and of four the last is alpha.
+        pixels = tf.io.decode_image(encoded, expand_animations=False)[..., :3]
+        return tf.broadcast_to(pixels, tf.concat([tf.shape(pixels)[:2], [3]], 0))
+
+    return tf.cond(tf.strings.substr(encoded, 0, 4) == b"\x89PNG", png, bmp_or_gif)
+
+
+def _bare(encoded: tf.Tensor, channels: int, fields: Fields) -> tf.Tensor:
+    shape = tf.stack([fields["height"], fields["width"], channels])
+    fits = tf.strings.length(encoded) == tf.reduce_prod(shape)
+    return tf.reshape(
+        tf.io.decode_raw(_require(encoded, fits, fields, "pixels do not match the size"), tf.uint8), shape
+    )
+
+
+def _of_size(value: tf.Tensor, shape: tf.Tensor, what: str, fields: Fields) -> tf.Tensor:
+    expected = tf.stack([fields["height"], fields["width"]])
+    sizes = [tf.strings.reduce_join(tf.as_string(size), separator="x") for size in (shape[:2], expected)]
+    message = tf.strings.join([f"the {what} is ", sizes[0], " (height x width), the record says ", sizes[1]])
+    return _require(value, tf.reduce_all(shape[:2] == expected), fields, message)
+
+
+def _require(value: tf.Tensor, condition: tf.Tensor, fields: Fields, message: str | tf.Tensor) -> tf.Tensor:
+    """Return ``value`` once ``condition`` is known to hold."""
+    report = tf.strings.join([fields["origin"], ": ", message, "."])
+    with tf.control_dependencies([tf.debugging.Assert(condition, [report])]):
+        return tf.identity(value)

@@ -1,0 +1,160 @@
+"""The record format, written and read in this one file.
+
+A record is a ``tf.train.Example`` with the keys of DeepLab's converters, so records made for DeepLab are read
+as they are:
+https://github.com/tensorflow/models/blob/master/research/deeplab/datasets/build_data.py
+
+    image/encoded                      the original bytes of the picture, never encoded again
+    image/filename                     the example's name
+    image/format                       jpeg, png, bmp or gif
+    image/height image/width           pixels
+    image/channels                     of the file; whatever it is, the pipeline decodes to RGB
+    image/segmentation/class/encoded   PNG, 8-bit grey: one class index a pixel, 255 = ignore
+    image/segmentation/class/format    png
+
+Read, but not written, are the records of the TensorFlow 1 toolkits, with the keys ``height width image_raw
+mask_raw``: the pixels themselves, (height, width, 3) and (height, width) uint8.
+"""
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+RAW = "raw"
+"""The ``format`` that `parse` gives to a record of bare pixels."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One picture with its label, as it lies in a shard."""
+
+    name: str
+    """Unique within the split; predictions and reports use it as a file name."""
+    image: bytes
+    """The picture's file, as it was."""
+    image_format: str
+    """``"jpeg"``, ``"png"``, ``"bmp"`` or ``"gif"``."""
+    height: int
+    """Pixels."""
+    width: int
+    """Pixels."""
+    channels: int
+    """Channels of the picture's file: 1, 3 or 4."""
+    label: bytes
+    """PNG, 8-bit grey, of the same height and width: class indices, 255 = ignore."""
+
+
+def serialize(record: Record) -> bytes:
+    """Return ``record`` as the bytes of a ``tf.train.Example``.
+
+    Example:
+        >>> with tf.io.TFRecordWriter("train-00000-of-00001.tfrecord") as writer:
+        ...     writer.write(serialize(record))
+    """
+    features = {
+        "image/encoded": _bytes(record.image),
+        "image/filename": _bytes(record.name.encode()),
+        "image/format": _bytes(record.image_format.encode()),
+        "image/height": _integer(record.height),
+        "image/width": _integer(record.width),
+        "image/channels": _integer(record.channels),
+        "image/segmentation/class/encoded": _bytes(record.label),
+        "image/segmentation/class/format": _bytes(b"png"),
+    }
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    # Deterministic, so that the same pictures give the same shard and the same checksum.
+    return bytes(example.SerializeToString(deterministic=True))
+
+
+def encode_label(label: NDArray[np.uint8]) -> bytes:
+    """Return a label as the PNG a record holds: 8-bit grey, rows unfiltered.
+
+    Decoding its label is the dearest part of reading a training crop. PNG's row filters help photographs, but
+    make flat regions no smaller and twice as slow to decode (2048x1024, 19 classes: 2.4 ms and 75 KB
+    unfiltered, 4.7 ms and 83 KB as Pillow writes it), and no common writer turns them off for grey pictures.
+
+    Args:
+        label: (height, width) uint8, class indices, 255 = ignore.
+
+    Returns:
+        A PNG file.
+
+    Raises:
+        ValueError: Not (height, width) uint8.
+
+    Example:
+        >>> encode_label(np.zeros((2, 3), np.uint8))[1:4]
+        b'PNG'
+    """
+    if label.ndim != 2 or label.dtype != np.uint8:
+        raise ValueError(f"A label is (height, width) uint8. Received: {label.shape} {label.dtype}.")
+    height, width = label.shape
+    rows = np.pad(label, ((0, 0), (1, 0)))  # Each row begins with its filter's number: 0, none.
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 7)), (b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_png_chunk(*chunk) for chunk in chunks)
+
+
+def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Read one record of either format; nothing is decoded yet.
+
+    Args:
+        serialized: A scalar string: one ``tf.train.Example``.
+
+    Returns:
+        Scalars: ``name``, ``image``, ``format`` and ``label`` (strings), ``height`` and ``width`` (int32).
+        For bare pixels ``format`` is ``"raw"``, and ``image`` and ``label`` are the pixels' bytes.
+
+    Example:
+        >>> tf.data.TFRecordDataset("train-00000-of-00001.tfrecord").map(parse)
+    """
+    text, number = tf.io.FixedLenFeature([], tf.string, ""), tf.io.FixedLenFeature([], tf.int64, 0)
+    found = tf.io.parse_single_example(
+        serialized,
+        {
+            "image/encoded": text,
+            "image/filename": text,
+            "image/format": text,
+            "image/height": number,
+            "image/width": number,
+            "image/segmentation/class/encoded": text,
+            "image_raw": text,
+            "mask_raw": text,
+            "height": number,
+            "width": number,
+        },
+    )
+
+    def pick(image: str, label: str, prefix: str, form: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {
+            "name": found["image/filename"],
+            "image": found[image],
+            "format": form,
+            "height": tf.cast(found[prefix + "height"], tf.int32),
+            "width": tf.cast(found[prefix + "width"], tf.int32),
+            "label": found[label],
+        }
+
+    # tf.cond hands the strings on, tf.where would copy them.
+    fields: dict[str, tf.Tensor] = tf.cond(
+        tf.strings.length(found["image_raw"]) > 0,
+        lambda: pick("image_raw", "mask_raw", "", tf.constant(RAW)),
+        lambda: pick("image/encoded", "image/segmentation/class/encoded", "image/", found["image/format"]),
+    )
+    return fields
+
+
+def _png_chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def _bytes(value: bytes) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+
+def _integer(value: int) -> tf.train.Feature:
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))

@@ -1,0 +1,15 @@
+"""Raw data sets that `kerseg convert` reads: one file each, and one line in `SOURCES`.
+
+A source is a frozen dataclass that follows `kerseg.data.sources.base.Source`: its fields are its options on
+the command line. Importing one costs no TensorFlow.
+"""
+
+from kerseg.registry import Registry
+
+SOURCES = Registry(
+    "source",
+    {
+        "camvid": "kerseg.data.sources.camvid:CamVid",
+        "folder": "kerseg.data.sources.folder:Folder",
+    },
+)

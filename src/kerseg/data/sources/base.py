@@ -1,0 +1,231 @@
+"""What a source is, and the parts that several sources share.
+
+A new data set is one file like ``camvid.py`` and one line in ``SOURCES``. Its dataclass says where the files
+are (`splits`), what the classes are (`classes`) and how to read one label (`read_label`): a picture of
+indices, a colour picture, polygons, a ``.mat`` file. Checking, counting and writing are `convert`'s.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kerseg.data.info import IGNORE_LABEL, Colour
+from kerseg.data.pictures import BadFileError, colour_codes, describe_colours, describe_counts
+from kerseg.errors import DataError
+
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+# Labels saved as JPEG cannot be used, but are listed, so that they are reported as such and not as missing.
+LABEL_SUFFIXES = (".png", ".bmp", ".gif", ".tif", ".tiff", ".jpg", ".jpeg")
+
+Label = NDArray[np.uint8]
+"""``(height, width)``: class index, 255 = ignore."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A picture and its label, either of which may be missing: that is reported, not raised."""
+
+    name: str
+    """Unique within the split; with ``/`` where the files lie in sub-folders."""
+    image: Path | None
+    label: Path | None
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The classes of a data set, in the order of their indices."""
+
+    names: tuple[str, ...]
+    palette: tuple[Colour, ...]
+    """One colour a class."""
+    void_colours: tuple[Colour, ...] = ()
+    """Colours of pixels to ignore, for labels saved as colours."""
+
+
+class Source(Protocol):
+    """A raw data set: a frozen dataclass whose fields are its options, with a line of help under each.
+
+    Instances are pickled, once for each worker process.
+    """
+
+    @property
+    def name(self) -> str:
+        """Default name of the converted data set; ``""`` if only its user can name it."""
+
+    @property
+    def classes(self) -> Classes:
+        """Names and colours of the classes."""
+
+    def splits(self) -> dict[str, list[Pair]]:
+        """Return the pairs of each split, in the order in which they are written.
+
+        Raises:
+            DataError: The files are not where they must be.
+        """
+
+    def read_label(self, path: Path) -> Label:
+        """Return the class index of each pixel, 255 where it is to be ignored.
+
+        Raises:
+            DataError: The label cannot be used; the path comes first.
+        """
+
+
+def pair_folders(images: Path, labels: Path, *, label_tail: str = "") -> list[Pair]:
+    """Pair the pictures of one folder with the labels of another by relative path without suffix.
+
+    Args:
+        images: Folder of pictures, searched with its sub-folders.
+        labels: Folder of labels.
+        label_tail: Ending of the labels' names that the pictures' lack: ``"_mask"``.
+
+    Returns:
+        Pairs sorted by name. A file without partner has a pair of its own. Several files of one name, such
+        as ``a.jpg`` and ``a.png``, each have one, all with that name.
+
+    Raises:
+        DataError: A folder is missing, or has no pictures.
+
+    Example:
+        >>> pair_folders(Path("images"), Path("masks"))[0]
+        Pair(name='lyon/0001', image=Path('images/lyon/0001.jpg'), label=Path('masks/lyon/0001.png'))
+    """
+    for folder in (images, labels):
+        if not folder.is_dir():
+            raise DataError(f"{folder}: no such folder.")
+    found: dict[str, tuple[list[Path], list[Path]]] = defaultdict(lambda: ([], []))
+    for name, path in _named_files(images, PICTURE_SUFFIXES):
+        found[name][0].append(path)
+    for name, path in _named_files(labels, LABEL_SUFFIXES):
+        found[name.removesuffix(label_tail)][1].append(path)
+    pairs = []
+    for name, (pictures, masks) in sorted(found.items()):
+        for i in range(max(len(pictures), len(masks))):
+            pairs.append(Pair(name, _nth(pictures, i), _nth(masks, i)))
+    return pairs
+
+
+def map_values(
+    path: Path,
+    values: NDArray[np.integer],
+    table: Mapping[int, int],
+    *,
+    advise: Callable[[list[int]], str] = lambda unique: "",
+) -> Label:
+    """Turn a label's own values into class indices.
+
+    Args:
+        path: The label's file, for messages.
+        values: ``(height, width)``.
+        table: Value in the file -> class index, or 255 for pixels to ignore.
+        advise: Given all values of the label, says what to do if some are not in ``table``.
+
+    Raises:
+        BadFileError: The label holds other values; they are listed with their pixel counts.
+
+    Example:
+        >>> map_values(Path("mask.png"), np.array([[0, 255]]), {0: 0, 255: 1})
+        array([[0, 1]], dtype=uint8)
+    """
+    if values.dtype == np.uint8:
+        counts = np.bincount(values.ravel(), minlength=256)
+        unique = np.flatnonzero(counts)
+        counts = counts[unique]
+    else:
+        unique, counts = np.unique(values, return_counts=True)
+    unknown = np.array([value not in table for value in unique.tolist()])
+    if unknown.any():
+        raise BadFileError(
+            path,
+            f"value outside the classes: {describe_counts(unique[unknown], counts[unknown])}. "
+            f"Known: {_ranges(table)}. {advise(unique.tolist())}".rstrip(),
+        )
+    known = np.array([table[value] for value in unique.tolist()], np.uint8)
+    if values.dtype != np.uint8:
+        return np.asarray(known[np.searchsorted(unique, values)])
+    lookup = np.zeros(256, np.uint8)
+    lookup[unique] = known
+    return np.asarray(lookup[values])
+
+
+def map_colours(path: Path, colours: NDArray[np.uint8], classes: Classes, *, advice: str = "") -> Label:
+    """Turn a colour-coded label into class indices.
+
+    Args:
+        path: The label's file, for messages.
+        colours: ``(height, width, 3)``, RGB.
+        classes: Their palette and void colours are the colours allowed.
+        advice: What to do about other colours.
+
+    Raises:
+        BadFileError: The label holds other colours; they are listed with their pixel counts.
+    """
+    known = np.array([*classes.palette, *classes.void_colours], np.uint8)
+    indices = np.array([*range(len(classes.palette)), *[IGNORE_LABEL] * len(classes.void_colours)], np.uint8)
+    codes = colour_codes(known)
+    order = np.argsort(codes)
+    codes, indices = codes[order], indices[order]
+    pixels = colour_codes(colours)
+    places = np.searchsorted(codes, pixels).clip(max=len(codes) - 1)
+    unknown = codes[places] != pixels
+    if unknown.any():
+        raise BadFileError(
+            path,
+            f"colour outside the palette: {describe_colours(colours[unknown])}.{' ' * bool(advice)}{advice}",
+        )
+    return np.asarray(indices[places])
+
+
+def _named_files(folder: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
+    """Yield name (relative path without suffix) and path of each file with one of ``suffixes``."""
+    found = False
+    for path in _files(folder):
+        if path.suffix.lower() in suffixes:
+            found = True
+            yield path.relative_to(folder).with_suffix("").as_posix(), path
+    if not found:
+        raise DataError(f"{folder}: no files that end in {' '.join(suffixes)}.")
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield all files below ``folder``, also through links; none that are hidden (``._a.png``, ``.git``)."""
+    seen = set()
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=_unreadable):
+        # A link to a folder above would lead round in circles.
+        real = os.path.realpath(parent)
+        folders[:] = [] if real in seen else sorted(name for name in folders if not name.startswith("."))
+        if real not in seen:
+            yield from (Path(parent, name) for name in sorted(files) if not name.startswith("."))
+        seen.add(real)
+
+
+def _unreadable(error: OSError) -> None:
+    # `os.walk` would pass over a folder that it may not read, and its pictures would be missing unnoticed.
+    raise DataError(f"{error.filename}: unreadable: {error.strerror}.") from error
+
+
+def _nth(paths: list[Path], index: int) -> Path | None:
+    """Return ``paths[index]``, the last path if there are fewer, None if there are none."""
+    return paths[min(index, len(paths) - 1)] if paths else None
+
+
+def _ranges(table: Mapping[int, int]) -> str:
+    """Return ``"0 to 10, 255 (ignored)"`` for the values of ``table``."""
+    parts: list[list[int]] = []
+    for value in sorted(table):
+        # A run goes on while the value is the next one and has the same meaning, class or ignored.
+        ignored = table[value] == IGNORE_LABEL
+        if parts and value == parts[-1][1] + 1 and ignored == (table[parts[-1][1]] == IGNORE_LABEL):
+            parts[-1][1] = value
+        else:
+            parts.append([value, value])
+    return ", ".join(
+        (f"{low}" if low == high else f"{low} to {high}") + " (ignored)" * (table[low] == IGNORE_LABEL)
+        for low, high in parts
+    )

@@ -1,0 +1,223 @@
+"""Any data set that is a folder of pictures and a folder of labels: your own, most likely.
+
+A label is a picture of the same name and size: grey or indexed colour (its values are the classes, or what
+``--label-values`` says), or colours (``--palette`` says which colour is which class).
+"""
+
+import itertools
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+import numpy as np
+from cyclopts import Parameter
+from PIL import Image
+
+from kerseg.data.info import IGNORE_LABEL
+from kerseg.data.pictures import BadFileError, label_values, read_label
+from kerseg.data.sources.base import Classes, Label, Pair, map_colours, map_values, pair_folders
+from kerseg.data.sources.palettes import default_palette, read_names, read_palette
+from kerseg.errors import ConfigError, DataError
+
+_GLANCE = 8
+"""Labels looked at to say what the classes might be."""
+_MANY = 64
+"""More values than this in one label, most of them not classes, are no list of classes."""
+
+_SEVERAL = Parameter(consume_multiple=True)
+"""One flag takes all words that follow it: ``--class-names road car``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder:
+    """Folders of pictures and of labels; the two are matched by file name, sub-folders included."""
+
+    train_image_path: Path | None = None
+    """Folder of the training pictures: jpg, png, bmp, gif, tif or webp."""
+    train_label_path: Path | None = None
+    """Folder of their labels: png, bmp, gif or tif, each named like its picture."""
+    val_image_path: Path | None = None
+    """Folder of the validation pictures."""
+    val_label_path: Path | None = None
+    """Folder of their labels."""
+    test_image_path: Path | None = None
+    """Folder of the test pictures."""
+    test_label_path: Path | None = None
+    """Folder of their labels."""
+    class_names: Annotated[tuple[str, ...], _SEVERAL] = ()
+    """Names of the classes in the order of their values, or a text file with one name on each line."""
+    palette: Annotated[tuple[str, ...], _SEVERAL] = ()
+    """Colour of each class: a file (R G B or #rrggbb on each line, then the class name; 'ignore' for colours
+    to leave out), the name of a source, or the colours themselves: '#000000' '#800000'."""
+    label_values: Annotated[tuple[int, ...], _SEVERAL] = ()
+    """Values of the classes in grey labels, in the order of the class names; by default 0 1 2 and so on."""
+    ignore_values: Annotated[tuple[int, ...] | None, _SEVERAL] = None
+    """Values in grey labels that stand for no class; by default 255, unless it is one of the label values."""
+    label_tail: str = ""
+    """Ending of the labels' names that the pictures' lack: _mask if a.jpg belongs to a_mask.png."""
+
+    name: ClassVar[str] = ""
+
+    @cached_property
+    def classes(self) -> Classes:
+        """Names and colours as given; colours of PASCAL VOC if none are.
+
+        Raises:
+            ConfigError: There are no names, or as many names, colours and values as do not fit each other.
+        """
+        given = read_palette(self.palette) if self.palette else Classes((), ())
+        names = read_names(self.class_names) or given.names
+        if not names:
+            raise ConfigError(f"--class-names is missing. {self._what_labels_hold(given)}")
+        if len(names) > IGNORE_LABEL:
+            raise ConfigError(
+                f"At most {IGNORE_LABEL} classes fit into 8-bit labels. Received: {len(names)} names."
+            )
+        palette = given.palette or default_palette(len(names))
+        if len(palette) != len(names):
+            raise ConfigError(
+                f"--palette has {len(palette)} colours for {len(names)} classes. Give one colour for each "
+                "class, and in a palette file the name 'ignore' to each colour that is none."
+            )
+        if len({*palette, *given.void_colours}) < len(palette) + len(given.void_colours):
+            raise ConfigError("--palette gives one colour to two classes. Each needs its own.")
+        self._values(len(names))
+        return Classes(names, palette, given.void_colours)
+
+    def splits(self) -> dict[str, list[Pair]]:
+        """Return the pairs of each split that was given.
+
+        Raises:
+            ConfigError: No split was given, or half of one.
+            DataError: A folder is missing or empty, or the names of pictures and labels do not fit.
+        """
+        given = {
+            "train": (self.train_image_path, self.train_label_path),
+            "val": (self.val_image_path, self.val_label_path),
+            "test": (self.test_image_path, self.test_label_path),
+        }
+        if not any(path for folders in given.values() for path in folders):
+            raise ConfigError("Give --train-image-path and --train-label-path, and the same for val.")
+        missing = []
+        for split, folders in given.items():
+            options = f"--{split}-image-path", f"--{split}-label-path"
+            if (folders[0] is None) != (folders[1] is None):
+                here, absent = options if folders[0] else options[::-1]
+                raise ConfigError(f"{here} needs {absent}: pictures and labels come in pairs.")
+            missing += [
+                f"{folder}: no such folder ({option})."
+                for folder, option in zip(folders, options, strict=True)
+                if folder is not None and not folder.is_dir()
+            ]
+        if missing:
+            raise DataError("\n".join(missing))
+        return {
+            split: self._pairs(images, labels)
+            for split, (images, labels) in given.items()
+            if images and labels
+        }
+
+    def read_label(self, path: Path) -> Label:
+        """Return the class index of each pixel, from values or from colours.
+
+        Raises:
+            BadFileError: Not a label of these classes.
+        """
+        image = read_label(path)
+        if self._is_colour_coded(image):
+            advice = "Add it to --palette; in a palette file, call it 'ignore' if it is no class."
+            if image.mode == "P":
+                advice += " Or leave out --palette, to take the indices of this indexed picture."
+            return map_colours(path, np.asarray(image.convert("RGB")), self.classes, advice=advice)
+        values = label_values(path, image, advice="Give --palette with the colour of each class.")
+        if image.mode == "1" and 255 in self._table and 1 not in self._table:
+            # The same mask saved with 1 bit or with 8 must not differ: white is 1 here and 255 there.
+            values = values * np.uint8(255)
+        return map_values(path, values, self._table, advise=_advise)
+
+    @cached_property
+    def _table(self) -> dict[int, int]:
+        return self._values(len(self.classes.names))
+
+    def _values(self, count: int) -> dict[int, int]:
+        """Return value of a grey label -> class index or 255, for ``count`` classes."""
+        ignored = self.ignore_values
+        if ignored is None:
+            ignored = () if IGNORE_LABEL in self.label_values else (IGNORE_LABEL,)
+        values = self.label_values or tuple(
+            itertools.islice((value for value in itertools.count() if value not in ignored), count)
+        )
+        if len(values) != count:
+            raise ConfigError(
+                f"--label-values has {len(values)} values for {count} classes. Give one for each."
+            )
+        if len({*values, *ignored}) < len(values) + len(ignored):
+            raise ConfigError(
+                "--label-values and --ignore-values name a value twice. It can mean only one thing."
+            )
+        return {value: index for index, value in enumerate(values)} | dict.fromkeys(ignored, IGNORE_LABEL)
+
+    def _is_colour_coded(self, image: Image.Image) -> bool:
+        """Whether pixels are colours of the palette; those of a grey label are if the whole palette is."""
+        if not self.palette or image.mode not in ("L", "P", "RGB"):
+            return False
+        colours = self.classes.palette + self.classes.void_colours
+        return image.mode != "L" or all(len(set(colour)) == 1 for colour in colours)
+
+    def _pairs(self, images: Path, labels: Path) -> list[Pair]:
+        if images.samefile(labels):
+            raise ConfigError(
+                f"{images}: holds pictures and labels at once. Move the labels to a folder of their own."
+            )
+        pairs = pair_folders(images, labels, label_tail=self.label_tail)
+        if not any(pair.image and pair.label for pair in pairs) and (tail := _common_tail(pairs)):
+            raise DataError(
+                f"{labels}: no label is named like its picture: the labels' names end in {tail!r}. "
+                f"Give --label-tail {tail}."
+            )
+        return pairs
+
+    def _what_labels_hold(self, given: Classes) -> str:
+        """Return the advice that follows "no class names": what to give, judged by a few labels."""
+        if given.palette:
+            return f"Give one for each of the {len(given.palette)} colours of --palette."
+        paths = [pair.label for pairs in self.splits().values() for pair in pairs if pair.label]
+        looked_at = paths[:: max(1, len(paths) // _GLANCE)][:_GLANCE]
+        values: set[int] = set()
+        for path in looked_at:
+            try:
+                values.update(np.unique(label_values(path, read_label(path))).tolist())
+            except BadFileError as error:
+                if error.reason.startswith("colour label"):
+                    return (
+                        f"Labels are colours: give --palette, a file of lines like '128 64 128 road'. {error}"
+                    )
+        held = (
+            f"{len(looked_at)} of {len(paths)} labels hold the values {', '.join(map(str, sorted(values)))}."
+        )
+        if values <= {0, 255}:
+            return f"{held} If they are masks, give --class-names background object --label-values 0 255."
+        return (
+            f"{held} Give one name for each value from 0 on, such as --class-names road car; 255 is ignored."
+        )
+
+
+def _advise(unique: list[int]) -> str:
+    """Return what to do about a label of these values, some of which are outside the classes."""
+    if set(unique) <= {0, 255}:
+        return "Only 0 and 255 occur, as in a mask of two classes: give --label-values 0 255."
+    if len(unique) > _MANY:
+        return f"{len(unique)} values in one label come from smooth scaling or JPEG: save it from its source."
+    return "Name a class for it in --class-names, map it with --label-values, or give it to --ignore-values."
+
+
+def _common_tail(pairs: list[Pair]) -> str | None:
+    """Return the ending that turns the names of most pictures into those of labels, if there is one."""
+    images = sorted(pair.name for pair in pairs if pair.image)
+    labels = {pair.name for pair in pairs if pair.label}
+    for label in sorted(labels):
+        tail = label.removeprefix(images[0])
+        if tail != label and 2 * sum(image + tail in labels for image in images) > len(images):
+            return tail
+    return None

@@ -1,0 +1,142 @@
+"""Which pictures to predict, and what to call each result."""
+
+import glob
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from kerseg.errors import DataError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+"""What counts as a picture in a folder. A file that is named itself may be called anything."""
+SOFTWARE = "kerseg predict"
+"""Under "Software" in every PNG that `kerseg predict` writes: its results are not pictures to predict."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """One picture to predict."""
+
+    path: Path
+    result: PurePath
+    """Relative path of its results, ``"city/a.png"``, below each kind's folder."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A picture, or what was given as one, without a result."""
+
+    path: Path
+    reason: str
+
+
+def collect(given: Sequence[str | Path]) -> tuple[list[Input], list[Failure]]:
+    """Find the pictures that are meant, each once, and give every result a name of its own.
+
+    A file is itself; a folder stands for the pictures in it at any depth, hidden ones left out; a pattern
+    (``*``, ``?``, ``[]``, ``**`` for any depth) for what it matches. Results of earlier predictions are
+    left out.
+
+    A result is called like its picture, with the suffix ``.png``, in the same sub-folder of the given folder.
+    Where that would be one name for two pictures, both keep their own suffix (``a.jpg.png``, ``a.png.png``);
+    where that is one name too, both take the folders in which they differ (``left/a.png``, ``right/a.png``).
+
+    Args:
+        given: Files, folders and patterns.
+
+    Returns:
+        The pictures, in the order given and sorted within a folder, and what of ``given`` stands for nothing.
+
+    Raises:
+        DataError: There is no picture at all; the message lists what was given.
+    """
+    found: dict[Path, tuple[Path, PurePath]] = {}
+    failures: list[Failure] = []
+    for item in given:
+        pictures = [(path, name) for path, name in _expand(item) if not is_result(path)]
+        if not pictures:
+            failures.append(Failure(Path(item), _why_nothing(Path(item))))
+        for path, name in pictures:
+            # Not resolve(): behind two links with two names there may be one file.
+            found.setdefault(Path(os.path.normpath(path.absolute())), (path, name))
+    if not found:
+        lines = [f"{failure.path}: {failure.reason}" for failure in failures]
+        raise DataError("\n".join(["There is no picture to predict. Received:", *(lines or ["nothing"])]))
+    results = _distinct(list(found), [name for _, name in found.values()])
+    return [Input(path, result) for (path, _), result in zip(found.values(), results, strict=True)], failures
+
+
+def is_result(path: Path) -> bool:
+    """Return whether ``path`` is a PNG that `kerseg predict` wrote."""
+    try:
+        with path.open("rb") as file:
+            # The chunk tEXt is the second of such a file, after 33 bytes of signature and header.
+            return b"tEXtSoftware\0" + SOFTWARE.encode() in file.read(256)
+    except OSError:
+        return False
+
+
+def _expand(item: str | Path) -> Iterable[tuple[Path, PurePath]]:
+    """Return the files that ``item`` stands for, each with its name relative to what was given."""
+    path = Path(item)
+    if path.is_dir():
+        return _pictures_in(path)
+    if path.exists():
+        return [(path, PurePath(path.name))]
+    # Names are kept from the first part that is a pattern: of "data/*/left/*.jpg", "city/left/a.jpg".
+    fixed = path
+    while glob.has_magic(str(fixed)):
+        fixed = fixed.parent
+    if fixed == path:
+        return []
+    files: list[Path] = []
+    for match in sorted(fixed.glob(str(path.relative_to(fixed)))):
+        files += [file for file, _ in _pictures_in(match)] if match.is_dir() else [match]
+    return _shown([(file, file.relative_to(fixed)) for file in files])
+
+
+def _pictures_in(folder: Path) -> list[tuple[Path, PurePath]]:
+    files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file()]
+    return _shown([(path, path.relative_to(folder)) for path in files])
+
+
+def _shown(pairs: list[tuple[Path, PurePath]]) -> list[tuple[Path, PurePath]]:
+    """Leave out what is hidden: thumbnails and half-written files of other programs."""
+    return [(path, name) for path, name in pairs if not any(part.startswith(".") for part in name.parts)]
+
+
+def _why_nothing(path: Path) -> str:
+    if path.is_dir():
+        return "a folder without pictures"
+    if path.exists():
+        return "a result of kerseg predict, not a picture"
+    return "a pattern that matches no file" if glob.has_magic(str(path)) else "does not exist"
+
+
+def _distinct(paths: Sequence[Path], names: Sequence[PurePath]) -> list[PurePath]:
+    """Return one result name a picture, no two alike even where upper and lower case are the same."""
+    common = Path(os.path.commonpath([path.parent for path in paths]))
+    below = [PurePath(path.relative_to(common)) for path in paths]
+    forms: list[Callable[[int], PurePath]] = [
+        lambda i: _as_png(names[i]),
+        lambda i: names[i].with_name(names[i].name + ".png"),
+        lambda i: _as_png(below[i]),
+        lambda i: below[i].with_name(below[i].name + ".png"),
+    ]
+    levels = [0] * len(paths)
+    while True:
+        results = [forms[level](i) for i, level in enumerate(levels)]
+        groups: dict[str, list[int]] = defaultdict(list)
+        for i, result in enumerate(results):
+            groups[str(result).casefold()].append(i)
+        clashing = [i for group in groups.values() if len(group) > 1 for i in group if levels[i] < 3]
+        if not clashing:
+            return results
+        for i in clashing:
+            levels[i] += 1
+
+
+def _as_png(name: PurePath) -> PurePath:
+    return name.with_suffix(".png") if name.suffix.lower() in SUFFIXES else name.with_name(name.name + ".png")

@@ -1,0 +1,68 @@
+"""Any picture file as the array that a model takes. NumPy and Pillow."""
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from kerseg.data.pictures import BadFileError, decode, read_bytes
+
+_ADVICE = "Save it as 8-bit RGB or grey."
+
+
+def read_picture(path: Path) -> NDArray[np.uint8]:
+    """Read a picture for prediction, upright, as the training pipeline would see it.
+
+    Grey becomes RGB, alpha is dropped, 16 bits become the upper 8 (as in TensorFlow's PNG decoder), CMYK and
+    palettes become RGB, of several frames the first is taken, and EXIF's orientation is applied.
+
+    Args:
+        path: JPEG, PNG, BMP, GIF, TIFF, WebP or what else Pillow reads; the content decides, not the suffix.
+
+    Returns:
+        RGB, uint8 (height, width, 3).
+
+    Raises:
+        BadFileError: Unreadable, truncated, damaged, too large, or of pixels that 8-bit RGB cannot hold.
+
+    Example:
+        >>> read_picture(Path("telephone.jpg")).shape    # stored lying on its side, shown upright
+        (4032, 3024, 3)
+    """
+    data = read_bytes(path)
+    try:
+        image = decode(path, data)
+    except BadFileError as error:
+        # A raw data set may hold no animations; here the first frame will do, at which Pillow opens a file.
+        if not error.reason.startswith("several frames"):
+            raise
+        image = Image.open(io.BytesIO(data))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd metadata; they name no file
+        return np.asarray(_rgb(path, _upright(image)), np.uint8)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    # Metadata that cannot be read turns nothing. Pillow raises whatever it stumbles on.
+    except Exception:
+        return image
+
+
+def _rgb(path: Path, image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        values = np.asarray(image)
+        if values.size and not 0 <= values.min() <= values.max() < 2**16:
+            raise BadFileError(path, f"unusable picture: 32-bit pixels outside 0 to 65535. {_ADVICE}")
+        # Pillow's own conversion clips at 255: nearly all of a 16-bit picture would be white.
+        return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise BadFileError(path, f"unusable picture: floating-point pixels. {_ADVICE}")
+    try:
+        return image.convert("RGB")
+    except (OSError, ValueError) as error:
+        raise BadFileError(path, f"unusable picture: {error}. {_ADVICE}") from error

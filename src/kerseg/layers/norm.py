@@ -1,0 +1,59 @@
+"""Batch normalisation with TensorFlow's fused kernel."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("kerseg")
+class BatchNorm(keras.layers.BatchNormalization):
+    """``keras.layers.BatchNormalization``, several times faster on TensorFlow: same weights, same numbers.
+
+    Keras composes mean, variance and normalisation from a dozen passes over the features. TensorFlow has one
+    kernel for all of it and one for its gradient, which this calls for images, ``(batch, height, width,
+    channels)``; on other backends, and with options the kernel does not know, Keras's own code runs.
+
+    Example:
+        >>> BatchNorm(momentum=0.9)(keras.ops.ones((2, 8, 8, 16)), training=True).shape
+        (2, 8, 8, 16)
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Normalise; in training with the batch's statistics, which also move the running ones."""
+        if not self._fusible(inputs, mask):
+            return super().call(inputs, training=training, mask=mask)
+        import tensorflow as tf
+
+        learning = bool(training) and self.trainable
+        unused = tf.zeros([0])
+        normalized, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=self.gamma,
+            offset=self.beta,
+            mean=unused if learning else self.moving_mean,
+            variance=unused if learning else self.moving_variance,
+            epsilon=self.epsilon,
+            is_training=learning,
+        )
+        if learning:
+            # The kernel returns the unbiased variance, n / (n - 1) times what it normalises with; Keras keeps
+            # the biased one.
+            n = ops.cast(tf.size(inputs) // inputs.shape[-1], "float32")
+            variance *= ops.maximum(n - 1, 1) / n
+            for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+                moving.assign(moving * self.momentum + value * (1 - self.momentum))
+        return ops.cast(normalized, self.compute_dtype)
+
+    def _fusible(self, inputs: Any, mask: Any) -> bool:
+        return (
+            keras.backend.backend() == "tensorflow"
+            and len(inputs.shape) == 4
+            and self.axis in (-1, 3)
+            and self.center
+            and self.scale
+            and not self.renorm
+            and not self.synchronized
+            and mask is None
+            and keras.backend.standardize_dtype(inputs.dtype) in ("float32", "float16", "bfloat16")
+        )

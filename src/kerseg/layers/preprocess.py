@@ -1,0 +1,57 @@
+"""The input normalisations: they live inside the models, so that training, serving and export agree."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+VGG_MEAN = (123.68, 116.78, 103.94)
+"""Mean RGB value of ILSVRC as TF-Slim's and Keras's VGG16 subtract it, in 0..255
+(https://github.com/google-research/tf-slim/blob/1287b1e/tf_slim/nets/vgg.py)."""
+
+
+@keras.saving.register_keras_serializable("kerseg")
+class Normalize(keras.layers.Layer):
+    """``(image - mean) * scale``, in float32 whatever the precision policy and the image's type.
+
+    bfloat16 has eight significant bits: subtracting the mean in it would already cost a grey level, so the
+    first layer that casts down is the one after this.
+
+    Args:
+        mean: One number, or one for each channel, in the image's unit (0 to 255).
+        scale: What the difference is multiplied with: ``1 / 255`` brings 0..255 to 0..1.
+        name: The layer's name.
+
+    Example:
+        >>> Normalize(mean=VGG_MEAN)(image)         # VGG16
+        >>> Normalize(scale=1 / 255)(image)         # 0..1
+    """
+
+    def __init__(
+        self,
+        *,
+        mean: float | Sequence[float] = 0.0,
+        scale: float = 1.0,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        kwargs["dtype"] = "float32"
+        super().__init__(name=name, **kwargs)
+        self.mean = mean if isinstance(mean, int | float) else tuple(mean)
+        self.scale = scale
+
+    def call(self, image: Any) -> Any:
+        """Normalise ``(..., channels)``, any number type; returns float32 of the same shape."""
+        image = ops.cast(image, "float32")
+        if self.mean:
+            image = image - ops.convert_to_tensor(self.mean, "float32")
+        return image * self.scale if self.scale != 1.0 else image
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return ``input_shape``."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what rebuilds the layer."""
+        return {**super().get_config(), "mean": self.mean, "scale": self.scale}

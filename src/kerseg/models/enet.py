@@ -1,0 +1,194 @@
+"""ENet: real-time segmentation with 0.36 million parameters.
+
+A. Paszke, A. Chaurasia, S. Kim, E. Culurciello: ENet: A Deep Neural Network Architecture for Real-Time
+Semantic Segmentation, 2016, https://arxiv.org/abs/1606.02147. Where the text leaves a choice, this follows
+the authors' Torch code (https://github.com/e-lab/ENet-training, commit f762144,
+train/models/{encoder,decoder}.lua): a bias on each 3x3 convolution and on no other but the last, nothing
+between the two halves of an asymmetric one, PReLU per channel in the encoder, plain ReLU and no dropout in
+the decoder.
+"""
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from kerseg.errors import ConfigError
+from kerseg.layers.activation import PReLU
+from kerseg.layers.conv import PointwiseConv
+from kerseg.layers.dropout import SpatialDropout
+from kerseg.layers.norm import BatchNorm
+from kerseg.layers.pad import CropLike, PadToMultiple, ZeroChannels
+from kerseg.layers.preprocess import Normalize
+from kerseg.layers.unpool import MaxPoolWithIndex, MaxUnpool
+
+
+def enet(
+    *, num_classes: int, input_shape: tuple[int | None, int | None, int] = (None, None, 3), width: int = 16
+) -> keras.Model:
+    """Build ENet.
+
+    Images are divided by 255 inside, as in the authors' training, and padded at the bottom and right with
+    zeros to a multiple of 8; the logits are cropped to the image's own size.
+
+    Args:
+        num_classes: Classes, at least 1.
+        input_shape: ``(height, width, channels)`` of the image, RGB 0 to 255; ``None`` for any size.
+        width: Channels after the initial block; all others follow (4x and 8x). The paper's is 16.
+
+    Returns:
+        A model ``(batch, height, width, 3) -> (batch, height, width, num_classes)`` of float32 logits, with
+        362,948 + 65 * num_classes trainable parameters at width 16.
+
+    Raises:
+        ConfigError: ``width`` is not a multiple of 4, or not above the image's channels.
+
+    Example:
+        >>> model = enet(num_classes=11)
+        >>> model(keras.ops.zeros((1, 360, 480, 3))).shape
+        (1, 360, 480, 11)
+    """
+    if width % 4 or width <= input_shape[2]:
+        raise ConfigError(
+            f"width is {width}; enet takes a multiple of 4 above the image's {input_shape[2]} channels."
+        )
+    image = keras.Input(input_shape, name="image")
+    x = Normalize(scale=1 / 255, name="normalize")(image)
+    x = PadToMultiple(8, name="pad")(x)
+
+    x = _initial(x, width)
+    half = x
+
+    x, index1 = _downsampling(x, 4 * width, dropout=0.01, name="bottleneck1_0")
+    for i in range(1, 5):
+        x = _bottleneck(x, 4 * width, dropout=0.01, name=f"bottleneck1_{i}")
+    quarter = x
+
+    x, index2 = _downsampling(x, 8 * width, dropout=0.1, name="bottleneck2_0")
+    for stage in (2, 3):
+        for i, options in enumerate(_CONTEXT, start=1):
+            x = _bottleneck(x, 8 * width, dropout=0.1, name=f"bottleneck{stage}_{i}", **options)
+
+    x = _upsampling(x, index2, quarter, 4 * width, name="bottleneck4_0")
+    for i in (1, 2):
+        x = _bottleneck(x, 4 * width, decoder=True, name=f"bottleneck4_{i}")
+
+    x = _upsampling(x, index1, half, width, name="bottleneck5_0")
+    x = _bottleneck(x, width, decoder=True, name="bottleneck5_1")
+
+    x = layers.Conv2DTranspose(num_classes, 2, strides=2, dtype="float32", name="logits")(x)
+    x = CropLike(dtype="float32", name="crop")(x, image)
+    return keras.Model(image, x, name="enet")
+
+
+_CONTEXT: tuple[dict[str, Any], ...] = (
+    {},
+    {"dilation": 2},
+    {"asymmetric": True},
+    {"dilation": 4},
+    {},
+    {"dilation": 8},
+    {"asymmetric": True},
+    {"dilation": 16},
+)
+"""Stages 2 and 3, which differ only in stage 2's downsampling (table 1)."""
+
+
+def _initial(x: Any, width: int) -> Any:
+    """Half the size: a strided convolution and a pooling of the image side by side (figure 2a)."""
+    channels = x.shape[-1]
+    convolved = layers.Conv2D(width - channels, 3, strides=2, name="initial_conv")(
+        _pad_before(x, "initial_pad")
+    )
+    pooled = layers.MaxPooling2D(2, name="initial_pool")(x)
+    x = layers.Concatenate(name="initial_concat")([convolved, pooled])
+    return _norm_activation(x, "initial")
+
+
+def _bottleneck(
+    x: Any,
+    channels: int,
+    *,
+    dilation: int = 1,
+    asymmetric: bool = False,
+    dropout: float = 0.0,
+    decoder: bool = False,
+    name: str,
+) -> Any:
+    """A residual block that keeps size and channels (figure 2b)."""
+    internal = channels // 4
+    y = _project(x, internal, f"{name}_reduce", decoder=decoder)
+    if asymmetric:
+        y = layers.Conv2D(internal, (5, 1), padding="same", use_bias=False, name=f"{name}_conv_5x1")(y)
+        y = layers.Conv2D(internal, (1, 5), padding="same", use_bias=False, name=f"{name}_conv_1x5")(y)
+    else:
+        y = layers.Conv2D(internal, 3, padding="same", dilation_rate=dilation, name=f"{name}_conv")(y)
+    y = _norm_activation(y, f"{name}_conv", decoder=decoder)
+    return _expand_and_add(x, y, channels, dropout, name, decoder=decoder)
+
+
+def _downsampling(x: Any, channels: int, *, dropout: float, name: str) -> tuple[Any, Any]:
+    """Half the size, more channels; also returns where the maxima were, for the decoder."""
+    internal = channels // 4
+    y = layers.Conv2D(internal, 2, strides=2, use_bias=False, name=f"{name}_reduce")(x)
+    y = _norm_activation(y, f"{name}_reduce")
+    y = layers.Conv2D(internal, 3, padding="same", name=f"{name}_conv")(y)
+    y = _norm_activation(y, f"{name}_conv")
+    pooled, index = MaxPoolWithIndex(name=f"{name}_pool")(x)
+    missing = channels - x.shape[-1]
+    main = ZeroChannels(missing, name=f"{name}_zeros")(pooled)
+    return _expand_and_add(main, y, channels, dropout, name), index
+
+
+def _upsampling(x: Any, index: Any, like: Any, channels: int, *, name: str) -> Any:
+    """Twice the size, fewer channels: values go back to where the encoder's maxima were."""
+    internal = channels // 4
+    y = _project(x, internal, f"{name}_reduce", decoder=True)
+    y = layers.Conv2DTranspose(internal, 3, strides=2, name=f"{name}_conv")(y)
+    # Torch's full convolution with pad 1 and adj 1: 2n + 1 pixels without the first.
+    y = CropLike(offset=1, name=f"{name}_crop")(y, like)
+    y = _norm_activation(y, f"{name}_conv", decoder=True)
+    main = PointwiseConv(channels, name=f"{name}_main")(x)
+    main = _norm(main, f"{name}_main")
+    main = MaxUnpool(name=f"{name}_unpool")(main, index, like)
+    return _expand_and_add(main, y, channels, 0.0, name, decoder=True)
+
+
+def _project(x: Any, channels: int, name: str, *, decoder: bool) -> Any:
+    """1x1 convolution without bias, batch norm, activation."""
+    x = PointwiseConv(channels, name=name)(x)
+    return _norm_activation(x, name, decoder=decoder)
+
+
+def _expand_and_add(
+    main: Any, y: Any, channels: int, dropout: float, name: str, *, decoder: bool = False
+) -> Any:
+    """The end of each block: back to ``channels``, spatial dropout, sum with the main branch, activation."""
+    y = PointwiseConv(channels, name=f"{name}_expand")(y)
+    y = _norm(y, f"{name}_expand")
+    if dropout:
+        y = SpatialDropout(dropout, name=f"{name}_dropout")(y)
+    return _activation(layers.Add(name=f"{name}_add")([main, y]), name, decoder=decoder)
+
+
+def _norm_activation(x: Any, name: str, *, decoder: bool = False) -> Any:
+    return _activation(_norm(x, name), name, decoder=decoder)
+
+
+def _norm(x: Any, name: str) -> Any:
+    # Torch's defaults: epsilon 1e-3, and a running mean that keeps 0.9 at each step.
+    return BatchNorm(momentum=0.9, epsilon=1e-3, name=f"{name}_norm")(x)
+
+
+def _activation(x: Any, name: str, *, decoder: bool) -> Any:
+    if decoder:
+        return layers.ReLU(name=f"{name}_relu")(x)
+    return PReLU(
+        alpha_initializer=keras.initializers.Constant(0.25), shared_axes=[1, 2], name=f"{name}_prelu"
+    )(x)
+
+
+def _pad_before(x: Any, name: str) -> Any:
+    # Torch pads one pixel on each side; at stride 2 and even sizes the one after is never read, and Keras's
+    # "same" would pad only after, which moves every window by a pixel.
+    return layers.ZeroPadding2D(((1, 0), (1, 0)), name=name)(x)

@@ -1,0 +1,166 @@
+"""Predict pictures: class indices, colours and an overlay for each, as PNG."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from rich.console import Console
+
+from kerseg import modelfile, visualize
+from kerseg.data.pictures import BadFileError
+from kerseg.errors import ConfigError, DataError
+from kerseg.files import whole
+from kerseg.inference.inputs import SOFTWARE, Failure, Input, collect, is_result
+from kerseg.inference.pictures import read_picture
+from kerseg.inference.predictor import Predictor, predict_batches
+from kerseg.modelfile import ModelCard
+from kerseg.progress import Progress
+
+KINDS = ("index", "colour", "overlay")
+
+
+@dataclass(frozen=True)
+class Written:
+    """A picture and its results."""
+
+    picture: Path
+    index: Path
+    """8-bit grey PNG: the class index of each pixel."""
+    colour: Path
+    """RGB PNG: each pixel in the colour of its class."""
+    overlay: Path
+    """RGB PNG: the colours over the picture, with a legend below it."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of a prediction."""
+
+    output: Path
+    written: tuple[Written, ...]
+    failed: tuple[Failure, ...]
+
+
+def predict(
+    model: keras.Model | str | Path,
+    inputs: str | Path | Sequence[str | Path],
+    *,
+    output: str | Path,
+    batch_size: int = 1,
+    alpha: float = 0.5,
+) -> Report:
+    """Predict pictures and write the results below ``output``.
+
+        output/index/city/a.png      class index of each pixel, 8-bit grey
+        output/colour/city/a.png     each pixel in the colour of its class
+        output/overlay/city/a.png    the colours over the picture, and a legend
+
+    A picture that cannot be read does not stop the others. Results of an earlier prediction are replaced; a
+    file that is none is never overwritten: its picture then counts as failed.
+
+    Args:
+        model: A run folder, a ``.keras`` file, or a model.
+        inputs: Pictures, folders (searched at any depth) and patterns; for how results are called, see
+            `kerseg.inference.inputs.collect`.
+        output: Folder to write to.
+        batch_size: Pictures predicted at a time, 1 or more; only neighbours of equal size share a batch.
+        alpha: Strength of the colours in the overlay, 0 to 1.
+
+    Returns:
+        What was written, and what failed and why.
+
+    Raises:
+        ConfigError: An option is out of range.
+        DataError: There is no picture at all.
+        WeightsError: The model file is missing, damaged or no segmentation model.
+
+    Example:
+        >>> report = predict("runs/enet", ["photos"], output="predictions")
+        >>> [failure.path for failure in report.failed]
+        []
+    """
+    if batch_size < 1:
+        raise ConfigError(f"--batch-size is 1 or more. Received: {batch_size}.")
+    if not 0 <= alpha <= 1:
+        raise ConfigError(f"--alpha is 0 (picture only) to 1 (colours only). Received: {alpha}.")
+    pictures, failed = collect([inputs] if isinstance(inputs, (str, Path)) else inputs)
+    if isinstance(model, keras.Model):
+        predictor = Predictor(model)
+        card = modelfile.blank_card(predictor.num_classes)
+    else:
+        network, card = modelfile.load(model)
+        predictor = Predictor(network)
+    written: list[Written] = []
+    with Progress("predict", total=len(pictures), unit="pictures") as bar:
+        examples = _examples(pictures, Path(output), predictor, failed, bar)
+        for example, label in predict_batches(predictor, examples, batch_size):
+            _write(example["image"], label, example["written"], card, alpha)
+            written.append(example["written"])
+            bar.advance()
+    report = Report(Path(output), tuple(written), tuple(failed))
+    _tell(report)
+    return report
+
+
+def _examples(
+    pictures: Sequence[Input], output: Path, predictor: Predictor, failed: list[Failure], bar: Progress
+) -> Iterator[dict[str, Any]]:
+    """Read the pictures one by one; note those that have to be left out in ``failed``."""
+    for picture in pictures:
+        written = Written(picture.path, *(output / kind / picture.result for kind in KINDS))
+        try:
+            _check_free(written)
+            image = read_picture(picture.path)
+            predictor.check(image[np.newaxis])
+        except BadFileError as error:
+            failed.append(Failure(picture.path, error.reason))
+        except DataError as error:
+            failed.append(Failure(picture.path, str(error)))
+        else:
+            yield {"image": image, "written": written}
+            continue
+        bar.advance()
+
+
+def _check_free(written: Written) -> None:
+    for path in (written.index, written.colour, written.overlay):
+        if path.exists() and not is_result(path):
+            raise DataError(f"{path} exists and is not a result of kerseg predict. Give another --output.")
+
+
+def _write(
+    image: NDArray[np.uint8], label: NDArray[Any], written: Written, card: ModelCard, alpha: float
+) -> None:
+    # A prediction has no ignored pixels: -1 is never predicted.
+    colours = visualize.colourise(label, card.palette, ignore_label=-1)
+    mixed = visualize.overlay(image, label, card.palette, alpha=alpha, ignore_label=-1)
+    shown = visualize.with_legend(mixed, label, card.palette, card.class_names, ignore_label=-1)
+    index = label if label.dtype == np.uint8 else label.astype(np.uint16)
+    _save(Image.fromarray(index), written.index)
+    _save(Image.fromarray(colours), written.colour)
+    _save(shown, written.overlay)
+
+
+def _save(image: Image.Image, path: Path) -> None:
+    mark = PngInfo()
+    mark.add_text("Software", SOFTWARE)
+    with whole(path) as temporary:
+        # On a photograph of 1024x2048, level 6, the default, takes 610 ms; 1 takes 120 ms and is no larger.
+        image.save(temporary, format="PNG", pnginfo=mark, compress_level=1)
+
+
+def _tell(report: Report) -> None:
+    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    if report.written:
+        folders = ", ".join(str(report.output / kind) for kind in KINDS)
+        console.print(f"{len(report.written)} predicted: {folders}")
+    if report.failed:
+        console.print(f"{len(report.failed)} failed:")
+        for failure in report.failed:
+            console.print(f"  {failure.path}: {failure.reason}")

@@ -1,0 +1,45 @@
+"""TensorFlow without its greeting.
+
+Importing TensorFlow 2.21 prints a dozen lines about oneDNN, CUDA and CPU instructions to standard error, and
+no setting silences those written before its logging starts. They say nothing that a user of kerseg can act on,
+and they push what kerseg says off the screen.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow and look for its devices, without the lines that both print.
+
+    Does nothing where TensorFlow is imported already. Raises what the import raises, its lines first.
+    """
+    if "tensorflow" in sys.modules:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with _held_back():
+        import tensorflow
+
+        tensorflow.config.list_physical_devices()
+
+
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Hold back what is written to standard error, also by C++; show it after all if the block fails."""
+    sys.stderr.flush()
+    real = os.dup(2)
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(real, kept.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(real, 2)
+            os.close(real)

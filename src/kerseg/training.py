@@ -1,0 +1,373 @@
+"""Train a model: options in, run folder out.
+
+A run can be stopped at any moment, by a kill too, and goes on from its last saved step as if nothing had
+happened: the order of the examples, their augmentation and the model's own random numbers all follow from the
+seed and from where the run stands, and that is saved with the weights and the optimizer's state.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+import kerseg.data
+from kerseg import config as configs
+from kerseg import losses, modelfile, models
+from kerseg.catalogue import OPTIMIZERS
+from kerseg.config import TrainConfig
+from kerseg.errors import ConfigError, KersegError
+from kerseg.evaluation import confusion
+from kerseg.inference.predictor import Predictor
+from kerseg.interrupt import Interrupt
+from kerseg.metrics import Scores
+from kerseg.monitor import Monitor
+from kerseg.run import Run
+from kerseg.schedules import Schedule
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run came to."""
+
+    path: Path
+    """The run folder."""
+    best: float | None
+    """Best validation mean IoU, 0 to 1; ``None`` where nothing was scored."""
+    finished: bool
+    """False when it was interrupted and can be resumed."""
+
+
+def train(
+    recipe: str | Path | None = None, *, resume: str | Path | None = None, **options: Any
+) -> TrainResult:
+    """Train a model, or go on with a run.
+
+    Args:
+        recipe: A YAML file of options.
+        resume: A run folder to continue, instead of a recipe and options.
+        **options: The fields of :class:`kerseg.config.TrainConfig`; they win over the recipe's.
+
+    Returns:
+        The run folder, the best score and whether the run reached its end.
+
+    Raises:
+        ConfigError: An option is unknown or does not fit; the output folder exists already.
+        DataError: The data is missing, damaged, or has changed since the run began.
+        KersegError: The loss became NaN or infinite; the last good state is kept.
+
+    Example:
+        >>> run = kerseg.train(data_dir="data/camvid", model="enet", epochs=50, output="runs/enet")
+        >>> run.path, run.best
+        (PosixPath('runs/enet'), 0.51)
+    """
+    for name in ("data_dir", "output"):
+        if options.get(name) is not None:
+            options[name] = Path(options[name])
+    if resume is not None:
+        if recipe is not None or options:
+            raise ConfigError("--resume repeats the run's own options: give it alone.")
+        run, config = Run.open(Path(resume))
+        return Trainer(config, run).train()
+    base = configs.load(TrainConfig, Path(recipe)) if recipe is not None else TrainConfig()
+    config = configs.override(base, options)
+    if config.data_dir is None:
+        raise ConfigError("--data-dir is missing: the folder that `kerseg convert` wrote.")
+    # Absolute, so that the run can be resumed and repeated from anywhere.
+    folder = config.data_dir.resolve()
+    config = dataclasses.replace(config, data_dir=folder)
+    models.check(config.model, config.model_options)
+    data = kerseg.data.load(folder)
+    data.steps(split=config.train_split, batch_size=config.batch_size)
+    return Trainer(config, Run.create(config)).train()
+
+
+class Trainer:
+    """One run: its data, its model and its state.
+
+    Args:
+        config: The options, ``data_dir`` among them.
+        run: The run folder, which may hold a state to go on from.
+    """
+
+    def __init__(self, config: TrainConfig, run: Run):
+        self.config = config
+        self.run = run
+        self.data = kerseg.data.load(config.data_dir or "")
+        self.info = self.data.info
+        self.steps = self.data.steps(split=config.train_split, batch_size=config.batch_size)
+        self.model = self._build()
+        self.predictor = Predictor(self.model)
+        self.monitor = Monitor(run, self.data, self.predictor, config)
+        self.variables = _named_variables(self.model)
+        state, self.progress = run.load_state()
+        if state:
+            _restore(self.variables, state, run)
+        run.write_environment(config, _devices(), keras.backend.backend())
+
+    def train(self) -> TrainResult:
+        """Train to the end, or until interrupted.
+
+        Raises:
+            KersegError: The loss became NaN or infinite.
+        """
+        self.monitor.start(self.model, self.progress, self.steps)
+        with Interrupt() as interrupt:
+            while not self._is_finished() and not interrupt.requested:
+                self._epoch(interrupt)
+        if finished := self._is_finished():
+            self.monitor.end(self.progress)
+        else:
+            self.monitor.interrupted(self.progress)
+        return TrainResult(self.run.path, self.progress.best, finished)
+
+    def _build(self) -> keras.Model:
+        """Return the compiled model; its first weights follow from the seed."""
+        config = self.config
+        keras.utils.set_random_seed(config.seed)
+        policy = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(
+            "float32" if config.mixed_precision == "none" else f"mixed_{config.mixed_precision}"
+        )
+        try:
+            model = models.build(config.model, num_classes=self.info.num_classes, **config.model_options)
+        finally:
+            keras.config.set_dtype_policy(policy)
+        split = self.info.split(config.train_split)
+        weights = losses.class_weights(config.class_weights, split.class_pixels, split.class_image_pixels)
+        optimizer = OPTIMIZERS.load(config.optimizer)(
+            self._schedule(),
+            model.trainable_variables,
+            weight_decay=config.weight_decay,
+            momentum=config.momentum,
+        )
+        model.compile(optimizer, loss=losses.CrossEntropy(weights), jit_compile=_jit(config.jit))
+        # Before the first step: tf.function would otherwise trace the whole step once to make the optimizer's
+        # variables and once more to run.
+        model.optimizer.build(model.trainable_variables)
+        return model
+
+    def _schedule(self) -> Schedule:
+        config = self.config
+        return Schedule(
+            config.schedule,
+            config.learning_rate,
+            config.epochs * self.steps,
+            warmup_steps=round(config.warmup_epochs * self.steps),
+            power=config.power,
+            step_every=max(1, round(config.step_epochs * self.steps)),
+            step_factor=config.step_factor,
+        )
+
+    def _epoch(self, interrupt: Interrupt) -> None:
+        """Train and score one epoch, or what is left of it."""
+        if self.progress.batch < self.steps:
+            self._fit(interrupt)
+        if self.progress.batch < self.steps:
+            self.save()
+        else:
+            loss = float(keras.ops.convert_to_numpy(self.model.metrics[0].result()))
+            self._check_loss(loss)
+            self._finish_epoch(loss, self._validate())
+
+    def _fit(self, interrupt: Interrupt) -> None:
+        """Take the steps that are left of the epoch, until interrupted."""
+        batches = self.data.train(
+            crop_size=self.config.crop_size,
+            batch_size=self.config.batch_size,
+            augment=self.config.augment,
+            seed=self.config.seed,
+            epoch=self.progress.epoch,
+            skip_batches=self.progress.batch,
+            split=self.config.train_split,
+        )
+        damage = self.data.naming_damage(self.config.train_split)
+        with damage, self.monitor.epoch(self.progress) as advance:
+            self.model.fit(
+                batches,
+                initial_epoch=self.progress.epoch,
+                epochs=self.progress.epoch + 1,
+                callbacks=[_Watch(self, interrupt, advance)],
+                verbose=0,
+                shuffle=False,
+            )
+
+    def _validate(self) -> Scores | None:
+        """Return the scores on the validation split, or ``None`` where the data has none."""
+        if self.config.val_split not in self.info.splits:
+            return None
+        matrix = confusion(
+            self.predictor, self.data, self.config.val_split, batch_size=self.config.batch_size
+        )
+        return matrix.scores(self.info.class_names)
+
+    def _finish_epoch(self, loss: float, scores: Scores | None) -> None:
+        """Write the epoch down: history, best model, state, in an order that a kill cannot harm."""
+        progress = self.progress
+        row = self._row(loss, scores)
+        improved = scores is None or progress.best is None or scores.mean_iou > progress.best
+        if improved:
+            progress.best = scores.mean_iou if scores else None
+            progress.best_epoch = progress.epoch + 1
+            # Before the state: a kill in between repeats the epoch, and writes the same model again.
+            modelfile.save(self.model, self.run.best_file, self._card(scores))
+        progress.history.append(row)
+        progress.epoch, progress.batch, progress.seconds = progress.epoch + 1, 0, 0.0
+        self.save()
+        self.run.write_history(progress.history)
+        self.monitor.report(progress, row, scores, improved=improved)
+
+    def _row(self, loss: float, scores: Scores | None) -> dict[str, float]:
+        progress = self.progress
+        row: dict[str, float] = {
+            "epoch": progress.epoch + 1,
+            "step": (progress.epoch + 1) * self.steps,
+            "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
+            "loss": loss,
+            "images_per_second": self.steps * self.config.batch_size / max(progress.seconds, 1e-9),
+            "seconds": progress.seconds,
+        }
+        if scores is not None:
+            row |= {
+                "val_mean_iou": scores.mean_iou,
+                "val_mean_pixel_accuracy": scores.mean_pixel_accuracy,
+                "val_pixel_accuracy": scores.pixel_accuracy,
+                "val_frequency_weighted_iou": scores.frequency_weighted_iou,
+            }
+        return row
+
+    def _card(self, scores: Scores | None) -> modelfile.ModelCard:
+        return modelfile.ModelCard(
+            architecture=self.config.model,
+            options=self.config.model_options,
+            class_names=self.info.class_names,
+            palette=self.info.palette,
+            dataset=self.info.name,
+            scores=scores.to_json() if scores else {},
+        )
+
+    def _is_finished(self) -> bool:
+        progress, patience = self.progress, self.config.early_stop
+        stale = progress.epoch - progress.best_epoch
+        return progress.epoch >= self.config.epochs or (patience is not None and stale >= patience)
+
+    def save(self) -> None:
+        """Write the state to resume from.
+
+        Raises:
+            KersegError: A weight is NaN or infinite: the state before is kept.
+        """
+        if keras.backend.backend() == "jax":
+            self.model.jax_state_sync()
+        values = {name: keras.ops.convert_to_numpy(variable) for name, variable in self.variables.items()}
+        for name, value in values.items():
+            if not np.all(np.isfinite(value)):
+                raise self._diverged(f"the weight {name} holds NaN or infinity")
+        self.run.save_state(values, self.progress)
+
+    def _check_loss(self, loss: float) -> None:
+        if not np.isfinite(loss):
+            raise self._diverged(f"the loss is {loss}")
+
+    def _diverged(self, what: str) -> KersegError:
+        progress, config = self.progress, self.config
+        kept = (
+            f"The last good state is {self.run.state_file}"
+            if self.run.state_file.exists()
+            else "Nothing was saved"
+        )
+        best = f", the best model {self.run.best_file}." if self.run.best_file.exists() else "."
+        advice = f"Try a lower --learning-rate (now {config.learning_rate:g}), a longer --warmup-epochs"
+        if config.mixed_precision == "float16":
+            advice += ", --mixed-precision bfloat16"
+        return KersegError(
+            f"Training diverged in epoch {progress.epoch + 1}, step {progress.batch} of {self.steps}: "
+            f"{what}. {kept}{best} {advice}, or look for labels that do not fit their pictures."
+        )
+
+
+class _Watch(keras.callbacks.Callback):
+    """What happens between two steps: progress, the check of the loss, saves, and the way out on Ctrl-C."""
+
+    def __init__(self, trainer: Trainer, interrupt: Interrupt, advance: Callable[[float], None]):
+        super().__init__()
+        self.trainer = trainer
+        self.interrupt = interrupt
+        self.advance = advance
+        self.metrics = {
+            name: keras.ops.convert_to_numpy(variable)
+            for name, variable in trainer.variables.items()
+            if name.startswith("metrics/")
+        }
+        self.saved = self.stepped = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        # fit() has just set the running mean of the loss to zero; a resumed epoch goes on with the saved one.
+        if self.trainer.progress.batch:
+            _assign(self.trainer.variables, self.metrics)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        progress, now = self.trainer.progress, time.monotonic()
+        progress.batch += 1
+        progress.seconds += now - self.stepped
+        self.stepped = now
+        loss = float((logs or {})["loss"])
+        self.trainer._check_loss(loss)
+        self.advance(loss)
+        if self.interrupt.requested:
+            self.model.stop_training = True
+        elif now - self.saved > 60 * self.trainer.config.save_minutes:
+            self.trainer.save()
+            self.saved = now
+
+
+def _named_variables(model: keras.Model) -> dict[str, Any]:
+    """Return all that a step changes: weights, seeds, the optimizer's variables, the running metrics.
+
+    A name is a running number and the variable's own name: paths hold layer names, and Keras counts those up
+    with each model that a process builds.
+    """
+    metrics = {id(variable) for variable in model.metrics_variables}
+    groups: dict[str, Iterable[Any]] = {
+        "model": [variable for variable in model.variables if id(variable) not in metrics],
+        "optimizer": model.optimizer.variables,
+        "metrics": model.metrics_variables,
+    }
+    return {
+        f"{group}/{index:04d}/{variable.name}": variable
+        for group, variables in groups.items()
+        for index, variable in enumerate(variables)
+    }
+
+
+def _restore(variables: dict[str, Any], state: dict[str, np.ndarray], run: Run) -> None:
+    """Put a saved state into the model.
+
+    Raises:
+        ConfigError: The state is of another model than the one config.yaml builds.
+    """
+    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+    if different := set(shapes.items()) ^ {(name, value.shape) for name, value in state.items()}:
+        raise ConfigError(
+            f"{run.state_file}: {len(different)} variables do not fit the model that {run.config_file} builds, "
+            f"such as {min(different)[0]}. Was config.yaml or kerseg changed since the run began?"
+        )
+    _assign(variables, state)
+
+
+def _assign(variables: dict[str, Any], values: dict[str, np.ndarray]) -> None:
+    for name, value in values.items():
+        variables[name].assign(value)
+
+
+def _jit(choice: str) -> bool:
+    """Return whether to compile with XLA. TensorFlow's loses to its own kernels on the CPU by up to 3x."""
+    return choice == "on" or (choice == "auto" and keras.backend.backend() == "jax")
+
+
+def _devices() -> list[str]:
+    return [str(device) for device in keras.distribution.list_devices()]

@@ -1,0 +1,329 @@
+"""Labels as pictures: colours, overlays, legends, previews and training curves. NumPy, Pillow and matplotlib.
+
+Pixels in, pixels out are uint8 RGB arrays (height, width, 3); what has text on it is a Pillow image.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from kerseg.data.info import IGNORE_LABEL, Colour
+from kerseg.errors import DataError
+from kerseg.files import whole
+
+Picture = NDArray[np.uint8]
+
+IGNORE_COLOUR: Colour = (224, 224, 192)
+"""Of pixels that do not count: the cream that VOC draws around its objects (entry 255 of its colour map)."""
+
+_PAPER: Colour = (24, 26, 30)
+_INK: Colour = (236, 236, 236)
+_FAINT: Colour = (150, 154, 160)
+
+
+def default_palette(num_classes: int) -> tuple[Colour, ...]:
+    """Return one distinct colour a class: the colour map of PASCAL VOC.
+
+    Source: VOCdevkit, VOCcode/VOClabelcolormap.m: bits 0, 3, 6 ... of the index are the bits of red, from the
+    highest down, bits 1, 4, 7 ... those of green, bits 2, 5, 8 ... those of blue.
+
+    Args:
+        num_classes: Number of colours; VOC's own map has 256, and the rule goes on.
+
+    Returns:
+        ``num_classes`` colours; the first is black.
+
+    Example:
+        >>> default_palette(3)
+        ((0, 0, 0), (128, 0, 0), (0, 128, 0))
+    """
+
+    def channel(index: int, first: int) -> int:
+        return sum(((index >> (3 * place + first)) & 1) << (7 - place) for place in range(8))
+
+    return tuple((channel(i, 0), channel(i, 1), channel(i, 2)) for i in range(num_classes))
+
+
+def colourise(
+    label: NDArray[Any],
+    palette: Sequence[Colour],
+    *,
+    ignore_colour: Colour = IGNORE_COLOUR,
+    ignore_label: int = IGNORE_LABEL,
+) -> Picture:
+    """Paint each pixel in the colour of its class.
+
+    Args:
+        label: Class indices (height, width), integer.
+        palette: One colour a class.
+        ignore_colour: Colour of ignored pixels.
+        ignore_label: Label value of ignored pixels.
+
+    Returns:
+        RGB, uint8 (height, width, 3).
+
+    Raises:
+        DataError: A label has no colour.
+
+    Example:
+        >>> colourise(np.array([[0, 1, 255]]), [(0, 0, 0), (128, 0, 0)]).tolist()
+        [[[0, 0, 0], [128, 0, 0], [224, 224, 192]]]
+    """
+    label = np.asarray(label)
+    known = label != ignore_label
+    if known.any() and not 0 <= label[known].min() <= label[known].max() < len(palette):
+        worst = label[known].max() if label[known].min() >= 0 else label[known].min()
+        raise DataError(f"The palette has colours for 0 to {len(palette) - 1}. Received: label {worst}.")
+    colours = np.array([*palette, ignore_colour], np.uint8)
+    return colours[np.where(known, label, len(palette))]
+
+
+def overlay(
+    image: Picture,
+    label: NDArray[Any],
+    palette: Sequence[Colour],
+    *,
+    alpha: float = 0.5,
+    ignore_label: int = IGNORE_LABEL,
+) -> Picture:
+    """Lay the colours of the classes over the picture.
+
+    Ignored pixels, and pixels of a class whose colour is black (the background of VOC), stay as they are:
+    black would only darken them.
+
+    Args:
+        image: RGB, uint8 (height, width, 3).
+        label: Class indices (height, width).
+        palette: One colour a class.
+        alpha: Weight of the colours, 0 (picture only) to 1 (colours only).
+        ignore_label: Label value of ignored pixels.
+
+    Returns:
+        RGB, uint8 (height, width, 3).
+
+    Raises:
+        DataError: Picture and label differ in size, or a label has no colour.
+    """
+    if image.shape[:2] != np.shape(label):
+        raise DataError(
+            f"Picture and label must have one size. Received: {image.shape[:2]} and {np.shape(label)}."
+        )
+    colours = colourise(label, palette, ignore_colour=(0, 0, 0), ignore_label=ignore_label)
+    blended = np.rint(image * np.float32(1 - alpha) + colours * np.float32(alpha)).astype(np.uint8)
+    return np.where(colours.any(axis=-1, keepdims=True), blended, image)
+
+
+def legend(entries: Sequence[tuple[str, Colour]], width: int, *, text_size: int | None = None) -> Image.Image:
+    """Draw a strip that names colours, in as many equal columns as fit.
+
+    Args:
+        entries: Text and colour; none gives a strip 0 high.
+        width: Width of the strip in pixels.
+        text_size: Height of the text in pixels; by default it follows ``width``.
+
+    Returns:
+        RGB, on a dark ground; as high as it needs.
+    """
+    size = text_size or _text_size(width)
+    font, gap, row = _font(size), size // 2, round(1.6 * size)
+    longest = max((font.getlength(text) for text, _ in entries), default=0.0)
+    columns = max(1, min(len(entries), int((width - gap) // (longest + size + 3 * gap))))
+    rows, column = math.ceil(len(entries) / columns), (width - gap) // columns
+    strip = Image.new("RGB", (width, rows * row + gap if rows else 0), _PAPER)
+    draw = ImageDraw.Draw(strip)
+    for place, (text, colour) in enumerate(entries):
+        # Down the columns, as a list is read.
+        left, middle = gap + place // rows * column, gap // 2 + place % rows * row + row // 2
+        box = (left, middle - size // 2, left + size, middle + size // 2)
+        # The faint border shows where a black or dark swatch is.
+        draw.rounded_rectangle(box, radius=size // 6, fill=colour, outline=_FAINT)
+        shown = _fit(text, font, column - size - 2 * gap)
+        draw.text((left + size + gap, middle), shown, font=font, fill=_INK, anchor="lm")
+    return strip
+
+
+def with_legend(
+    picture: Picture,
+    label: NDArray[Any],
+    palette: Sequence[Colour],
+    class_names: Sequence[str],
+    *,
+    ignore_label: int = IGNORE_LABEL,
+) -> Image.Image:
+    """Put a legend below ``picture``: the classes that occur in ``label``, with their share of its pixels.
+
+    A picture narrower than 320 pixels is first enlarged by a whole factor: its legend would be unreadable.
+
+    Args:
+        picture: RGB, uint8 (height, width, 3).
+        label: Class indices (height, width).
+        palette: One colour a class.
+        class_names: One name a class.
+        ignore_label: Label value of ignored pixels, not listed.
+
+    Returns:
+        RGB, as wide as the (enlarged) picture.
+    """
+    picture = _enlarge(picture, 320)
+    values, counts = np.unique(label, return_counts=True)
+    entries = [
+        (f"{class_names[value]}  {_percent(count / np.size(label))}", palette[value])
+        for value, count in zip(values.tolist(), counts.tolist(), strict=True)
+        if value != ignore_label
+    ]
+    return _below(Image.fromarray(picture), legend(entries, picture.shape[1]))
+
+
+def panel(
+    image: Picture,
+    truth: NDArray[Any],
+    prediction: NDArray[Any],
+    palette: Sequence[Colour],
+    class_names: Sequence[str] | None = None,
+    *,
+    title: str = "picture",
+    ignore_label: int = IGNORE_LABEL,
+) -> Image.Image:
+    """Draw picture, truth and prediction side by side, captioned, over a legend of the classes in either.
+
+    Args:
+        image: RGB, uint8 (height, width, 3).
+        truth: True class indices (height, width).
+        prediction: Predicted class indices (height, width).
+        palette: One colour a class.
+        class_names: One name a class; without them there is no legend.
+        title: Caption of the picture, such as its name.
+        ignore_label: Label value of pixels that do not count.
+
+    Returns:
+        RGB; each column as large as the picture, or, below 240 pixels' width, a whole multiple of it.
+
+    Raises:
+        DataError: A label has no colour.
+    """
+    coloured = [colourise(label, palette, ignore_label=ignore_label) for label in (truth, prediction)]
+    cells = [_enlarge(cell, 240) for cell in (np.asarray(image, np.uint8), *coloured)]
+    counted = truth != ignore_label
+    right = _percent(float(np.mean(truth[counted] == prediction[counted]))) if counted.any() else "none"
+    captions = (title, "truth", f"prediction, {right} right")
+    height, width = cells[0].shape[:2]
+    size = _text_size(width)
+    font, gap = _font(size), size // 2
+    sheet = Image.new("RGB", (3 * width + 2 * gap, 2 * size + height), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for place, (cell, caption) in enumerate(zip(cells, captions, strict=True)):
+        left = place * (width + gap)
+        draw.text((left + gap, size), _fit(caption, font, width - gap), font=font, fill=_INK, anchor="lm")
+        sheet.paste(Image.fromarray(cell), (left, 2 * size))
+    entries: list[tuple[str, Colour]] = []
+    if class_names is not None:
+        present = np.union1d(truth[counted], prediction).tolist()
+        entries = [(class_names[value], palette[value]) for value in present if value != ignore_label]
+        entries += [] if counted.all() else [("ignored", IGNORE_COLOUR)]
+    return _below(sheet, legend(entries, sheet.width, text_size=size))
+
+
+def _below(top: Image.Image, strip: Image.Image) -> Image.Image:
+    sheet = Image.new("RGB", (top.width, top.height + strip.height), _PAPER)
+    sheet.paste(top, (0, 0))
+    sheet.paste(strip, (0, top.height))
+    return sheet
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.01 or share == 0 else "< 1 %"
+
+
+def _text_size(width: int) -> int:
+    return max(12, min(32, width // 40))
+
+
+def _enlarge(picture: Picture, width: int) -> Picture:
+    factor = math.ceil(width / picture.shape[1])
+    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+@lru_cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    # matplotlib's own copy of DejaVu Sans: the same on every machine, and it knows Greek and Cyrillic, which
+    # Pillow's built-in font does not.
+    from matplotlib import get_data_path
+
+    return ImageFont.truetype(str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size)
+
+
+def _fit(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
+    """Shorten ``text`` until it is at most ``width`` pixels wide."""
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text.rstrip() + "…"
+
+
+def curves(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw the history of a training run: loss, mean IoU and learning rate over the epochs.
+
+    Args:
+        rows: One mapping an epoch, as in ``history.csv``: ``epoch``, and what there is of ``loss``,
+            ``val_loss``, ``mean_iou``, ``val_mean_iou`` and ``learning_rate``; numbers or their text. A
+            missing or empty value leaves a gap; a chart without any value is left out.
+        path: The PNG file to write.
+    """
+    from matplotlib.figure import Figure  # late: matplotlib takes most of a second to import
+
+    epochs = [_number(row.get("epoch", number)) for number, row in enumerate(rows, start=1)]
+    charts = []
+    for title, lines in _CHARTS.items():
+        drawn = {name: [_number(row.get(name)) for row in rows] for name in lines}
+        drawn = {name: values for name, values in drawn.items() if not np.all(np.isnan(values))}
+        if drawn:
+            charts.append((title, lines, drawn))
+    figure = Figure(figsize=(4.6 * max(1, len(charts)), 3.4), dpi=120, layout="constrained")
+    for place, (title, lines, drawn) in enumerate(charts, start=1):
+        axes = figure.add_subplot(1, len(charts), place)
+        for name, values in drawn.items():
+            text, colour = lines[name]
+            # A single epoch has no line to draw: the marker shows it.
+            axes.plot(epochs, values, color=colour, label=text, marker="." if len(rows) < 30 else "")
+        _dress(axes, title, len(drawn) > 1)
+        if "val_mean_iou" in drawn:
+            _mark_best(axes, epochs, drawn["val_mean_iou"])
+    with whole(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+_CHARTS: dict[str, dict[str, tuple[str, str]]] = {
+    "loss": {"loss": ("train", "#4c78a8"), "val_loss": ("val", "#f58518")},
+    "mean IoU": {"mean_iou": ("train", "#4c78a8"), "val_mean_iou": ("val", "#f58518")},
+    "learning rate": {"learning_rate": ("", "#54a24b")},
+}
+"""Chart -> column of the history -> text in the key, colour."""
+
+
+def _dress(axes: Any, title: str, key: bool) -> None:
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.set_xlabel("epoch")
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    if key:
+        axes.legend(frameon=False)
+
+
+def _mark_best(axes: Any, epochs: Sequence[float], values: Sequence[float]) -> None:
+    best = int(np.nanargmax(values))
+    axes.plot(epochs[best], values[best], "o", color="#e45756")
+    text = f"best {values[best]:.3f}, epoch {epochs[best]:.0f}"
+    axes.set_title(text, loc="right", fontsize=9, color="#e45756")
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None or value == "" else float(value)

@@ -1,0 +1,107 @@
+"""The command line: quick refusals, exit codes, messages without tracebacks."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kerseg.cli import main
+
+
+def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "kerseg", *arguments], capture_output=True, text=True, cwd=cwd, timeout=120
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "--epohcs", "3"], "Unknown option: --epohcs. Did you mean --epochs?"),
+        (["train", "--optimizer", "sdg"], 'Did you mean "sgd"?'),
+        (["train", "--epochs", "many"], 'unable to convert "many" into int'),
+        (["trian"], 'Did you mean "train"?'),
+        (["list", "model"], 'Did you mean "models"?'),
+        (["convert", "camvit"], 'Did you mean "camvid"?'),
+        (["evaluate", "runs/enet"], "--data-dir"),
+    ],
+)
+def test_a_wrong_word_exits_2_and_names_the_nearest(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(words) == 2
+    printed = capsys.readouterr()
+    assert message in printed.out + printed.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "--data-dir", "x", "--model", "enett"], "There is no model 'enett'. Did you mean 'enet'?"),
+        (["train", "--epochs", "0"], "--epochs must be at least 1. Received: 0."),
+        (["train", "nowhere.yaml"], "nowhere.yaml: there is no such recipe."),
+        (
+            ["train", "--resume", "a", "--epochs", "3"],
+            "--resume repeats the run's own options: give it alone.",
+        ),
+        (["train"], "--data-dir is missing: the folder that `kerseg convert` wrote."),
+    ],
+)
+def test_a_wrong_option_exits_2(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    assert capsys.readouterr().err.startswith(f"error: {message}")
+
+
+def test_missing_data_exits_1_with_the_path_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--data-dir", str(tmp_path), "--output", str(tmp_path / "run")]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'dataset.json'}: the file does not exist.")
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="the file does not exist"):
+        main(["train", "--data-dir", str(tmp_path), "--debug"])
+
+
+def test_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    printed = capsys.readouterr().out
+    for name in ("fcn_8s", "unet", "enet", "folder", "camvid", "cross_entropy", "adamw", "poly"):
+        assert name in printed
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["train", "--help"], ["convert", "folder", "--help"], ["predict", "--help"]]
+)
+def test_every_option_has_a_line_of_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    main(words)
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line for line in lines if line.startswith("│")]
+    for row, following in zip(rows, [*rows[1:], ""], strict=True):
+        name, _, text = row.strip("│ *").partition("  ")
+        if name.startswith("--") and name not in ("--help (-h)", "--version"):
+            assert text.strip() or following.strip("│ *").strip(), f"{name} has no help"
+
+
+@pytest.mark.parametrize(
+    "words", [["list"], ["--help"], ["train", "--epohcs", "3"], ["train", "--model", "x"]]
+)
+def test_answers_do_not_wait_for_keras(words: list[str]) -> None:
+    code = (
+        "import sys; from kerseg.cli import main; main(sys.argv[1:]); "
+        "sys.exit(', '.join({'keras', 'tensorflow', 'jax', 'torch', 'matplotlib'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr[-300:]
+
+
+def test_the_module_and_the_script_are_the_same(tmp_path: Path) -> None:
+    from kerseg import __version__
+
+    begin = time.monotonic()
+    result = run("--version")
+    assert time.monotonic() - begin < 30
+    assert result.stdout.strip() == __version__
+    assert run("trian").returncode == 2

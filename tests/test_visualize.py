@@ -1,0 +1,174 @@
+"""Colours by the book, overlays by hand, and drawings that hold what they must."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerseg import visualize
+from kerseg.errors import DataError
+from kerseg.visualize import (
+    IGNORE_COLOUR,
+    colourise,
+    curves,
+    default_palette,
+    legend,
+    overlay,
+    panel,
+    with_legend,
+)
+
+PALETTE = ((0, 0, 0), (200, 0, 0), (0, 0, 200))
+NAMES = ("background", "box", "ball")
+LABEL = np.array([[0, 1, 2], [255, 1, 0]], np.uint8)
+
+
+def has(image: Image.Image, colour: tuple[int, int, int]) -> bool:
+    return bool((np.asarray(image) == colour).all(-1).any())
+
+
+def test_default_palette_is_vocs():
+    # The first 21 entries and the last, as VOC's devkit has them. Entry 11 is often misquoted as 92 128 0.
+    expected = """0 0 0, 128 0 0, 0 128 0, 128 128 0, 0 0 128, 128 0 128, 0 128 128, 128 128 128, 64 0 0,
+        192 0 0, 64 128 0, 192 128 0, 64 0 128, 192 0 128, 64 128 128, 192 128 128, 0 64 0, 128 64 0, 0 192 0,
+        128 192 0, 0 64 128"""
+    assert default_palette(21) == tuple(tuple(map(int, entry.split())) for entry in expected.split(","))
+    assert default_palette(256)[255] == IGNORE_COLOUR
+    assert len(set(default_palette(256))) == 256
+    assert default_palette(0) == ()
+
+
+def test_colourise():
+    assert colourise(LABEL, PALETTE).tolist() == [
+        [[0, 0, 0], [200, 0, 0], [0, 0, 200]],
+        [list(IGNORE_COLOUR), [200, 0, 0], [0, 0, 0]],
+    ]
+    assert colourise(LABEL.astype(np.int64), PALETTE, ignore_colour=(9, 9, 9)).dtype == np.uint8
+    assert (colourise(np.full((2, 2), 255), PALETTE) == IGNORE_COLOUR).all()
+
+
+@pytest.mark.parametrize("label", [3, -1])
+def test_a_label_without_a_colour_is_refused(label: int):
+    with pytest.raises(DataError, match=rf"The palette has colours for 0 to 2\. Received: label {label}\."):
+        colourise(np.array([[0, label, 255]]), PALETTE)
+
+
+def test_overlay_leaves_ignored_and_black_classes_as_they_are():
+    image = np.full((2, 3, 3), 100, np.uint8)
+    expected = np.full((2, 3, 3), 100)
+    expected[0, 1] = expected[1, 1] = (125, 75, 75)
+    expected[0, 2] = (75, 75, 125)
+    assert (overlay(image, LABEL, PALETTE, alpha=0.25) == expected).all()
+    assert (image == 100).all()
+    assert (overlay(image, LABEL, PALETTE, alpha=0) == image).all()
+    assert overlay(image, LABEL, PALETTE, alpha=1)[0, 1].tolist() == [200, 0, 0]
+    assert overlay(image, LABEL, PALETTE).dtype == np.uint8
+
+
+def test_overlay_of_another_size_is_refused():
+    with pytest.raises(DataError, match=r"must have one size\. Received: \(2, 4\) and \(2, 3\)\."):
+        overlay(np.zeros((2, 4, 3), np.uint8), LABEL, PALETTE)
+
+
+def test_legend_holds_every_colour_and_grows_with_the_entries():
+    few = legend([("one", (200, 0, 0)), ("two", (0, 200, 0))], 400)
+    many = legend([(f"class {i}", (i, 200, 0)) for i in range(60)], 400)
+    assert few.width == many.width == 400
+    assert few.height < many.height
+    assert all(has(many, (i, 200, 0)) for i in range(60))
+    assert legend([], 400).size == (400, 0)
+
+
+def test_legend_text_is_there_and_is_shortened_to_fit():
+    def ink(image: Image.Image) -> np.ndarray:
+        return np.flatnonzero((np.asarray(image.convert("L"))[4:-4] > 120).any(axis=0))
+
+    short, long = (ink(legend([(text, (0, 0, 0))], 200)) for text in ("car", "car " * 40))
+    assert 20 < short.max() < 60
+    assert 120 < long.max() < 200
+    # Not one name is lost on a strip too narrow for two columns.
+    assert legend([("a" * 30, (1, 1, 1)), ("b" * 30, (2, 2, 2))], 120).height > 2 * 12
+
+
+def test_with_legend_names_what_occurs_with_its_share(monkeypatch: pytest.MonkeyPatch):
+    asked: list[Any] = []
+    drawn = legend
+
+    def record(entries: Any, width: int, **options: Any) -> Image.Image:
+        asked.extend(entries)
+        return drawn(entries, width, **options)
+
+    monkeypatch.setattr(visualize, "legend", record)
+    label = np.zeros((100, 400), np.uint8)
+    label[0, :10], label[50:] = 1, 255
+    image = with_legend(np.full((100, 400, 3), 50, np.uint8), label, PALETTE, NAMES)
+    assert asked == [("background  50 %", PALETTE[0]), ("box  < 1 %", PALETTE[1])]
+    assert image.width == 400
+    assert image.height > 100
+    assert (np.asarray(image)[:100] == 50).all()
+
+
+def test_a_small_picture_is_enlarged_by_a_whole_factor():
+    picture = np.random.default_rng(0).integers(0, 256, (40, 100, 3), np.uint8)
+    image = np.asarray(with_legend(picture, np.zeros((40, 100), int), PALETTE, NAMES))
+    assert image.shape[1] == 400
+    assert (image[:160:4, ::4] == picture).all()
+    assert (image[3:160:4, 3::4] == picture).all()
+
+
+def test_panel_shows_picture_truth_and_prediction():
+    truth = np.repeat(np.repeat(LABEL, 100, 0), 100, 1)
+    prediction = np.where(truth == 2, 1, truth)
+    prediction[truth == 255] = 0
+    image = np.full((200, 300, 3), 77, np.uint8)
+    shown = panel(image, truth, prediction, PALETTE, NAMES, title="a.png")
+    pixels, gap = np.asarray(shown), 6
+    cells = [pixels[24:224, left : left + 300] for left in (0, 300 + gap, 600 + 2 * gap)]
+    assert (cells[0] == image).all()
+    assert (cells[1] == colourise(truth, PALETTE)).all()
+    assert (cells[2] == colourise(prediction, PALETTE)).all()
+    assert pixels.shape[1] == 900 + 2 * gap
+    below = Image.fromarray(pixels[224:])
+    assert has(below, (0, 0, 200))  # in the truth only
+    assert has(below, IGNORE_COLOUR)
+    assert pixels[:24].max() > 150  # captions
+    plain = panel(image, truth, prediction, PALETTE)
+    assert plain.height == 224
+
+
+def test_panel_of_nothing_but_ignored_pixels():
+    ignored = np.full((30, 40), 255, np.uint8)
+    assert panel(np.zeros((30, 40, 3), np.uint8), ignored, ignored * 0, PALETTE, NAMES).width > 3 * 240
+
+
+ROWS = [
+    {"epoch": i, "loss": 2 / i, "val_mean_iou": 0.1 * i, "learning_rate": 0.01 / i, "step": 9}
+    for i in range(1, 5)
+]
+
+
+@pytest.mark.parametrize(
+    ("rows", "charts"),
+    [
+        (ROWS, 3),
+        (ROWS[:1], 3),
+        ([{name: str(value) for name, value in row.items()} for row in ROWS], 3),
+        ([{"epoch": 1, "loss": 1.0, "val_mean_iou": ""}, {"epoch": 2, "loss": 0.5}], 1),
+        ([{**ROWS[0], "val_mean_iou": None}, *ROWS[1:]], 3),
+    ],
+)
+def test_curves(rows: list[dict[str, Any]], charts: int, tmp_path: Path):
+    curves(rows, tmp_path / "report" / "curves.png")
+    assert [path.name for path in (tmp_path / "report").iterdir()] == ["curves.png"]
+    with Image.open(tmp_path / "report" / "curves.png") as image:
+        assert image.format == "PNG"
+        # One chart is 4.6 inches of 120 dots; the best mean IoU has a red dot.
+        assert image.width == charts * 552
+        assert has(image.convert("RGB"), (228, 87, 86)) == (charts == 3)
+
+
+def test_curves_without_a_row(tmp_path: Path):
+    curves([], tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").stat().st_size > 0
