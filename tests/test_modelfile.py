@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -50,6 +52,14 @@ def test_architecture_with_layers_of_its_own(tmp_path: Path):
     model = enet(num_classes=3, width=4)
     modelfile.save(model, tmp_path / "enet.keras", CARD)
     assert (output(modelfile.load(tmp_path / "enet.keras")[0]) == output(model)).all()
+
+
+def test_in_a_process_that_has_imported_no_layer(model: keras.Model, file: Path):
+    code = "import sys; from kerseg import modelfile; print(modelfile.load(sys.argv[1])[0].count_params())"
+    command = [sys.executable, "-c", code, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == model.count_params()
 
 
 def conv_model(*shapes: tuple[int | None, ...], classes: int = 3) -> keras.Model:

@@ -118,12 +118,16 @@ def test_a_small_picture_is_enlarged_by_a_whole_factor():
     assert (image[3:160:4, 3::4] == picture).all()
 
 
-def test_panel_shows_picture_truth_and_prediction():
+def test_panel_shows_picture_truth_and_prediction(monkeypatch: pytest.MonkeyPatch):
+    texts: list[str] = []
+    monkeypatch.setattr(visualize, "_fit", lambda text, font, width: texts.append(text) or text)
     truth = np.repeat(np.repeat(LABEL, 100, 0), 100, 1)
     prediction = np.where(truth == 2, 1, truth)
     prediction[truth == 255] = 0
     image = np.full((200, 300, 3), 77, np.uint8)
     shown = panel(image, truth, prediction, PALETTE, NAMES, title="a.png")
+    # Of the five sixths that count, the sixth that is class 2 is wrong.
+    assert texts == ["a.png", "truth", "prediction, 80 % right", *NAMES, "ignored"]
     pixels, gap = np.asarray(shown), 6
     cells = [pixels[24:224, left : left + 300] for left in (0, 300 + gap, 600 + 2 * gap)]
     assert (cells[0] == image).all()

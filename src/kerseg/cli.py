@@ -19,6 +19,7 @@ from kerseg import __version__
 from kerseg.catalogue import LOSSES, OPTIMIZERS, SCHEDULES
 from kerseg.config import TrainConfig, recipe_file
 from kerseg.data.convert import ConvertOptions
+from kerseg.data.info import DatasetInfo
 from kerseg.data.sources import SOURCES
 from kerseg.errors import ConfigError, KersegError
 from kerseg.models import MODELS
@@ -101,14 +102,18 @@ def train(
     """
     if resume is not None and (recipe is not None or config is not None):
         raise ConfigError("--resume repeats the run's own options: give it alone.")
+    options = config or TrainConfig()
+    # A misspelt name and missing data are refused before the seconds of the import.
+    MODELS.resolve(options.model)
+    if resume is None:
+        DatasetInfo.load(options.data_folder)
     import_tensorflow()
     from kerseg.training import train
 
     if resume is not None:
         result = train(resume=resume)
     else:
-        config = config or TrainConfig()
-        result = train(**{field.name: getattr(config, field.name) for field in fields(config)})
+        result = train(**{field.name: getattr(options, field.name) for field in fields(options)})
     return 0 if result.finished else 130
 
 

@@ -141,6 +141,17 @@ class TrainConfig:
                 f"--warmup-epochs ({self.warmup_epochs}) is longer than the run (--epochs {self.epochs})."
             )
 
+    @property
+    def data_folder(self) -> Path:
+        """``data_dir`` as an absolute path, so that a run can be resumed and repeated from anywhere.
+
+        Raises:
+            ConfigError: It was not given.
+        """
+        if self.data_dir is None:
+            raise ConfigError("--data-dir is missing: the folder that `kerseg convert` wrote.")
+        return self.data_dir.resolve()
+
 
 def load(kind: type[Config], path: Path) -> Config:
     """Read a recipe.

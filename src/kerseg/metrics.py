@@ -235,8 +235,8 @@ class MeanIoU(keras.metrics.Metric):
         ops = keras.ops
         truth = ops.cast(y_true, "int32")
         guess = self._classes(truth, y_pred)
-        inside = (truth >= 0) & (truth < self.num_classes) & (truth != self.ignore_label)
-        inside = inside & (guess >= 0) & (guess < self.num_classes)
+        # The ignore label is outside too: the constructor makes sure of it.
+        inside = (truth >= 0) & (truth < self.num_classes) & (guess >= 0) & (guess < self.num_classes)
         # What is not counted goes to one more pair, then cut off: (batch, height, width) -> (C * C + 1,).
         pairs = ops.where(inside, truth * self.num_classes + guess, self.num_classes**2)
         counts = _count(ops.reshape(pairs, (-1,)), self.num_classes**2 + 1)[:-1]

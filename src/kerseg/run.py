@@ -173,8 +173,7 @@ _PACKAGES = ("kerseg", "keras", "tensorflow", "jax", "torch", "numpy", "pillow")
 
 def data_checksum(config: TrainConfig) -> str:
     """Return the SHA-256 of ``dataset.json``, which itself holds the checksum of every shard."""
-    path = Path(config.data_dir or "") / DATASET_FILE
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256((config.data_folder / DATASET_FILE).read_bytes()).hexdigest()
 
 
 def _free_name(path: Path) -> Path:

@@ -75,13 +75,9 @@ def train(
         return Trainer(config, run).train()
     base = configs.load(TrainConfig, Path(recipe)) if recipe is not None else TrainConfig()
     config = configs.override(base, options)
-    if config.data_dir is None:
-        raise ConfigError("--data-dir is missing: the folder that `kerseg convert` wrote.")
-    # Absolute, so that the run can be resumed and repeated from anywhere.
-    folder = config.data_dir.resolve()
-    config = dataclasses.replace(config, data_dir=folder)
+    config = dataclasses.replace(config, data_dir=config.data_folder)
     models.check(config.model, config.model_options)
-    data = kerseg.data.load(folder)
+    data = kerseg.data.load(config.data_folder)
     data.steps(split=config.train_split, batch_size=config.batch_size)
     return Trainer(config, Run.create(config)).train()
 
@@ -97,7 +93,7 @@ class Trainer:
     def __init__(self, config: TrainConfig, run: Run):
         self.config = config
         self.run = run
-        self.data = kerseg.data.load(config.data_dir or "")
+        self.data = kerseg.data.load(config.data_folder)
         self.info = self.data.info
         self.steps = self.data.steps(split=config.train_split, batch_size=config.batch_size)
         self.model = self._build()

@@ -292,6 +292,8 @@ def curves(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
             text, colour = lines[name]
             # A single epoch has no line to draw: the marker shows it.
             axes.plot(epochs, values, color=colour, label=text, marker="." if len(rows) < 30 else "")
+        # Half an epoch on each side: a single one has no range of its own.
+        axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
         _dress(axes, title, len(drawn) > 1)
         if "val_mean_iou" in drawn:
             _mark_best(axes, epochs, drawn["val_mean_iou"])
@@ -313,7 +315,7 @@ def _dress(axes: Any, title: str, key: bool) -> None:
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     if key:
         axes.legend(frameon=False)
 

@@ -387,7 +387,7 @@ class TestBadFiles:
         with pytest.raises(DataError) as error:
             convert(source, output=tmp_path / "out", skip_bad=True)
         assert str(error.value) == (
-            f"{path}: empty file: 0 bytes.\n1 faults in 4 pairs: 1 x empty file. Nothing was written. "
+            f"{path}: empty file: 0 bytes.\n1 fault in 4 pairs: 1 x empty file. Nothing was written. "
             "Without these, split 'val' has no pairs."
         )
         assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
@@ -461,7 +461,7 @@ class TestOtherSources:
             ("data error", "l.png: polygon 3 has two corners."),
             ("twice", "a.png: duplicate name: 'a' occurs 2 times."),
             ("empty", "out: cannot be made, because split 'train' of the source has no pairs."),
-            ("dies", "A worker process ended without an answer, at or soon after Pair(name='a'"),
+            ("dies", "A worker process ended without an answer: most likely the machine ran out of memory."),
         ],
     )
     def test_what_a_source_may_do_wrong(self, tmp_path, way, message):

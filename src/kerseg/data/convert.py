@@ -189,7 +189,8 @@ def _judge(splits: Mapping[str, Split], total: int, skip_bad: bool) -> None:
         advice = f"Without these, {_named(empty)} has no pairs."
     else:
         advice = "Mend or remove these files, or leave out their pairs with --skip-bad."
-    lines.append(f"{len(faults)} faults in {total} pairs: {counts}. Nothing was written. {advice}")
+    found = f"{len(faults)} fault{'s' * (len(faults) > 1)} in {total} pair{'s' * (total > 1)}"
+    lines.append(f"{found}: {counts}. Nothing was written. {advice}")
     raise DataError("\n".join(lines))
 
 

@@ -1,8 +1,8 @@
 """From the bytes in a record to pixels: the whole picture, or a window of it.
 
-Pictures come out as Pillow decodes them: PNG exactly, and JPEG too, because the accurate DCT costs no more than
-TensorFlow's default, the fast one. Grey becomes RGB, alpha is dropped, 16 bits become the upper 8, a GIF gives
-its first picture. Anything wrong is an error that begins with the shard and the record.
+Pictures come out as Pillow decodes them: PNG exactly, and JPEG too, because the accurate DCT costs no more
+than TensorFlow's default, the fast one. Grey becomes RGB, alpha is dropped, 16 bits become the upper 8, a GIF
+gives its first picture. What does not fit is an error that begins with the shard and the record.
 """
 
 from typing import NamedTuple
@@ -99,7 +99,7 @@ def _bare(encoded: tf.Tensor, channels: int, fields: Fields) -> tf.Tensor:
     shape = tf.stack([fields["height"], fields["width"], channels])
     fits = tf.strings.length(encoded) == tf.reduce_prod(shape)
     return tf.reshape(
-        tf.io.decode_raw(_require(encoded, fits, fields, "pixels do not match the size"), tf.uint8), shape
+        tf.io.decode_raw(_require(encoded, fits, fields, "the pixels do not match the size"), tf.uint8), shape
     )
 
 

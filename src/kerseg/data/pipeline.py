@@ -3,31 +3,24 @@
     shards in the epoch's order -> interleaved -> shuffled, still encoded -> [skip] ->
     draw the window -> decode it -> resize -> recolour -> pad -> batch
 
-Example ``i``, its running index in the split, is augmented in epoch ``e`` from ``(seed, e, i)`` and from nothing
-else: neither the order nor the batch size nor the number of threads has a say in it.
+Example ``i``, its running index in the split, is augmented in epoch ``e`` from ``(seed, e, i)`` and from
+nothing else: neither the order nor the batch size nor the number of threads has a say in it.
 """
 
 import itertools
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
 from kerseg.augment import colour, geometry, rng
 from kerseg.config import Augment
-from kerseg.data import records
 from kerseg.data.decode import Fields, Region, decode_image, decode_label
 from kerseg.data.info import DatasetInfo
+from kerseg.data.shards import Shards
 from kerseg.errors import ConfigError, DataError
-
-SHUFFLE_BYTES = 256 * 2**20
-"""Memory for shuffling: a split up to this size is shuffled perfectly, a larger one within a window of it."""
-OPEN_SHARDS = 16
-"""Shards read in turns, so that neighbours in a shard do not stay neighbours in the epoch."""
 
 
 def load(folder: str | Path) -> "Dataset":
@@ -48,7 +41,7 @@ def load(folder: str | Path) -> "Dataset":
     """
     data = Dataset(Path(folder), DatasetInfo.load(folder))
     for name, split in data.info.splits.items():
-        for path, shard in zip(data.shards(name), split.shards, strict=True):
+        for path, shard in zip(Shards(data.folder, data.info, name).paths, split.shards, strict=True):
             if not path.is_file():
                 raise DataError(f"{path}: this shard of split {name!r} is missing. Convert the data again.")
             if (size := path.stat().st_size) != shard.bytes:
@@ -69,14 +62,6 @@ class Dataset:
 
     folder: Path
     info: DatasetInfo
-
-    def shards(self, split: str) -> list[Path]:
-        """Return the paths of a split's shards, in record order.
-
-        Raises:
-            DataError: No such split.
-        """
-        return [self.folder / shard.file for shard in self.info.split(split).shards]
 
     def steps(self, *, split: str = "train", batch_size: int) -> int:
         """Return the number of full batches in an epoch.
@@ -117,14 +102,14 @@ class Dataset:
             augment: What is drawn at random; None for the defaults of `Augment`: left-right flips.
             seed: Of the order and of the augmentation.
             epoch: 0 or more, or None.
-            skip_batches: Start this many batches later; what follows is what the whole pass has there. Skipped
-                examples are read, but not decoded. Needs ``epoch``.
+            skip_batches: Start this many batches later; what follows is what the whole pass has there.
+                Skipped examples are read, but not decoded. Needs ``epoch``.
             split: Which part of the data set.
 
         Returns:
             Batches of image (batch_size, height, width, 3) uint8, RGB 0 to 255, padded with
-            `kerseg.augment.geometry.FILL`, and label (batch_size, height, width) uint8, padded with the ignore
-            label.
+            `kerseg.augment.geometry.FILL`, and label (batch_size, height, width) uint8, padded with the
+            ignore label.
 
         Raises:
             DataError: No such split.
@@ -133,25 +118,32 @@ class Dataset:
         Example:
             >>> data.train(crop_size=(512, 512), batch_size=8, augment=Augment(scale=(0.5, 2.0)), epoch=3)
         """
-        steps, augment = self.steps(split=split, batch_size=batch_size), augment or Augment()
+        shards, augment = self._shards(split), augment or Augment()
+        steps = self.steps(split=split, batch_size=batch_size)
         if epoch is None and skip_batches:
             raise ConfigError("skip_batches needs epoch: without it, every pass is another epoch.")
         if not 0 <= skip_batches <= steps:
             raise ConfigError(f"skip_batches is 0 to {steps}, the epoch's batches. Received: {skip_batches}.")
         if crop_size is None and batch_size > 1:
-            self._check_equal_sizes(split, batch_size)
+            if augment.scale[0] != augment.scale[1]:
+                raise ConfigError("Pictures scaled at random share a batch only if there is a crop size.")
+            self._check_equal_sizes(shards, batch_size)
+        if crop_size is not None and min(crop_size) < 1:
+            raise ConfigError(f"The crop size is (height, width), 1 pixel or more. Received: {crop_size}.")
 
         def one_pass(number: tf.Tensor) -> tf.data.Dataset:
-            key = tf.stack([tf.constant(seed, tf.int64), number])
-            order = self._order(split, rng.fold(key, "order")).skip(skip_batches * batch_size)
-            examples = rng.fold(key, "examples")
-            return order.map(lambda index, record: (rng.fold(examples, index), index, record))
+            run_and_epoch = tf.stack([tf.constant(seed, tf.int64), number])
+            stream = rng.bits(run_and_epoch, "examples")
+            order = shards.shuffled(run_and_epoch).skip(skip_batches * batch_size)
+            return order.map(plain(lambda index, record: (tf.stack([stream, index]), index, record)))
 
         def example(key: tf.Tensor, index: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            fields = self._fields(split, index, record)
-            return _augmented(fields, key, crop_size, augment, self.info.ignore_label)
+            return _augmented(shards.fields(index, record), key, crop_size, augment, self.info.ignore_label)
 
-        data = _epochs(epoch).flat_map(one_pass).map(example, num_parallel_calls=tf.data.AUTOTUNE)
+        plain = tf.autograph.experimental.do_not_convert
+        data = (
+            _epochs(epoch).flat_map(plain(one_pass)).map(plain(example), num_parallel_calls=tf.data.AUTOTUNE)
+        )
         data = data.batch(batch_size, drop_remainder=True)
         return _finished(data.apply(tf.data.experimental.assert_cardinality(steps - skip_batches)))
 
@@ -169,9 +161,10 @@ class Dataset:
             DataError: No such split.
             ConfigError: Pictures of several sizes cannot share a batch.
         """
+        shards = self._shards(split)
         if batch_size > 1:
-            self._check_equal_sizes(split, batch_size)
-        pairs = self._decoded(split).map(lambda example: (example["image"], example["label"]))
+            self._check_equal_sizes(shards, batch_size)
+        pairs = _decoded(shards).map(lambda example: (example["image"], example["label"]))
         return _finished(pairs.batch(batch_size))
 
     def examples(self, split: str) -> tf.data.Dataset:
@@ -181,19 +174,20 @@ class Dataset:
             split: Which part of the data set.
 
         Returns:
-            Dictionaries: ``name`` (string), ``image`` (height, width, 3) uint8, ``label`` (height, width) uint8.
+            Dictionaries: ``name`` (string), ``image`` (height, width, 3) uint8 and ``label`` (height, width)
+            uint8.
 
         Raises:
             DataError: No such split.
         """
-        return _finished(self._decoded(split))
+        return _finished(_decoded(self._shards(split)))
 
     @contextmanager
     def naming_damage(self, split: str) -> Iterator[None]:
         """Turn an error from reading records inside the block into a `DataError` that names shard and record.
 
-        TensorFlow reports ``corrupted record at 12`` without the file's name, so when something fails this reads
-        the split once more, record by record, and says where it is damaged.
+        TensorFlow reports ``corrupted record at 12`` without the file's name, so when something fails this
+        reads the split once more, record by record, and says where it is damaged.
 
         Raises:
             DataError: The records are to blame. Any other error passes unchanged.
@@ -214,80 +208,19 @@ class Dataset:
         Raises:
             DataError: A record is damaged; the message names the shard and the record. Or no such split.
         """
-        first = 0
-        for path, shard in zip(self.shards(split), self.info.split(split).shards, strict=True):
-            reader = tf.data.TFRecordDataset(str(path)).enumerate(first)
-            reader = reader.map(lambda index, record: _decode(self._fields(split, index, record))["name"])
-            found = 0
-            try:
-                for _ in reader:
-                    found += 1
-            except tf.errors.OpError as error:
-                raise DataError(f"{path}: record {found} cannot be read: {_reason(error)}") from error
-            if found != shard.records:
-                raise DataError(f"{path}: {found} records, dataset.json says {shard.records}. Convert again.")
-            first += found
+        self._shards(split).check()
 
-    def _order(self, split: str, key: tf.Tensor) -> tf.data.Dataset:
-        """Return (index, serialized record) in the order that ``key`` gives; called while a graph is traced."""
-        # tf.data mixes the graph's seed, which is the user's tf.random.set_seed, into that of a shuffle. In a
-        # graph this call sets the graph's own, so the order follows from key alone.
-        tf.random.set_seed(1)
-        shards = self.info.split(split).shards
-        paths, starts = self._table(split)
-        turns = tf.argsort(tf.random.stateless_uniform([len(shards)], rng.fold(key, "shards"), alg="philox"))
-        data = tf.data.Dataset.from_tensor_slices(turns).interleave(
-            lambda shard: tf.data.TFRecordDataset(tf.gather(paths, shard)).enumerate(
-                tf.gather(starts, shard)
-            ),
-            cycle_length=min(len(shards), OPEN_SHARDS),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
-        size = sum(shard.bytes for shard in shards)
-        count = self.info.split(split).records
-        buffer = count if size <= SHUFFLE_BYTES else max(1, count * SHUFFLE_BYTES // size)
-        return data.shuffle(buffer, seed=rng.fold(key, "shuffle")[0], reshuffle_each_iteration=False)
+    def _shards(self, split: str) -> Shards:
+        return Shards(self.folder, self.info, split)
 
-    def _table(self, split: str) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the shards' paths (strings) and the running index of each one's first record (int64)."""
-        counts = [shard.records for shard in self.info.split(split).shards]
-        starts = np.cumsum([0, *counts[:-1]])
-        return tf.constant([str(path) for path in self.shards(split)]), tf.constant(starts, tf.int64)
-
-    def _fields(self, split: str, index: tf.Tensor, record: tf.Tensor) -> Fields:
-        """Parse a record, and give it its origin, for messages, and a name if it has none."""
-        paths, starts = self._table(split)
-        shard = tf.searchsorted(starts, index[tf.newaxis], side="right")[0] - 1
-        number = tf.as_string(index - tf.gather(starts, shard))
-        fields = records.parse(record)
-        fields["origin"] = tf.strings.join([tf.gather(paths, shard), ": record ", number])
-        unnamed = tf.strings.join([f"{split}-", tf.as_string(index, width=6, fill="0")])
-        fields["name"] = tf.where(fields["name"] == "", unnamed, fields["name"])
-        return fields
-
-    def _decoded(self, split: str) -> tf.data.Dataset:
-        paths, _ = self._table(split)
-        return (
-            tf.data.TFRecordDataset(paths)
-            .enumerate()
-            .map(
-                lambda index, record: _decode(self._fields(split, index, record)),
-                num_parallel_calls=tf.data.AUTOTUNE,
-            )
-            .apply(tf.data.experimental.assert_cardinality(self.info.split(split).records))
-        )
-
-    def _check_equal_sizes(self, split: str, batch_size: int) -> None:
-        paths, _ = self._table(split)
-        sizes = tf.data.TFRecordDataset(paths).map(records.parse, num_parallel_calls=tf.data.AUTOTUNE)
-        found = {(int(fields["height"]), int(fields["width"])) for fields in sizes}
-        if len(found) > 1:
-            (height, width), (other_height, other_width) = sorted(found)[0], sorted(found)[-1]
+    def _check_equal_sizes(self, shards: Shards, batch_size: int) -> None:
+        sizes = sorted(shards.sizes())
+        if len(sizes) > 1:
+            (height, width), (other_height, other_width) = sizes[0], sizes[-1]
             raise ConfigError(
-                f"Split {split!r} of {self.folder} has pictures of {len(found)} sizes, {height}x{width} to "
-                f"{other_height}x{other_width} (height x width), which cannot share a batch of {batch_size}: "
-                "take a crop size, or a batch size of 1."
+                f"Split {shards.split!r} of {self.folder} has pictures of {len(sizes)} sizes, "
+                f"{height}x{width} to {other_height}x{other_width} (height x width), which cannot share a "
+                f"batch of {batch_size}: take a crop size, or a batch size of 1."
             )
 
 
@@ -299,6 +232,11 @@ def _epochs(epoch: int | None) -> tf.data.Dataset:
     return tf.data.Dataset.from_generator(
         lambda: iter([next(passes)]), output_signature=tf.TensorSpec([], tf.int64)
     )
+
+
+def _decoded(shards: Shards) -> tf.data.Dataset:
+    data = shards.in_order().map(shards.decoded, num_parallel_calls=tf.data.AUTOTUNE)
+    return data.apply(tf.data.experimental.assert_cardinality(sum(shards.counts)))
 
 
 def _augmented(
@@ -319,19 +257,9 @@ def _augmented(
     return image, label
 
 
-def _decode(fields: Fields) -> Fields:
-    return {"name": fields["name"], "image": decode_image(fields), "label": decode_label(fields)}
-
-
 def _finished(data: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
     options.deterministic = True
     # Examples run side by side; threads inside the operations of each would only get in one another's way.
     options.threading.max_intra_op_parallelism = 1
     return data.prefetch(tf.data.AUTOTUNE).with_options(options)
-
-
-def _reason(error: tf.errors.OpError) -> str:
-    """Return the readable part of a TensorFlow error."""
-    ours = re.search(r"record \d+: (.*?\.)\]", error.message)
-    return ours[1] if ours else re.sub(r"\{\{.*?\}\}\s*", "", error.message).strip().splitlines()[0]

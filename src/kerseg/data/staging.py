@@ -62,7 +62,7 @@ def _refuse(folder: Path, overwrite: bool, ours: Callable[[str], bool]) -> None:
         return
     if not folder.is_dir():
         raise DataError(f"{folder}: is a file. --output takes a folder.")
-    if folder.is_mount():
+    if os.path.ismount(folder):
         raise DataError(
             f"{folder}: is the root of a disk or volume, which cannot be replaced. Give a folder in it."
         )

@@ -48,7 +48,7 @@ def map_in_order(
         workers: Number of processes.
 
     Raises:
-        KersegError: A worker process died; the message names the item at which that showed.
+        KersegError: A worker process died.
 
     Example:
         >>> with map_in_order(os.path.getsize, ["a.png", "b.png"], workers=2) as results:
@@ -68,6 +68,14 @@ def map_in_order(
 
     try:
         yield _results(submit, deque(submit(IN_FLIGHT * workers)))
+    except BrokenProcessPool as error:
+        cause = "most likely the machine ran out of memory. Try fewer --workers."
+        if needs_main:
+            cause = (
+                "it could not import what this script or notebook defines. Define the source in a module, or "
+                'start the work under `if __name__ == "__main__":`.'
+            )
+        raise KersegError(f"A worker process ended without an answer: {cause}") from error
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -77,14 +85,8 @@ def _results(
 ) -> Iterator[tuple[Item, Result]]:
     while flying:
         item, future = flying.popleft()
-        try:
-            result = future.result()
-            flying.extend(submit(1))
-        except BrokenProcessPool as error:
-            raise KersegError(
-                f"A worker process ended without an answer, at or soon after {item}: most likely the machine "
-                "ran out of memory. Try fewer --workers."
-            ) from error
+        result = future.result()
+        flying.extend(submit(1))
         yield item, result
 
 

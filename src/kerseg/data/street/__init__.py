@@ -15,14 +15,17 @@ from PIL import Image
 from kerseg.data.info import IGNORE_LABEL, Colour
 from kerseg.data.street import layout, things
 from kerseg.data.street.canvas import OVERSAMPLING, Array, Camera, Canvas, Thing, Weather
-from kerseg.errors import DataError
-from kerseg.files import whole
+from kerseg.errors import ConfigError, DataError
+from kerseg.files import whole, write_text
 
 CLASS_NAMES = tuple(thing.name.lower() for thing in Thing if thing is not Thing.NONE)
 PALETTE: tuple[Colour, ...] = (
-    (70, 130, 180), (110, 80, 70), (128, 64, 128), (232, 160, 220), (86, 142, 35), (20, 40, 170), (220, 30, 60),
+    (70, 130, 180), (110, 80, 70), (128, 64, 128), (232, 160, 220),
+    (86, 142, 35), (20, 40, 170), (220, 30, 60),
 )  # fmt: skip
 """One colour a class, near those of Cityscapes."""
+CLASSES_FILE = "classes.txt"
+"""Colour and name of each class, as ``kerseg convert folder --palette`` reads them."""
 SMALLEST = 32
 """Least height and width of a picture, pixels."""
 
@@ -38,10 +41,13 @@ def draw(
     seed: int = 0,
     progress: Callable[[], None] | None = None,
 ) -> None:
-    """Draw a data set into ``folder``: ``train/images train/labels val/images val/labels``.
+    """Draw a data set into ``folder``.
 
-    Pictures are JPEG, labels 8-bit PNG of class indices with 255 for pixels that no class has to itself. The
-    same arguments give the same data set; picture i of a split does not depend on how many there are.
+        classes.txt                        a line for each class, in the order of the labels' values
+        train/images/street_0000.jpg ...   and val/images
+        train/labels/street_0000.png ...   8 bit, class indices, 255 where no class has a pixel to itself
+
+    The same arguments give the same data set; picture i of a split does not depend on how many there are.
 
     Args:
         folder: Where to; made if it is missing, refused if it holds anything.
@@ -52,15 +58,19 @@ def draw(
         progress: Called after each picture.
 
     Raises:
-        DataError: The folder holds something, or the size is too small.
+        DataError: The folder holds something.
+        ConfigError: The size is too small.
 
     Example:
         >>> draw(Path("street"), train=8, val=2)
         >>> sorted(path.name for path in Path("street/val/labels").iterdir())
         ['street_0000.png', 'street_0001.png']
     """
+    _check(size)
     if folder.exists() and any(folder.iterdir()):
         raise DataError(f"{folder}: the folder is not empty. Give another one, or remove what it holds.")
+    lines = (f"{r} {g} {b} {name}\n" for (r, g, b), name in zip(PALETTE, CLASS_NAMES, strict=True))
+    write_text(folder / CLASSES_FILE, "".join(lines))
     for number, (split, count) in enumerate({"train": train, "val": val}.items()):
         for i in range(count):
             picture, label = scene(np.random.default_rng((seed, number, i)), size)
@@ -80,14 +90,13 @@ def scene(rng: Generator, size: tuple[int, int]) -> tuple[Pixels, Pixels]:
         size: Height and width, pixels, 32 or more.
 
     Returns:
-        The picture ``(height, width, 3)``, RGB, and its label ``(height, width)``: class indices, and 255 where
-        classes share a pixel or what is there belongs to none.
+        The picture ``(height, width, 3)``, RGB, and its label ``(height, width)``: class indices, and 255
+        where classes share a pixel or what is there belongs to none.
 
     Raises:
-        DataError: The size is too small.
+        ConfigError: The size is too small.
     """
-    if min(size) < SMALLEST:
-        raise DataError(f"A street needs a height and a width of at least {SMALLEST} pixels. Received: {size}.")
+    _check(size)
     street = layout.Street.random(rng)
     canvas = Canvas(size, layout.camera(rng, street, size), layout.weather(rng))
     layout.ground(canvas, rng, street)
@@ -101,6 +110,13 @@ def scene(rng: Generator, size: tuple[int, int]) -> tuple[Pixels, Pixels]:
         if canvas.camera.sees(standing[i].at, standing[i].reach):
             standing[i].paint(canvas, rng)
     return _develop(canvas, rng, size), _settle(canvas, size)
+
+
+def _check(size: tuple[int, int]) -> None:
+    if min(size) < SMALLEST:
+        raise ConfigError(
+            f"A street takes a height and a width of {SMALLEST} pixels or more. Received: {size}."
+        )
 
 
 def _settle(canvas: Canvas, size: tuple[int, int]) -> Pixels:
@@ -121,7 +137,9 @@ def _develop(canvas: Canvas, rng: Generator, size: tuple[int, int]) -> Pixels:
     rough = _ROUGHNESS[np.minimum(label, len(_ROUGHNESS) - 1)]
     grain = 0.5 * rng.normal(size=size) + _blotches(rng, size, 6) + 0.8 * _blotches(rng, size, 24)
     picture = picture * (1 + rough * grain)[..., None]
-    picture = np.where((label == Thing.PAVEMENT)[..., None], picture * _slabs(rng, x, z, depth), picture) * light
+    picture = (
+        np.where((label == Thing.PAVEMENT)[..., None], picture * _slabs(rng, x, z, depth), picture) * light
+    )
     flat = (label == Thing.ROAD) | (label == Thing.PAVEMENT)
     share = np.where(flat, np.exp(-np.minimum(depth, 1e4) / weather.visibility), 1.0)[..., None]
     picture = share * picture + (1 - share) * weather.haze
@@ -145,7 +163,7 @@ def _blotches(rng: Generator, size: tuple[int, int], scale: int) -> Array:
 
 
 def _slabs(rng: Generator, x: Array, z: Array, depth: Array) -> Array:
-    """Return the brightness ``(height, width, 1)`` of paving: slabs and their joints, fading with distance."""
+    """Return the brightness ``(height, width, 1)`` of paving: slabs and joints, fading with distance."""
     slab = rng.uniform(0.4, 1.2)
     column, row = np.floor(x / slab), np.floor(z / slab)
     uneven = np.modf(np.abs(np.sin(column * 12.9898 + row * 78.233)) * 43758.5453)[0] - 0.5

@@ -1,7 +1,7 @@
 """A camera and a canvas: shapes given in metres become a picture, its labels and its light.
 
-Coordinates are x to the right, y up and z along the street, in metres; the camera stands at z = 0. A canvas is
-``OVERSAMPLING`` times as large as the picture made from it, which smooths edges and shows which pixels two
+Coordinates are x to the right, y up and z along the street, in metres; the camera stands at z = 0. A canvas
+is ``OVERSAMPLING`` times as large as the picture made from it, which smooths edges and shows which pixels two
 classes share.
 """
 
@@ -87,7 +87,7 @@ class Camera:
         return np.asarray(view[..., :2] / view[..., 2:] @ turn + self.centre)
 
     def sees(self, at: tuple[float, float], radius: float) -> bool:
-        """Return whether anything within ``radius`` metres of the ground point ``at`` can be in the picture."""
+        """Return whether anything within ``radius`` metres of ``at`` (x, z) can be in the picture."""
         right, _, depth = self.view((at[0], 0.0, at[1]))
         across = self.centre[0] / self.focal  # half the picture's width at a distance of 1 m
         return bool(depth > NEAR - radius and abs(right) - across * depth < radius * np.hypot(1, across))
@@ -175,7 +175,7 @@ class Canvas:
                 self._fill(outline, tuple(colour.tolist()), thing, light)
 
     def panels(self, quads: Array, colours: ArrayLike) -> None:
-        """Paint many small shapes ``(n, corners, 3)`` on something painted before: only the picture changes."""
+        """Paint small shapes ``(n, corners, 3)`` on something painted before: only the picture changes."""
         view = self.camera.view(quads)
         colours = np.broadcast_to(np.asarray(colours, np.float64), (len(quads), 3))
         seen = (view[..., 2] > NEAR).all(axis=1)
@@ -230,10 +230,14 @@ class Canvas:
 
 
 _EDGES: Sequence[tuple[int, int]] = ((0, 1), (1, 2), (2, 3), (3, 0))
-_CIRCLE: Array = np.stack([f(np.linspace(0, 2 * np.pi, 14, endpoint=False)) for f in (np.cos, np.sin)], axis=-1)
+_CIRCLE: Array = np.stack(
+    [f(np.linspace(0, 2 * np.pi, 14, endpoint=False)) for f in (np.cos, np.sin)], axis=-1
+)
 
 
-def rectangle(centre: tuple[float, float], size: tuple[float, float], height: float, turn: float = 0) -> Array:
+def rectangle(
+    centre: tuple[float, float], size: tuple[float, float], height: float, turn: float = 0
+) -> Array:
     """Return the corners ``(4, 3)`` of a level rectangle, counter-clockwise as seen from above.
 
     Args:
@@ -244,7 +248,9 @@ def rectangle(centre: tuple[float, float], size: tuple[float, float], height: fl
     """
     x, z = np.array([-0.5, 0.5, 0.5, -0.5]) * size[0], np.array([-0.5, -0.5, 0.5, 0.5]) * size[1]
     cos, sin = np.cos(turn), np.sin(turn)
-    return np.stack([centre[0] + cos * x - sin * z, np.full(4, height), centre[1] + sin * x + cos * z], axis=-1)
+    return np.stack(
+        [centre[0] + cos * x - sin * z, np.full(4, height), centre[1] + sin * x + cos * z], axis=-1
+    )
 
 
 def on_side(side: Array, u: ArrayLike, v: ArrayLike) -> Array:

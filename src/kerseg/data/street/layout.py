@@ -50,7 +50,7 @@ class Standing:
 
     @property
     def reach(self) -> float:
-        """Distance from its middle beyond which nothing of it is, metres; a crown is as wide as 0.4 heights."""
+        """Distance from its middle beyond which nothing of it is, metres; crowns reach 0.4 heights."""
         return float(np.hypot(*self.size)) / 2 + 0.4 * self.height + 1
 
     @property
@@ -142,7 +142,9 @@ def houses(rng: Generator, street: Street) -> list[Standing]:
             z += length + (rng.uniform(0, 3) if rng.random() < 0.5 else 0.0)
     for _ in range(int(rng.integers(3, 9))):
         x, z, height = rng.uniform(-40, 40), rng.uniform(150, 260), rng.uniform(4, 24)
-        found.append(_house((x, x + 18), (z, z + 10), height) if rng.random() < 0.5 else _tree(0, x, z, height))
+        found.append(
+            _house((x, x + 18), (z, z + 10), height) if rng.random() < 0.5 else _tree(0, x, z, height)
+        )
     return found
 
 
@@ -193,13 +195,13 @@ def _cars(rng: Generator, street: Street, side: int) -> list[Standing]:
     """One side's parked cars and those that drive."""
     found = []
     if rng.random() < 0.7:
-        busy = rng.uniform(0.2, 0.9)
+        busy = rng.uniform(0.2, 0.7)
         for z in np.arange(-20, 35, 5.4) + rng.uniform(0, 5):
             if rng.random() < busy:
                 turn = rng.normal(0, 0.03) + np.pi * (rng.random() < 0.5)
                 found.append(_car(side * (street.kerb - 1.0), z, turn))
     if street.two_ways or side > 0:
-        for z in np.cumsum(rng.uniform(9, 25, 3)) - 12:
+        for z in np.cumsum(rng.uniform(12, 28, 3)) - 12:
             found.append(_car(side * street.kerb * 0.36, z, np.pi * (side < 0)))
     return found
 
@@ -207,8 +209,8 @@ def _cars(rng: Generator, street: Street, side: int) -> list[Standing]:
 def _persons(rng: Generator, street: Street, camera: Camera) -> list[Standing]:
     """Persons between the houses, near enough to be more than a few pixels."""
     found = []
-    for _ in range(int(rng.integers(1, 7))):
-        depth, across = rng.uniform(3, 9), rng.uniform(-1, 1) * camera.centre[0] / camera.focal
+    for _ in range(int(rng.integers(1, 5))):
+        depth, across = rng.uniform(2.8, 7.5), rng.uniform(-1, 1) * camera.centre[0] / camera.focal
         turn = camera.yaw + np.arctan(across)
         x, z = camera.position[0] + depth * np.sin(turn), depth * np.cos(turn)
         if abs(x) < street.front - 0.3:

@@ -64,7 +64,9 @@ class _Windows:
         self.pitch = rng.uniform(1.8, 3.6)
         self.width, self.height = rng.uniform(0.35, 0.8), rng.uniform(0.4, 0.75)
         self.glass = pick(rng, np.array([(40, 46, 56), (70, 84, 100), (110, 130, 150)], np.float64))
-        self.frame = pick(rng, np.array([(230, 228, 220), (70, 60, 54)], np.float64)) if rng.random() < 0.6 else None
+        self.frame = (
+            pick(rng, np.array([(230, 228, 220), (70, 60, 54)], np.float64)) if rng.random() < 0.6 else None
+        )
         self.lamp = np.array([250.0, 214, 140])
         self.lit = rng.uniform(0.2, 0.6) if dusk else 0.0
         self.shop = rng.random() < 0.5
@@ -95,7 +97,8 @@ class _Windows:
         width = (0.4 if self.shop else 0.14) / count
         shines = self.shop and self.lit > 0
         canvas.panels(
-            _cells(side, u, np.full(count, 0.36 * rise), width, 0.34 * rise), self.lamp if shines else self.glass
+            _cells(side, u, np.full(count, 0.36 * rise), width, 0.34 * rise),
+            self.lamp if shines else self.glass,
         )
         if self.shop:
             signs = rng.uniform(40, 230, (count, 3))
@@ -155,7 +158,8 @@ def car(canvas: Canvas, rng: Generator, x: float, z: float, turn: float) -> None
         panes = [(0.06, 0.48), (0.53, 0.94)] if long else [(0.07, 0.93)]
         for left, right in panes:
             canvas.panels(
-                on_side(side, [[left, right, right, left]], [[0.3 * van + 0.1, 0.3 * van + 0.1, 0.88, 0.88]]), glass
+                on_side(side, [[left, right, right, left]], [[0.3 * van + 0.1, 0.3 * van + 0.1, 0.88, 0.88]]),
+                glass,
             )
 
 
@@ -164,7 +168,9 @@ def _wheels(canvas: Canvas, side: Array) -> None:
     length, height = np.linalg.norm(side[1] - side[0]), np.linalg.norm(side[3] - side[0])
     for u in (0.19, 0.81):
         for radius, colour in ((0.33, (22, 22, 24)), (0.19, (130, 130, 134))):
-            tyre = on_side(side, u + radius / length * np.cos(circle), 0.06 + radius / height * np.sin(circle))
+            tyre = on_side(
+                side, u + radius / length * np.cos(circle), 0.06 + radius / height * np.sin(circle)
+            )
             canvas.polygon(tyre, colour, Thing.CAR, 0.9)
 
 
@@ -190,10 +196,21 @@ def person(canvas: Canvas, rng: Generator, x: float, z: float) -> None:
     skirt = 0.32 if rng.random() < 0.35 else 0.46  # a long coat or a short one, as a share of the height
     swing = rng.uniform(-0.1, 0.1)
     for sign in (-1, 1):
-        arm = [(sign * shoulder, 0.8), (sign * (shoulder + 0.09), 0.78), (sign * (shoulder + 0.1) + swing, 0.45)]
+        arm = [
+            (sign * shoulder, 0.8),
+            (sign * (shoulder + 0.09), 0.78),
+            (sign * (shoulder + 0.1) + swing, 0.45),
+        ]
         arm.append((sign * (shoulder + 0.01) + swing, 0.45))
         _billboard(canvas, base, [(a, u * tall) for a, u in arm], coat * 0.8, Thing.PERSON)
-    torso = [(-hip * 1.2, skirt), (hip * 1.2, skirt), (shoulder, 0.8), (0.05, 0.85), (-0.05, 0.85), (-shoulder, 0.8)]
+    torso = [
+        (-hip * 1.2, skirt),
+        (hip * 1.2, skirt),
+        (shoulder, 0.8),
+        (0.05, 0.85),
+        (-0.05, 0.85),
+        (-shoulder, 0.8),
+    ]
     _billboard(canvas, base, [(a, u * tall) for a, u in torso], coat, Thing.PERSON)
     hair = pick(rng, np.array([(40, 30, 24), (110, 80, 50), (150, 150, 150)], np.float64), 6)
     head = base + tall * np.array([[0.915], [0.955]]) * UP

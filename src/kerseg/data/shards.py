@@ -1,0 +1,131 @@
+"""The records of one split, still encoded: in their order, or shuffled by a seed."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from kerseg.augment import rng
+from kerseg.data import records
+from kerseg.data.decode import Fields, decode_image, decode_label
+from kerseg.data.info import DatasetInfo
+from kerseg.errors import DataError
+
+SHUFFLE_BYTES = 256 * 2**20
+"""Memory for shuffling: a split up to this size is shuffled perfectly, a larger one within a window of it."""
+OPEN_SHARDS = 16
+"""Shards read in turns, so that neighbours in a shard do not stay neighbours in the epoch."""
+
+
+@dataclass(frozen=True)
+class Shards:
+    """The record files of one split. A record's index counts through all of them.
+
+    Raises:
+        DataError: ``info`` has no such split.
+    """
+
+    folder: Path
+    info: DatasetInfo
+    split: str
+
+    def __post_init__(self) -> None:
+        self.info.split(self.split)
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files, in record order."""
+        return [self.folder / shard.file for shard in self.info.split(self.split).shards]
+
+    @property
+    def counts(self) -> list[int]:
+        """The number of records in each file."""
+        return [shard.records for shard in self.info.split(self.split).shards]
+
+    def in_order(self) -> tf.data.Dataset:
+        """Return (index int64, serialized record)."""
+        return tf.data.TFRecordDataset(self._table[0]).enumerate()
+
+    def shuffled(self, seed: tf.Tensor) -> tf.data.Dataset:
+        """Return (index int64, serialized record) in an order that follows from ``seed`` alone.
+
+        Shards are opened in random order, read in turns, and their records drawn from a buffer of at most
+        `SHUFFLE_BYTES`. To be called where a graph is traced: inside ``flat_map``.
+
+        Args:
+            seed: (2,) int64.
+        """
+        # tf.data mixes the graph's seed, which is the user's tf.random.set_seed, into that of a shuffle. In a
+        # graph this call sets the graph's own, and leaves the user's alone.
+        tf.random.set_seed(1)
+        paths, starts = self._table
+        files, count = len(self.counts), sum(self.counts)
+        turns = tf.argsort(rng.uniform(seed, "shards", 0.0, 1.0, [files]))
+        data = tf.data.Dataset.from_tensor_slices(turns).interleave(
+            lambda shard: tf.data.TFRecordDataset(tf.gather(paths, shard)).enumerate(
+                tf.gather(starts, shard)
+            ),
+            cycle_length=min(files, OPEN_SHARDS),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+        size = sum(shard.bytes for shard in self.info.split(self.split).shards)
+        buffer = count if size <= SHUFFLE_BYTES else max(1, count * SHUFFLE_BYTES // size)
+        return data.shuffle(buffer, seed=rng.bits(seed, "shuffle"), reshuffle_each_iteration=False)
+
+    def fields(self, index: tf.Tensor, record: tf.Tensor) -> Fields:
+        """Parse a record, and give it its origin, for messages, and a name if it has none."""
+        paths, starts = self._table
+        shard = tf.searchsorted(starts, index[tf.newaxis], side="right")[0] - 1
+        number = tf.as_string(index - tf.gather(starts, shard))
+        fields = records.parse(record)
+        fields["origin"] = tf.strings.join([tf.gather(paths, shard), ": record ", number])
+        unnamed = tf.strings.join([f"{self.split}-", tf.as_string(index, width=6, fill="0")])
+        fields["name"] = tf.where(fields["name"] == "", unnamed, fields["name"])
+        return fields
+
+    def decoded(self, index: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Return ``name``, ``image`` (height, width, 3) and ``label`` (height, width), both uint8."""
+        fields = self.fields(index, record)
+        return {"name": fields["name"], "image": decode_image(fields), "label": decode_label(fields)}
+
+    def sizes(self) -> set[tuple[int, int]]:
+        """Read all records and return the (height, width) that occur."""
+        parsed = tf.data.TFRecordDataset(self._table[0]).map(
+            records.parse, num_parallel_calls=tf.data.AUTOTUNE
+        )
+        return {(int(fields["height"]), int(fields["width"])) for fields in parsed}
+
+    def check(self) -> None:
+        """Read and decode every record.
+
+        Raises:
+            DataError: A record is damaged; the message names the shard and the record.
+        """
+        first = 0
+        for path, count in zip(self.paths, self.counts, strict=True):
+            found = 0
+            try:
+                for _ in tf.data.TFRecordDataset(str(path)).enumerate(first).map(self.decoded):
+                    found += 1
+            except tf.errors.OpError as error:
+                raise DataError(f"{path}: record {found} cannot be read: {_reason(error)}") from error
+            if found != count:
+                raise DataError(
+                    f"{path}: {found} records, dataset.json says {count}. Convert the data again."
+                )
+            first += found
+
+    @cached_property
+    def _table(self) -> tuple[list[str], np.ndarray]:
+        """The files' paths, and the index of each one's first record."""
+        return [str(path) for path in self.paths], np.cumsum([0, *self.counts[:-1]], dtype=np.int64)
+
+
+def _reason(error: tf.errors.OpError) -> str:
+    """Return the readable part of a TensorFlow error."""
+    ours = re.search(r"record \d+: (.*?\.)\]", error.message)
+    return ours[1] if ours else re.sub(r"\{\{.*?\}\}\s*", "", error.message).strip().splitlines()[0]
