@@ -19,7 +19,7 @@ from kerseg import __version__
 from kerseg.catalogue import LOSSES, OPTIMIZERS, SCHEDULES
 from kerseg.config import TrainConfig, recipe_file
 from kerseg.data.convert import ConvertOptions
-from kerseg.data.info import DatasetInfo
+from kerseg.data.info import FILE_NAME, DatasetInfo
 from kerseg.data.sources import SOURCES
 from kerseg.errors import ConfigError, KersegError
 from kerseg.models import MODELS
@@ -173,7 +173,11 @@ def _convert_command(source_class: Any) -> Callable[..., int]:
     ) -> int:
         from kerseg.data.convert import convert
 
-        convert(source, **{field.name: getattr(options, field.name) for field in fields(options)})
+        info = convert(source, **{field.name: getattr(options, field.name) for field in fields(options)})
+        for name, split in info.splits.items():
+            skipped = f", {len(split.skipped)} faults passed over" if split.skipped else ""
+            print(f"{name}: {split.records} pairs in {len(split.shards)} shards{skipped}")
+        print(f"{info.num_classes} classes; {options.output / FILE_NAME}")
         return 0
 
     command.__doc__ = source_class.__doc__

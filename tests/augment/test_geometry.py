@@ -99,9 +99,8 @@ def test_no_padding_where_the_picture_is_large_enough():
     for seed in range(60):
         _, window = crop(*blocks(), (5, seed), (60, 80), Augment(scale=(0.7, 3.0)))
         for span, size, total in ((window.rows, HEIGHT, 60), (window.columns, WIDTH, 80)):
-            assert int(span.before) == 0
-            assert int(span.out) == int(span.total) == total
-            assert 0 <= int(span.start) and int(span.start) + int(span.length) <= size
+            assert int(span.before) == 0 and int(span.out) == total and int(span.total) == total
+            assert int(span.start) >= 0 and int(span.start) + int(span.length) <= size
 
 
 def test_a_small_picture_is_padded_somewhere():

@@ -118,7 +118,6 @@ class TestRoundTrip:
         assert (val.class_pixels, val.class_image_pixels, val.ignored_pixels) == ((0, 0, 0), (0, 0, 0), 4)
 
     def test_record_is_what_records_writes(self, tmp_path):
-        """The keys and the label's encoding are those of records.py, written here without TensorFlow."""
         from kerseg.data.records import Record, encode_label, serialize
         from kerseg.data.tfrecord import frame
 

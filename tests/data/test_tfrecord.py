@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kerseg.data.tfrecord import example, frame
+from kerseg.data.tfrecord import frame
 
 DATA = np.random.default_rng(0).integers(0, 256, 300_000, dtype=np.uint8).tobytes()
 
@@ -20,20 +20,27 @@ def test_files_equal_tensorflows(tmp_path, lengths):
 
 
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 16_383, 16_384, 70_000])
-def test_examples_equal_those_of_records(size):
+def test_records_equal_tensorflows(size):
+    import tensorflow as tf
+
     from kerseg.data.records import Record, serialize
 
+    def integer(value: int) -> tf.train.Feature:
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+
+    def text(value: bytes) -> tf.train.Feature:
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
     record = Record("a/é", DATA[:size], "png", size, 2**31, 3, DATA[: size // 2])
-    ours = example(
-        {
-            "image/width": record.width,
-            "image/encoded": record.image,
-            "image/filename": record.name.encode(),
-            "image/format": b"png",
-            "image/height": record.height,
-            "image/channels": 3,
-            "image/segmentation/class/encoded": record.label,
-            "image/segmentation/class/format": b"png",
-        }
-    )
-    assert ours == serialize(record)
+    features = {
+        "image/encoded": text(record.image),
+        "image/filename": text("a/é".encode()),
+        "image/format": text(b"png"),
+        "image/height": integer(size),
+        "image/width": integer(2**31),
+        "image/channels": integer(3),
+        "image/segmentation/class/encoded": text(record.label),
+        "image/segmentation/class/format": text(b"png"),
+    }
+    theirs = tf.train.Example(features=tf.train.Features(feature=features))
+    assert serialize(record) == theirs.SerializeToString(deterministic=True)

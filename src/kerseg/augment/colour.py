@@ -64,6 +64,9 @@ def saturation(change: tf.Tensor, mean: tf.Tensor) -> Affine:
 def hue(change: tf.Tensor, mean: tf.Tensor) -> Affine:
     """Turn the colours around the grey axis, keeping each pixel's R + G + B.
 
+    The hue of HSV turns along the edges of the colour cube instead. The two agree on thirds of a turn; this
+    one is linear, and keeps a colour as bright as it is rather than as bright as its strongest channel.
+
     Args:
         change: Share of a full turn, -0.5 to 0.5: 1/3 turns red to green, green to blue, blue to red.
         mean: (3,) mean colour of the picture; unused.

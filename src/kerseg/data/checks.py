@@ -3,8 +3,6 @@
 This is what the worker processes of `kerseg convert` run: NumPy and Pillow only, never TensorFlow.
 """
 
-import struct
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +13,9 @@ from numpy.typing import NDArray
 
 from kerseg.data.info import IGNORE_LABEL, Skipped
 from kerseg.data.pictures import BadFileError, Picture, describe_counts, read_picture
+from kerseg.data.records import Record, encode_label, serialize
 from kerseg.data.sources.base import Label, Pair, Source
-from kerseg.data.tfrecord import example, frame
+from kerseg.data.tfrecord import frame
 from kerseg.errors import DataError
 
 T = TypeVar("T")
@@ -127,34 +126,9 @@ def _store(name: str, picture: Picture, label: tuple[Label, NDArray[np.int64]], 
             f"{_size(picture.shape)}{turned} (width x height).",
         )
     data, image_format = picture.stored(upright=upright)
-    record = example(
-        {
-            # The keys of kerseg.data.records, which reads them; a test holds the two together.
-            "image/encoded": data,
-            "image/filename": name.encode(),
-            "image/format": image_format.encode(),
-            "image/height": pixels.shape[0],
-            "image/width": pixels.shape[1],
-            "image/channels": CHANNELS,
-            "image/segmentation/class/encoded": _label_png(pixels),
-            "image/segmentation/class/format": b"png",
-        }
-    )
-    return Checked(frame(record), counts)
-
-
-def _label_png(label: Label) -> bytes:
-    """Return what ``kerseg.data.records.encode_label`` does, and for its reasons, without TensorFlow."""
-    height, width = label.shape
-    rows = np.pad(label, ((0, 0), (1, 0)))  # Each row begins with its filter's number: 0, none.
-    chunks = (
-        b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0),
-        b"IDAT" + zlib.compress(rows.tobytes(), 7),
-        b"IEND",
-    )
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in chunks
-    )
+    height, width = pixels.shape
+    record = Record(name, data, image_format, height, width, CHANNELS, encode_label(pixels))
+    return Checked(frame(serialize(record)), counts)
 
 
 def _size(shape: tuple[int, ...]) -> str:

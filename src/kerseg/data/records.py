@@ -19,10 +19,15 @@ mask_raw``: the pixels themselves, (height, width, 3) and (height, width) uint8.
 import struct
 import zlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
+
+from kerseg.data.tfrecord import example
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 RAW = "raw"
 """The ``format`` that `parse` gives to a record of bare pixels."""
@@ -55,19 +60,19 @@ def serialize(record: Record) -> bytes:
         >>> with tf.io.TFRecordWriter("train-00000-of-00001.tfrecord") as writer:
         ...     writer.write(serialize(record))
     """
-    features = {
-        "image/encoded": _bytes(record.image),
-        "image/filename": _bytes(record.name.encode()),
-        "image/format": _bytes(record.image_format.encode()),
-        "image/height": _integer(record.height),
-        "image/width": _integer(record.width),
-        "image/channels": _integer(record.channels),
-        "image/segmentation/class/encoded": _bytes(record.label),
-        "image/segmentation/class/format": _bytes(b"png"),
-    }
-    example = tf.train.Example(features=tf.train.Features(feature=features))
-    # Deterministic, so that the same pictures give the same shard and the same checksum.
-    return bytes(example.SerializeToString(deterministic=True))
+    # Without TensorFlow: the processes that convert would take its seconds and its memory, each.
+    return example(
+        {
+            "image/encoded": record.image,
+            "image/filename": record.name.encode(),
+            "image/format": record.image_format.encode(),
+            "image/height": record.height,
+            "image/width": record.width,
+            "image/channels": record.channels,
+            "image/segmentation/class/encoded": record.label,
+            "image/segmentation/class/format": b"png",
+        }
+    )
 
 
 def encode_label(label: NDArray[np.uint8]) -> bytes:
@@ -99,7 +104,7 @@ def encode_label(label: NDArray[np.uint8]) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(_png_chunk(*chunk) for chunk in chunks)
 
 
-def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+def parse(serialized: "tf.Tensor") -> "dict[str, tf.Tensor]":
     """Read one record of either format; nothing is decoded yet.
 
     Args:
@@ -112,6 +117,8 @@ def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
     Example:
         >>> tf.data.TFRecordDataset("train-00000-of-00001.tfrecord").map(parse)
     """
+    import tensorflow as tf
+
     text, number = tf.io.FixedLenFeature([], tf.string, ""), tf.io.FixedLenFeature([], tf.int64, 0)
     found = tf.io.parse_single_example(
         serialized,
@@ -129,7 +136,7 @@ def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         },
     )
 
-    def pick(image: str, label: str, prefix: str, form: tf.Tensor) -> dict[str, tf.Tensor]:
+    def pick(image: str, label: str, prefix: str, form: "tf.Tensor") -> "dict[str, tf.Tensor]":
         return {
             "name": found["image/filename"],
             "image": found[image],
@@ -140,7 +147,7 @@ def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         }
 
     # tf.cond hands the strings on, tf.where would copy them.
-    fields: dict[str, tf.Tensor] = tf.cond(
+    fields: "dict[str, tf.Tensor]" = tf.cond(
         tf.strings.length(found["image_raw"]) > 0,
         lambda: pick("image_raw", "mask_raw", "", tf.constant(RAW)),
         lambda: pick("image/encoded", "image/segmentation/class/encoded", "image/", found["image/format"]),
@@ -150,11 +157,3 @@ def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
 
 def _png_chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def _bytes(value: bytes) -> tf.train.Feature:
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-
-
-def _integer(value: int) -> tf.train.Feature:
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))

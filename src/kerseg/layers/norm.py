@@ -1,5 +1,6 @@
 """Batch normalisation with TensorFlow's fused kernel."""
 
+import math
 from typing import Any
 
 import keras
@@ -26,23 +27,23 @@ class BatchNorm(keras.layers.BatchNormalization):
         import tensorflow as tf
 
         learning = bool(training) and self.trainable
-        unused = tf.zeros([0])
+        # The kernel mixes the batch's variance into the running one as n / (n - 1) times what it normalises
+        # with; Keras keeps the plain one. So the running variance goes in and comes out on that scale.
+        n = math.prod(ops.shape(inputs)[:-1])
+        unbiased = ops.cast(n, "float32") / ops.cast(ops.maximum(n - 1, 1), "float32") if learning else 1
         normalized, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
             scale=self.gamma,
             offset=self.beta,
-            mean=unused if learning else self.moving_mean,
-            variance=unused if learning else self.moving_variance,
+            mean=self.moving_mean,
+            variance=self.moving_variance * unbiased if learning else self.moving_variance,
             epsilon=self.epsilon,
+            exponential_avg_factor=1 - self.momentum,
             is_training=learning,
         )
         if learning:
-            # The kernel returns the unbiased variance, n / (n - 1) times what it normalises with; Keras keeps
-            # the biased one.
-            n = ops.cast(tf.size(inputs) // inputs.shape[-1], "float32")
-            variance *= ops.maximum(n - 1, 1) / n
-            for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
-                moving.assign(moving * self.momentum + value * (1 - self.momentum))
+            self.moving_mean.assign(mean)
+            self.moving_variance.assign(variance / unbiased)
         return ops.cast(normalized, self.compute_dtype)
 
     def _fusible(self, inputs: Any, mask: Any) -> bool:

@@ -29,9 +29,9 @@ class Street:
 
     @classmethod
     def random(cls, rng: Generator) -> "Street":
-        """Draw a street 10 to 23 m wide."""
+        """Draw a street 12 to 25 m wide."""
         kerb = rng.uniform(3.2, 6.5)
-        return cls(kerb, kerb + rng.uniform(2.0, 5.0), bool(kerb > 4.2))
+        return cls(kerb, kerb + rng.uniform(3.0, 6.0), bool(kerb > 4.2))
 
 
 @dataclass(frozen=True)
@@ -196,12 +196,12 @@ def _cars(rng: Generator, street: Street, side: int) -> list[Standing]:
     found = []
     if rng.random() < 0.7:
         busy = rng.uniform(0.2, 0.7)
-        for z in np.arange(-20, 35, 5.4) + rng.uniform(0, 5):
+        for z in np.arange(-20, 28, 5.4) + rng.uniform(0, 5):
             if rng.random() < busy:
                 turn = rng.normal(0, 0.03) + np.pi * (rng.random() < 0.5)
                 found.append(_car(side * (street.kerb - 1.0), z, turn))
     if street.two_ways or side > 0:
-        for z in np.cumsum(rng.uniform(12, 28, 3)) - 12:
+        for z in np.cumsum(rng.uniform(10, 18, 3)) - 10:
             found.append(_car(side * street.kerb * 0.36, z, np.pi * (side < 0)))
     return found
 
@@ -209,8 +209,8 @@ def _cars(rng: Generator, street: Street, side: int) -> list[Standing]:
 def _persons(rng: Generator, street: Street, camera: Camera) -> list[Standing]:
     """Persons between the houses, near enough to be more than a few pixels."""
     found = []
-    for _ in range(int(rng.integers(1, 5))):
-        depth, across = rng.uniform(2.8, 7.5), rng.uniform(-1, 1) * camera.centre[0] / camera.focal
+    for _ in range(int(rng.integers(1, 6))):
+        depth, across = rng.uniform(2.6, 6.0), rng.uniform(-1, 1) * camera.centre[0] / camera.focal
         turn = camera.yaw + np.arctan(across)
         x, z = camera.position[0] + depth * np.sin(turn), depth * np.cos(turn)
         if abs(x) < street.front - 0.3:
