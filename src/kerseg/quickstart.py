@@ -139,7 +139,7 @@ def _options(data: Path, run: Path, size: tuple[int, int], epochs: int) -> dict[
         "crop_size": size,
         "batch_size": 8,
         "epochs": epochs,
-        "learning_rate": 0.01,
+        "learning_rate": 0.005,
         "class_weights": "enet",
         "augment": Augment(flip=0.5, brightness=0.1),
         "output": run,

@@ -1,7 +1,7 @@
 """TensorFlow without its greeting.
 
 Importing TensorFlow 2.21 prints a dozen lines about oneDNN, CUDA and CPU instructions to standard error, and
-no setting silences those written before its logging starts. They say nothing that a user of kerseg can act on,
+no setting silences those written before its logging starts. They say nothing that a user of kerseg can use,
 and they push what kerseg says off the screen.
 """
 

@@ -125,7 +125,8 @@ class Run:
         if not self.state_file.exists():
             return {}, Progress()
         try:
-            with np.load(self.state_file) as archive:
+            # Opened here, because np.load leaves a damaged file open.
+            with self.state_file.open("rb") as file, np.load(file) as archive:
                 variables = {name: archive[name] for name in archive.files}
             progress = Progress(**json.loads(variables.pop("progress").tobytes()))
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:

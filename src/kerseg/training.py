@@ -349,8 +349,9 @@ def _restore(variables: dict[str, Any], state: dict[str, np.ndarray], run: Run) 
     shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
     if different := set(shapes.items()) ^ {(name, value.shape) for name, value in state.items()}:
         raise ConfigError(
-            f"{run.state_file}: {len(different)} variables do not fit the model that {run.config_file} builds, "
-            f"such as {min(different)[0]}. Was config.yaml or kerseg changed since the run began?"
+            f"{run.state_file}: {len(different)} variables do not fit the model that "
+            f"{run.config_file} builds, such as {min(different)[0]}. Was config.yaml or "
+            "kerseg changed since the run began?"
         )
     _assign(variables, state)
 

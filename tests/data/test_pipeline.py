@@ -378,5 +378,7 @@ def test_a_count_that_is_wrong_is_found(tmp_path):
 def test_other_errors_pass_unchanged(data):
     with pytest.raises(tf.errors.ResourceExhaustedError), data.naming_damage("train"):
         raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="of the model"), data.naming_damage("train"):
+        raise tf.errors.InvalidArgumentError(None, None, "of the model")
     with pytest.raises(ZeroDivisionError), data.naming_damage("train"):
         1 / 0  # noqa: B018

@@ -64,7 +64,7 @@ def saturation(change: tf.Tensor, mean: tf.Tensor) -> Affine:
 def hue(change: tf.Tensor, mean: tf.Tensor) -> Affine:
     """Turn the colours around the grey axis, keeping each pixel's R + G + B.
 
-    The hue of HSV turns along the edges of the colour cube instead. The two agree on thirds of a turn; this
+    The hue of HSV turns along the edges of the colour cube instead. Both agree on thirds of a turn; this
     one is linear, and keeps a colour as bright as it is rather than as bright as its strongest channel.
 
     Args:

@@ -19,7 +19,7 @@ from kerseg.augment import colour, geometry, rng
 from kerseg.config import Augment
 from kerseg.data.decode import Fields, Region, decode_image, decode_label
 from kerseg.data.info import DatasetInfo
-from kerseg.data.shards import Shards
+from kerseg.data.shards import Shards, as_written
 from kerseg.errors import ConfigError, DataError
 
 
@@ -132,18 +132,17 @@ class Dataset:
             raise ConfigError(f"The crop size is (height, width), 1 pixel or more. Received: {crop_size}.")
 
         def one_pass(number: tf.Tensor) -> tf.data.Dataset:
-            run_and_epoch = tf.stack([tf.constant(seed, tf.int64), number])
-            stream = rng.bits(run_and_epoch, "examples")
-            order = shards.shuffled(run_and_epoch).skip(skip_batches * batch_size)
-            return order.map(plain(lambda index, record: (tf.stack([stream, index]), index, record)))
+            of_pass = tf.stack([tf.constant(seed, tf.int64), number])
+            stream = rng.bits(of_pass, "examples")
+            order = shards.shuffled(of_pass).skip(skip_batches * batch_size)
+            return order.map(as_written(lambda index, record: (tf.stack([stream, index]), index, record)))
 
-        def example(key: tf.Tensor, index: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return _augmented(shards.fields(index, record), key, crop_size, augment, self.info.ignore_label)
+        def example(own_seed: tf.Tensor, index: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            fields = shards.fields(index, record)
+            return _augmented(fields, own_seed, crop_size, augment, self.info.ignore_label)
 
-        plain = tf.autograph.experimental.do_not_convert
-        data = (
-            _epochs(epoch).flat_map(plain(one_pass)).map(plain(example), num_parallel_calls=tf.data.AUTOTUNE)
-        )
+        records = _epochs(epoch).flat_map(as_written(one_pass))
+        data = records.map(as_written(example), num_parallel_calls=tf.data.AUTOTUNE)
         data = data.batch(batch_size, drop_remainder=True)
         return _finished(data.apply(tf.data.experimental.assert_cardinality(steps - skip_batches)))
 
@@ -198,7 +197,7 @@ class Dataset:
         """
         try:
             yield
-        except tf.errors.OpError:
+        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError):
             self.check(split)
             raise
 
@@ -235,21 +234,21 @@ def _epochs(epoch: int | None) -> tf.data.Dataset:
 
 
 def _decoded(shards: Shards) -> tf.data.Dataset:
-    data = shards.in_order().map(shards.decoded, num_parallel_calls=tf.data.AUTOTUNE)
+    data = shards.in_order().map(as_written(shards.decoded), num_parallel_calls=tf.data.AUTOTUNE)
     return data.apply(tf.data.experimental.assert_cardinality(sum(shards.counts)))
 
 
 def _augmented(
-    fields: Fields, key: tf.Tensor, crop_size: tuple[int, int] | None, augment: Augment, ignore_label: int
+    fields: Fields, seed: tf.Tensor, crop_size: tuple[int, int] | None, augment: Augment, ignore_label: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Decode one training example and change it at random: the whole order of augmentation."""
-    window = geometry.draw(key, (fields["height"], fields["width"]), crop_size, augment)
+    window = geometry.draw(seed, (fields["height"], fields["width"]), crop_size, augment)
     rows, columns = window.rows, window.columns
     source = decode_image(fields, Region(rows.start, columns.start, rows.length, columns.length))
     image = geometry.resize_image(source, window)
     label = geometry.resize_label(decode_label(fields), window)
     # Recoloured before it is padded: padding keeps its colour and has no part in the mean.
-    image = tf.cast(colour.distort(image, key, augment) + 0.5, tf.uint8)
+    image = tf.cast(colour.distort(image, seed, augment) + 0.5, tf.uint8)
     image, label = geometry.pad(image, label, window, ignore_label)
     height, width = crop_size or (None, None)
     image.set_shape([height, width, 3])

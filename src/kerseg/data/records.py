@@ -147,7 +147,7 @@ def parse(serialized: "tf.Tensor") -> "dict[str, tf.Tensor]":
         }
 
     # tf.cond hands the strings on, tf.where would copy them.
-    fields: "dict[str, tf.Tensor]" = tf.cond(
+    fields: dict[str, tf.Tensor] = tf.cond(
         tf.strings.length(found["image_raw"]) > 0,
         lambda: pick("image_raw", "mask_raw", "", tf.constant(RAW)),
         lambda: pick("image/encoded", "image/segmentation/class/encoded", "image/", found["image/format"]),

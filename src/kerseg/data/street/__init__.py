@@ -135,8 +135,8 @@ def _develop(canvas: Canvas, rng: Generator, size: tuple[int, int]) -> Pixels:
     x, z, depth = canvas.camera.ground(*small)
 
     rough = _ROUGHNESS[np.minimum(label, len(_ROUGHNESS) - 1)]
-    grain = 0.5 * rng.normal(size=size) + _blotches(rng, size, 6) + 0.8 * _blotches(rng, size, 24)
-    picture = picture * (1 + rough * grain)[..., None]
+    noise = np.stack([rng.normal(size=size), _blotches(rng, size, 3), _blotches(rng, size, 20)], axis=-1)
+    picture = picture * (1 + (rough * noise).sum(axis=-1, keepdims=True))
     picture = (
         np.where((label == Thing.PAVEMENT)[..., None], picture * _slabs(rng, x, z, depth), picture) * light
     )
@@ -149,11 +149,23 @@ def _develop(canvas: Canvas, rng: Generator, size: tuple[int, int]) -> Pixels:
     lens = 1 - rng.uniform(0.0, 0.2) * (down**2 + across**2) / 2
     picture = picture * weather.exposure * weather.tint * lens[..., None]
     picture = 127.5 + (picture - 127.5) * rng.uniform(0.85, 1.1)
-    return (picture + rng.normal(0, rng.uniform(1, 5), picture.shape)).clip(0, 255).astype(np.uint8)
+    return (picture + rng.normal(0, rng.uniform(0.5, 3), picture.shape)).clip(0, 255).astype(np.uint8)
 
 
-_ROUGHNESS: Array = np.array([0.0, 0.035, 0.06, 0.05, 0.13, 0.015, 0.04, 0.03])
-"""How uneven each class's surface is, as a share of its brightness; the last is for what has no class."""
+_ROUGHNESS: Array = np.array(
+    [
+        (0.0, 0.0, 0.0),
+        (0.02, 0.03, 0.04),
+        (0.08, 0.0, 0.04),
+        (0.03, 0.02, 0.03),
+        (0.1, 0.14, 0.05),
+        (0.0, 0.0, 0.06),
+        (0.02, 0.09, 0.0),
+        (0.0, 0.0, 0.0),
+    ]
+)
+"""How uneven each class's surface is, as a share of its brightness, over 1, 3 and 20 pixels: asphalt is
+grainy, leaves are rough, clothes have folds, cars are smooth. The last is for what has no class."""
 
 
 def _blotches(rng: Generator, size: tuple[int, int], scale: int) -> Array:

@@ -84,7 +84,7 @@ def weather(rng: Generator) -> Weather:
 def camera(rng: Generator, street: Street, size: tuple[int, int]) -> Camera:
     """Draw a place to take a picture of ``size`` (height, width in pixels) from."""
     height, width = size[0] * OVERSAMPLING, size[1] * OVERSAMPLING
-    across = rng.random() < 0.2  # a look across the street, at the houses
+    across = rng.random() < 0.15  # a look across the street, at the houses
     side = rng.choice([-1.0, 1.0])
     # Who looks across stands on the other side, or there would be nothing but wall in the picture.
     place = -side * rng.uniform(0.3, 0.9) if across else rng.uniform(-0.75, 0.75)
@@ -209,8 +209,8 @@ def _cars(rng: Generator, street: Street, side: int) -> list[Standing]:
 def _persons(rng: Generator, street: Street, camera: Camera) -> list[Standing]:
     """Persons between the houses, near enough to be more than a few pixels."""
     found = []
-    for _ in range(int(rng.integers(1, 6))):
-        depth, across = rng.uniform(2.6, 6.0), rng.uniform(-1, 1) * camera.centre[0] / camera.focal
+    for _ in range(int(rng.integers(1, 7))):
+        depth, across = rng.uniform(2.8, 8.0), rng.uniform(-1, 1) * camera.centre[0] / camera.focal
         turn = camera.yaw + np.arctan(across)
         x, z = camera.position[0] + depth * np.sin(turn), depth * np.cos(turn)
         if abs(x) < street.front - 0.3:
