@@ -180,6 +180,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--skip-pytorch", action="store_true", help="its threads spin when cores are shared")
     options = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     tf.config.threading.set_inter_op_parallelism_threads(options.threads)
@@ -200,6 +201,8 @@ def main() -> None:
 
     steps, first = {}, {}
     for name, make in makers.items():
+        if options.skip_pytorch and "PyTorch" in name:
+            continue
         steps[name] = make()
         start = time.perf_counter()
         steps[name][0]()

@@ -20,7 +20,7 @@ OPEN_SHARDS = 16
 """Shards read in turns, so that neighbours in a shard do not stay neighbours in the epoch."""
 
 as_written = tf.autograph.experimental.do_not_convert
-"""For what goes into ``map``: no Python statement there depends on a tensor, and to have all of them rewritten
+"""For what goes into ``map``: no Python statement there depends on a tensor, and having all of them rewritten
 as if one did would double the time to the first batch."""
 
 

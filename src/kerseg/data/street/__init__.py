@@ -5,6 +5,7 @@ class has a colour of its own: houses are as grey as the road, cars as green as 
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image
 from kerseg.data.info import IGNORE_LABEL, Colour
 from kerseg.data.street import layout, things
 from kerseg.data.street.canvas import OVERSAMPLING, Array, Camera, Canvas, Thing, Weather
+from kerseg.data.workers import default_workers, map_in_order
 from kerseg.errors import ConfigError, DataError
 from kerseg.files import whole, write_text
 
@@ -26,6 +28,7 @@ PALETTE: tuple[Colour, ...] = (
 """One colour a class, near those of Cityscapes."""
 CLASSES_FILE = "classes.txt"
 """Colour and name of each class, as ``kerseg convert folder --palette`` reads them."""
+_SPLITS = ("train", "val")
 SMALLEST = 32
 """Least height and width of a picture, pixels."""
 
@@ -39,6 +42,7 @@ def draw(
     val: int = 80,
     size: tuple[int, int] = (128, 192),
     seed: int = 0,
+    workers: int | None = None,
     progress: Callable[[], None] | None = None,
 ) -> None:
     """Draw a data set into ``folder``.
@@ -55,6 +59,7 @@ def draw(
         val: Number of pictures to score on.
         size: Height and width, pixels, 32 or more.
         seed: 0 or more.
+        workers: Number of processes; by default one for each processor.
         progress: Called after each picture.
 
     Raises:
@@ -71,15 +76,21 @@ def draw(
         raise DataError(f"{folder}: the folder is not empty. Give another one, or remove what it holds.")
     lines = (f"{r} {g} {b} {name}\n" for (r, g, b), name in zip(PALETTE, CLASS_NAMES, strict=True))
     write_text(folder / CLASSES_FILE, "".join(lines))
-    for number, (split, count) in enumerate({"train": train, "val": val}.items()):
-        for i in range(count):
-            picture, label = scene(np.random.default_rng((seed, number, i)), size)
-            with whole(folder / split / "images" / f"street_{i:04d}.jpg") as path:
-                Image.fromarray(picture).save(path, quality=95)
-            with whole(folder / split / "labels" / f"street_{i:04d}.png") as path:
-                Image.fromarray(label).save(path)
+    jobs = [(split, i) for split, count in {"train": train, "val": val}.items() for i in range(count)]
+    write = partial(_write, folder, size, seed)
+    with map_in_order(write, jobs, workers=workers or default_workers()) as results:
+        for _ in results:
             if progress is not None:
                 progress()
+
+
+def _write(folder: Path, size: tuple[int, int], seed: int, job: tuple[str, int]) -> None:
+    split, i = job
+    picture, label = scene(np.random.default_rng((seed, _SPLITS.index(split), i)), size)
+    with whole(folder / split / "images" / f"street_{i:04d}.jpg") as path:
+        Image.fromarray(picture).save(path, quality=95)
+    with whole(folder / split / "labels" / f"street_{i:04d}.png") as path:
+        Image.fromarray(label).save(path)
 
 
 def scene(rng: Generator, size: tuple[int, int]) -> tuple[Pixels, Pixels]:

@@ -209,7 +209,7 @@ def _cars(rng: Generator, street: Street, side: int) -> list[Standing]:
 def _persons(rng: Generator, street: Street, camera: Camera) -> list[Standing]:
     """Persons between the houses, near enough to be more than a few pixels."""
     found = []
-    for _ in range(int(rng.integers(1, 7))):
+    for _ in range(int(rng.integers(1, 5))):
         depth, across = rng.uniform(2.8, 8.0), rng.uniform(-1, 1) * camera.centre[0] / camera.focal
         turn = camera.yaw + np.arctan(across)
         x, z = camera.position[0] + depth * np.sin(turn), depth * np.cos(turn)
