@@ -204,19 +204,20 @@ def main() -> None:
         if options.skip_pytorch and "PyTorch" in name:
             continue
         steps[name] = make()
-        start = time.perf_counter()
-        steps[name][0]()
-        first[name] = time.perf_counter() - start
+        first[name] = clocked(steps[name][0])
         steps[name][1]()
     times: dict[tuple[str, int], list[tuple[float, float]]] = {}
     for _ in range(options.rounds):
         for name, functions in steps.items():
             for kind, function in enumerate(functions):
-                wall, cpu = time.perf_counter(), time.process_time()
-                function()
-                seconds = time.perf_counter() - wall, time.process_time() - cpu
-                times.setdefault((name, kind), []).append(seconds)
+                times.setdefault((name, kind), []).append(clocked(function))
     report(options, first, times)
+
+
+def clocked(function: Callable[[], object]) -> tuple[float, float]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    function()
+    return time.perf_counter() - wall, time.process_time() - cpu
 
 
 def report(options, first, times) -> None:
@@ -224,16 +225,15 @@ def report(options, first, times) -> None:
     print(f"ENet, {batch} x {height} x {width}, {CLASSES} classes, {options.threads} threads, ", end="")
     print(f"medians of {options.rounds}; tensorflow {tf.__version__}, keras {keras.__version__}, ", end="")
     print(f"torch {torch.__version__}\n")
-    print(
-        "|  | train: wall ms | CPU ms | infer: wall ms | CPU ms | first s |\n|---|---:|---:|---:|---:|---:|"
-    )
-    for name, seconds in first.items():
+    print("|  | train: wall ms | CPU ms | infer: wall ms | CPU ms | first: wall s | CPU s |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    for name, (wall, cpu) in first.items():
         cells = [
             f"{1000 * statistics.median(t[clock] for t in times[name, kind]):.0f}"
             for kind in (0, 1)
             for clock in (0, 1)
         ]
-        print(f"| {name} | {' | '.join(cells)} | {seconds:.1f} |")
+        print(f"| {name} | {' | '.join(cells)} | {wall:.1f} | {cpu:.1f} |")
 
 
 if __name__ == "__main__":

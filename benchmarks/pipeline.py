@@ -160,7 +160,7 @@ BASE = "albumentations + torch"
 def serve(connection: Connection, folder: Path, files: list[Path]) -> None:
     """Run passes as they are asked for, in a process of its own; answer with (seconds, CPU seconds)."""
     passes: dict[tuple[str, bool], Iterable[Any]] = {}
-    while request := connection.recv():
+    while request := _next_request(connection):
         name, colour = request
         if request not in passes:
             passes[request] = CONTENDERS[name](folder, files, colour)
