@@ -173,6 +173,14 @@ def serve(connection: Connection, folder: Path, files: list[Path]) -> None:
         connection.send((time.perf_counter() - start, sum(os.times()[:4]) - sum(cpu[:4])))
 
 
+def _next_request(connection: Connection) -> tuple[str, bool] | None:
+    try:
+        request: tuple[str, bool] | None = connection.recv()
+    except EOFError:  # Whoever asked is gone.
+        return None
+    return request
+
+
 def measure(
     folder: Path, files: list[Path], rounds: int
 ) -> dict[tuple[str, bool], list[tuple[float, float]]]:
