@@ -2,6 +2,7 @@
 
 import dataclasses
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from kerseg.data import street
 from kerseg.errors import ConfigError
 from kerseg.metrics import ConfusionMatrix
 from kerseg.quickstart import quickstart
+from kerseg.training import TrainResult
 
 VERBS = ("convert", "train", "evaluate", "predict")
 TINY = {"train": 8, "val": 2, "size": (32, 48), "epochs": 1}
@@ -21,6 +23,7 @@ TINY = {"train": 8, "val": 2, "size": (32, 48), "epochs": 1}
 def calls(monkeypatch):
     """The verbs, replaced by notes of what they were called with."""
     noted = {}
+    run = TrainResult(Path("run"), best=0.5, finished=True)
     matrix = ConfusionMatrix(len(street.CLASS_NAMES))
     matrix.update([0, 1], [0, 1])
     scores = matrix.scores(street.CLASS_NAMES)
@@ -28,7 +31,7 @@ def calls(monkeypatch):
     def stand_in(verb):
         def call(*arguments, **options):
             noted[verb] = (arguments, options)
-            return scores
+            return run if verb == "train" else scores
 
         return call
 
@@ -70,6 +73,14 @@ def test_it_trains_on_whole_pictures_with_the_size_it_drew(calls, tmp_path):
     options = calls["train"][1]
     assert options["crop_size"] == TINY["size"] and options["epochs"] == TINY["epochs"]
     assert isinstance(options["augment"], Augment)
+
+
+def test_a_training_that_was_stopped_stops_the_rest(calls, tmp_path, monkeypatch):
+    stopped = TrainResult(Path("run"), best=None, finished=False)
+    monkeypatch.setattr(kerseg, "train", lambda **options: stopped)
+    with pytest.raises(KeyboardInterrupt):
+        quickstart(tmp_path / "q", **TINY)
+    assert tuple(calls) == ("convert",)
 
 
 def test_a_folder_that_holds_something_is_left_alone(calls, tmp_path):

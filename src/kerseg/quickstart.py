@@ -37,7 +37,7 @@ def quickstart(
     train: int = 480,
     val: int = 80,
     size: tuple[int, int] = (96, 144),
-    epochs: int = 22,
+    epochs: int = 24,
 ) -> Quickstart:
     """Draw a small data set of streets, convert it, train ENet on it, evaluate and predict.
 
@@ -58,6 +58,7 @@ def quickstart(
 
     Raises:
         ConfigError: ``output`` exists and is not an empty folder.
+        KeyboardInterrupt: Training was stopped; the run can be resumed.
 
     Example:
         >>> quickstart("first-steps").scores.mean_iou
@@ -81,7 +82,9 @@ def quickstart(
 
     options = _options(data, run, size, epochs)
     say(console, "train", options)
-    kerseg.train(**options)
+    if not kerseg.train(**options).finished:
+        # It has ended its step, saved, and said how to go on; the steps that follow need the whole run.
+        raise KeyboardInterrupt
 
     say(console, "evaluate", {"data_dir": data}, run)
     scores = kerseg.evaluate(run, data)
