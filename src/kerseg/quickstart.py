@@ -37,7 +37,7 @@ def quickstart(
     train: int = 480,
     val: int = 80,
     size: tuple[int, int] = (96, 144),
-    epochs: int = 18,
+    epochs: int = 20,
 ) -> Quickstart:
     """Draw a small data set of streets, convert it, train ENet on it, evaluate and predict.
 
