@@ -25,7 +25,7 @@ DESCRIPTION = "kerseg.data.info"
 ALLOWED = {
     "layers": FLOOR | {"layers"},
     "backbones": FLOOR | {"layers", "backbones"},
-    "models": FLOOR | {"layers", "backbones", "models"},
+    "models": FLOOR | {"layers", "backbones", "models", "weights"},
     "losses": FLOOR | {"losses"},
     "metrics": FLOOR | {"metrics"},
     "augment": FLOOR | {"augment"},

@@ -86,6 +86,14 @@ class Registry(Mapping[str, str]):
         module, _, attribute = self[name].partition(":")
         return getattr(import_module(module), attribute)
 
+    def module(self, name: str) -> Any:
+        """Import and return the module of the entry called ``name``.
+
+        Raises:
+            ConfigError: No such entry.
+        """
+        return import_module(self[name].partition(":")[0])
+
     def summary(self, name: str) -> str:
         """Return the first line of the entry's docstring, read from its file without importing it.
 

@@ -1,1 +1,100 @@
-"""Trunks shared by architectures: image -> features, keyed by stride. Keras only."""
+"""Trunks shared by architectures: image -> features, keyed by stride. Keras only.
+
+Each is a function ``(image, *, output_stride, width, ...) -> Features`` that takes images from 0 to 255, with the
+input normalisation its published weights were trained with inside.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from kerseg.errors import ConfigError
+from kerseg.registry import Registry
+
+BACKBONES = Registry(
+    "backbone",
+    {
+        "vgg16": "kerseg.backbones.vgg:vgg16",
+        "resnet50": "kerseg.backbones.resnet:resnet50",
+        "resnet101": "kerseg.backbones.resnet:resnet101",
+        "resnet152": "kerseg.backbones.resnet:resnet152",
+        "resnet50_v2": "kerseg.backbones.resnet_v2:resnet50_v2",
+        "resnet101_v2": "kerseg.backbones.resnet_v2:resnet101_v2",
+        "resnet152_v2": "kerseg.backbones.resnet_v2:resnet152_v2",
+    },
+    aliases={
+        "vgg_16": "vgg16",
+        "resnet_v2_50": "resnet50_v2",
+        "resnet_v2_101": "resnet101_v2",
+        "resnet_v2_152": "resnet152_v2",
+    },
+)
+RESNETS = tuple(name for name in BACKBONES if name.startswith("resnet"))
+
+
+class Features(dict[int, Any]):
+    """What a backbone sees, by stride: the deepest map of each, ``(batch, ceil(size / stride), ..., channels)``.
+
+    Attributes:
+        stages: The output of each stage in order, also of those that share a stride because the later ones are
+            dilated.
+    """
+
+    def __init__(self, maps: dict[int, Any], stages: Iterable[Any]):
+        super().__init__(maps)
+        self.stages = tuple(stages)
+
+
+def build(name: str, image: Any, *, allowed: Iterable[str] = tuple(BACKBONES), **options: Any) -> Features:
+    """Apply a backbone by name.
+
+    Args:
+        name: A name or alias of ``BACKBONES``.
+        image: ``(batch, height, width, 3)``, RGB 0 to 255.
+        allowed: The names that the architecture takes.
+        **options: What the backbone takes: ``output_stride``, ``width`` and its variants.
+
+    Raises:
+        ConfigError: There is no such backbone, or the architecture does not take it.
+    """
+    name, allowed = BACKBONES.resolve(name), tuple(allowed)
+    if name not in allowed:
+        raise ConfigError(f"backbone is {name!r}; this architecture takes {', '.join(allowed)}.")
+    features: Features = BACKBONES.load(name)(image, **options)
+    return features
+
+
+def is_v2(name: str) -> bool:
+    """Tell whether a name or alias is of a pre-activation ResNet, which has variants of its own.
+
+    Raises:
+        ConfigError: There is no such backbone.
+    """
+    return BACKBONES.resolve(name).endswith("_v2")
+
+
+def plan_strides(output_stride: int, stages: int, first: int) -> list[tuple[int, int]]:
+    """Return each stage's own stride and the dilation of its convolutions, for a wanted output stride.
+
+    A stage that would go beyond it keeps its size, and doubles the dilation of its own kernels and of all
+    later ones, so that they see the same parts of the image.
+
+    Args:
+        output_stride: Image pixels for one pixel of the last map.
+        stages: How many stages there are, each of stride 2.
+        first: Stride before them.
+
+    Raises:
+        ConfigError: ``output_stride`` is not 8, 16 or 32.
+
+    Example:
+        >>> plan_strides(16, stages=3, first=4)
+        [(2, 1), (2, 1), (1, 2)]
+    """
+    if output_stride not in (8, 16, 32):
+        raise ConfigError(f"output_stride is {output_stride!r}; backbones take 8, 16 or 32.")
+    stride, dilation, plan = first, 1, []
+    for _ in range(stages):
+        step = 2 if stride < output_stride else 1
+        stride, dilation = stride * step, dilation * (2 // step)
+        plan.append((step, dilation))
+    return plan

@@ -1,46 +1,72 @@
-"""VGG16's convolutions: the trunk of FCN, and later of DeepLab v1 and v2.
+"""VGG16: the trunk of FCN and of DeepLab v1 and v2.
 
 K. Simonyan, A. Zisserman: Very Deep Convolutional Networks for Large-Scale Image Recognition, 2014,
-https://arxiv.org/abs/1409.1556, table 1 column D. Layers carry the names of ``keras.applications.VGG16``, so
-its weights load by name.
+https://arxiv.org/abs/1409.1556, table 1 column D. Layers carry the names of ``keras.applications.VGG16``.
 """
 
 from typing import Any
 
 from keras import layers
 
-_DEPTHS = (2, 2, 3, 3, 3)
-_MULTIPLES = (1, 2, 4, 8, 8)
+from kerseg.backbones import Features, plan_strides
+from kerseg.layers.preprocess import VGG_MEAN, Normalize
+
+DEPTHS = (2, 2, 3, 3, 3)
+MULTIPLES = (1, 2, 4, 8, 8)
+"""Convolutions of each block, and their channels as multiples of the first block's."""
 
 
-def vgg16(image: Any, *, width: int = 64, padding: int = 1) -> dict[int, Any]:
+def vgg16(
+    image: Any,
+    *,
+    output_stride: int = 32,
+    width: int = 64,
+    padding: int = 1,
+    pool_size: int = 2,
+    round_up: bool = True,
+) -> Features:
     """Apply VGG16's thirteen 3x3 convolutions and five poolings.
 
-    Pooling rounds up, as Caffe does: no pixel of an odd size is lost.
-
     Args:
-        image: ``(batch, height, width, 3)``, normalised.
+        image: ``(batch, height, width, 3)``, RGB 0 to 255; its mean is subtracted.
+        output_stride: 32, or 16 or 8: the poolings beyond it keep the size, the convolutions after them are
+            dilated.
         width: Channels of the first block; the others have 2, 4, 8 and 8 times as many. The paper's is 64.
         padding: Zeros around the image, in pixels. FCN's 100 leaves room for its unpadded 7x7 convolution at
             any image size.
+        pool_size: 2, or 3 with one pixel of padding on each side as in DeepLab.
+        round_up: Whether pooling rounds an odd size up, as Caffe does and where no pixel is lost, or down, as
+            TF-Slim and Keras do.
 
     Returns:
-        ``{2: ..., 4: ..., 8: ..., 16: ..., 32: ...}``: what each pooling gives, by stride; the features at
-        stride s have ``ceil((size + 2 * padding - 2) / s)`` pixels. 14,714,688 parameters at width 64.
+        What the blocks give after their pooling, by stride. 14,714,688 parameters at width 64.
+
+    Raises:
+        ConfigError: ``output_stride`` is not 8, 16 or 32.
 
     Example:
         >>> features = vgg16(keras.Input((224, 224, 3)))
         >>> features[32].shape
         (None, 7, 7, 512)
     """
-    features = {}
-    x = layers.ZeroPadding2D(padding, name="pad")(image)
-    for block, (depth, multiple) in enumerate(zip(_DEPTHS, _MULTIPLES, strict=True), start=1):
-        for i in range(1, depth + 1):
-            rule = "valid" if block == i == 1 else "same"  # the first one's padding is done
+    maps, stages, stride, dilation = {}, [], 1, 1
+    x = Normalize(mean=VGG_MEAN, name="normalize")(image)
+    x = layers.ZeroPadding2D(padding, name="pad")(x)
+    for block, (step, next_dilation) in enumerate(plan_strides(output_stride, 5, first=1), start=1):
+        for i in range(1, DEPTHS[block - 1] + 1):
             x = layers.Conv2D(
-                multiple * width, 3, padding=rule, activation="relu", name=f"block{block}_conv{i}"
+                MULTIPLES[block - 1] * width,
+                3,
+                dilation_rate=dilation,
+                padding="valid" if block == i == 1 else "same",  # the first one's padding is done
+                activation="relu",
+                name=f"block{block}_conv{i}",
             )(x)
-        x = layers.MaxPooling2D(2, padding="same", name=f"block{block}_pool")(x)
-        features[2**block] = x
-    return features
+        if pool_size == 3:
+            x = layers.ZeroPadding2D(1, name=f"block{block}_pad")(x)
+        rule = "same" if round_up and pool_size == 2 else "valid"
+        x = layers.MaxPooling2D(pool_size, strides=step, padding=rule, name=f"block{block}_pool")(x)
+        stride, dilation = stride * step, next_dilation
+        maps[stride] = x
+        stages.append(x)
+    return Features(maps, stages)

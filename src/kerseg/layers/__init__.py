@@ -3,6 +3,6 @@
 Importing this package registers them all, which ``keras.saving.load_model`` needs for kerseg's models.
 """
 
-from kerseg.layers import activation, conv, dropout, norm, pad, preprocess, resize, unpool
+from kerseg.layers import activation, conv, dropout, norm, pad, preprocess, pyramid, resize, unpool
 
-__all__ = ["activation", "conv", "dropout", "norm", "pad", "preprocess", "resize", "unpool"]
+__all__ = ["activation", "conv", "dropout", "norm", "pad", "preprocess", "pyramid", "resize", "unpool"]

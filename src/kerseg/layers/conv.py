@@ -1,9 +1,11 @@
-"""Convolutions."""
+"""Convolutions, and the convolution with batch normalisation that most architectures are made of."""
 
 from typing import Any
 
 import keras
-from keras import ops
+from keras import layers, ops
+
+from kerseg.layers.norm import BatchNorm
 
 
 @keras.saving.register_keras_serializable("kerseg")
@@ -17,6 +19,7 @@ class PointwiseConv(keras.layers.Conv2D):
     Args:
         filters: Output channels.
         name: The layer's name.
+        **kwargs: What else ``keras.layers.Conv2D`` takes of a kernel's initialisation and of every layer.
 
     Example:
         >>> PointwiseConv(64)(keras.ops.ones((2, 8, 8, 16))).shape
@@ -38,4 +41,88 @@ class PointwiseConv(keras.layers.Conv2D):
 
     def get_config(self) -> dict[str, Any]:
         """Return what rebuilds the layer."""
-        return {**keras.layers.Layer.get_config(self), "filters": self.filters}
+        initializer = keras.saving.serialize_keras_object(self.kernel_initializer)
+        base = keras.layers.Layer.get_config(self)
+        return {**base, "filters": self.filters, "kernel_initializer": initializer}
+
+
+def conv(
+    x: Any,
+    filters: int,
+    kernel_size: int,
+    *,
+    name: str,
+    strides: int = 1,
+    dilation: int = 1,
+    use_bias: bool = False,
+    initializer: Any = "he_normal",
+) -> Any:
+    """Convolve with the same padding on both sides, as Caffe, PyTorch and TF-Slim's ResNets do.
+
+    At stride 2 Keras's "same" would pad only after the image where its size is even, which moves every window
+    by a pixel and with it what pretrained kernels see.
+
+    Args:
+        x: ``(batch, height, width, channels)``.
+        filters: Output channels.
+        kernel_size: Odd number of pixels.
+        name: The layer's name.
+        strides: Input pixels between two output pixels.
+        dilation: Input pixels between two taps of the kernel.
+        use_bias: Whether to add a bias.
+        initializer: Of the kernel.
+
+    Returns:
+        ``(batch, ceil(height / strides), ceil(width / strides), filters)``.
+    """
+    if kernel_size == strides == 1 and not use_bias:
+        return PointwiseConv(filters, kernel_initializer=initializer, name=name)(x)
+    if strides > 1 and kernel_size > 1:
+        x = layers.ZeroPadding2D(dilation * (kernel_size - 1) // 2, name=f"{name}_pad")(x)
+    return layers.Conv2D(
+        filters,
+        kernel_size,
+        strides=strides,
+        dilation_rate=dilation,
+        padding="valid" if strides > 1 else "same",
+        use_bias=use_bias,
+        kernel_initializer=initializer,
+        name=name,
+    )(x)
+
+
+def conv_norm(
+    x: Any,
+    filters: int,
+    kernel_size: int,
+    *,
+    name: str,
+    strides: int = 1,
+    dilation: int = 1,
+    relu: bool = True,
+    momentum: float = 0.9,
+    frozen: bool = False,
+) -> Any:
+    """Convolve without bias, normalise over the batch, and rectify.
+
+    Args:
+        x: ``(batch, height, width, channels)``.
+        filters: Output channels.
+        kernel_size: Odd number of pixels.
+        name: Prefix of the layers' names: ``{name}_conv``, ``{name}_bn``, ``{name}_relu``.
+        strides: As of ``conv``.
+        dilation: As of ``conv``.
+        relu: Whether a ReLU follows.
+        momentum: What the running statistics keep at each step.
+        frozen: Normalise with the running statistics in training too, and train neither scale nor shift.
+
+    Returns:
+        ``(batch, ceil(height / strides), ceil(width / strides), filters)``.
+
+    Example:
+        >>> conv_norm(keras.Input((65, 65, 64)), 128, 3, strides=2, name="down").shape
+        (None, 33, 33, 128)
+    """
+    x = conv(x, filters, kernel_size, strides=strides, dilation=dilation, name=f"{name}_conv")
+    x = BatchNorm(momentum=momentum, epsilon=1e-5, trainable=not frozen, name=f"{name}_bn")(x)
+    return layers.ReLU(name=f"{name}_relu")(x) if relu else x

@@ -1,9 +1,10 @@
-"""Batch normalisation with TensorFlow's fused kernel."""
+"""Normalisations: over the batch with TensorFlow's fused kernel, and over neighbouring channels."""
 
 import math
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -58,3 +59,44 @@ class BatchNorm(keras.layers.BatchNormalization):
             and mask is None
             and keras.backend.standardize_dtype(inputs.dtype) in ("float32", "float16", "bfloat16")
         )
+
+
+@keras.saving.register_keras_serializable("kerseg")
+class LocalResponseNorm(keras.layers.Layer):
+    """Divide by ``(1 + alpha / size * s) ** beta``, with s the sum of squares over ``size`` channels around.
+
+    A. Krizhevsky, I. Sutskever, G. Hinton: ImageNet Classification with Deep Convolutional Neural Networks,
+    2012, section 3.3, as Caffe computes it. In float32, whatever the precision policy.
+
+    Args:
+        size: Channels of a window, odd.
+        alpha: See above.
+        beta: See above.
+        name: The layer's name.
+
+    Example:
+        >>> LocalResponseNorm(size=5, alpha=1e-4, beta=0.75)(image)
+    """
+
+    def __init__(self, *, size: int, alpha: float, beta: float, name: str | None = None, **kwargs: Any):
+        kwargs["dtype"] = "float32"
+        super().__init__(name=name, **kwargs)
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+
+    def call(self, x: Any) -> Any:
+        """Normalise ``(batch, height, width, channels)`` of any number type; returns float32."""
+        x = ops.cast(x, "float32")
+        channel = np.arange(x.shape[-1])
+        window = np.abs(channel[:, None] - channel) <= self.size // 2
+        total = ops.matmul(ops.square(x), ops.convert_to_tensor(window, "float32"))
+        return x * ops.power(1 + self.alpha / self.size * total, -self.beta)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return ``input_shape``."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what rebuilds the layer."""
+        return {**super().get_config(), "size": self.size, "alpha": self.alpha, "beta": self.beta}

@@ -6,6 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from kerseg.errors import ConfigError
+
 VGG_MEAN = (123.68, 116.78, 103.94)
 """Mean RGB value of ILSVRC as TF-Slim's and Keras's VGG16 subtract it, in 0..255
 (https://github.com/google-research/tf-slim/blob/1287b1e/tf_slim/nets/vgg.py)."""
@@ -55,3 +57,16 @@ class Normalize(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return what rebuilds the layer."""
         return {**super().get_config(), "mean": self.mean, "scale": self.scale}
+
+
+def rgb_input(input_shape: tuple[int | None, int | None, int]) -> Any:
+    """Return the image input of a model whose backbone was made for RGB.
+
+    Raises:
+        ConfigError: ``input_shape`` has another number of channels.
+    """
+    if input_shape[2] != 3:
+        raise ConfigError(
+            f"input_shape is {input_shape}; this architecture's backbone takes RGB: (height, width, 3)."
+        )
+    return keras.Input(input_shape, name="image")

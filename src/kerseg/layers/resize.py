@@ -1,5 +1,6 @@
-"""Bilinear upsampling as FCN defines it: a transposed convolution with a fixed kernel."""
+"""Bilinear resizing: to another tensor's size, and as FCN defines it, a transposed convolution."""
 
+from fractions import Fraction
 from typing import Any
 
 import keras
@@ -87,3 +88,115 @@ class Bilinear(keras.initializers.Initializer):
         weights = bilinear_weights(shape[0] // 2)
         kernel = np.outer(weights, weights)[:, :, None, None] * np.eye(shape[2], shape[3])
         return ops.convert_to_tensor(kernel, dtype or keras.config.floatx())
+
+
+@keras.saving.register_keras_serializable("kerseg")
+class ResizeLike(keras.layers.Layer):
+    """Resize to another tensor's height and width by bilinear interpolation.
+
+    The one resizer of all models: ``keras.ops.image.resize`` cannot be traced for sizes that are known at run
+    time only (Keras 3.14 and 3.15), and has no ``align_corners``.
+
+    Args:
+        align_corners: The corner pixels' centres stay on one another, as in Caffe's ``interp`` layer: a map of
+            n pixels becomes one of 2n - 1 without its pixels moving. False: the images' edges do.
+        name: The layer's name.
+
+    Example:
+        >>> ResizeLike()(scores, image)        # (batch, 65, 65, classes), (batch, 513, 513, 3) -> 513 x 513
+    """
+
+    def __init__(self, *, align_corners: bool = True, name: str | None = None, **kwargs: Any):
+        super().__init__(name=name, **kwargs)
+        self.align_corners = align_corners
+
+    def call(self, x: Any, like: Any) -> Any:
+        """Resize ``(batch, h, w, channels)`` to ``like``'s ``(batch, height, width, anything)``."""
+        return resize(x, *spatial_size(like), align_corners=self.align_corners)
+
+    def compute_output_shape(self, x_shape: Shape, like_shape: Shape) -> Shape:
+        """Return ``x``'s batch and channels with ``like``'s size."""
+        return x_shape[0], like_shape[1], like_shape[2], x_shape[3]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what rebuilds the layer."""
+        return {**super().get_config(), "align_corners": self.align_corners}
+
+
+@keras.saving.register_keras_serializable("kerseg")
+class Shrink(keras.layers.Layer):
+    """Resize to ``ceil(factor * size)`` by bilinear interpolation with aligned corners.
+
+    Args:
+        factor: Above 0, at most 1.
+        name: The layer's name.
+
+    Example:
+        >>> Shrink(0.5)(keras.ops.ones((1, 1025, 2049, 3))).shape
+        (1, 513, 1025, 3)
+    """
+
+    def __init__(self, factor: float, *, name: str | None = None, **kwargs: Any):
+        super().__init__(name=name, **kwargs)
+        self.factor = Fraction(factor).limit_denominator(1000)
+
+    def call(self, x: Any) -> Any:
+        """Resize ``(batch, height, width, channels)``."""
+        height, width = spatial_size(x)
+        return resize(x, self._shrunk(height), self._shrunk(width), align_corners=True)
+
+    def _shrunk(self, size: Any) -> Any:
+        # In integers: ceil(0.75 * size) of a tensor must not depend on rounding.
+        return -(-size * self.factor.numerator // self.factor.denominator)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return the smaller shape; an unknown size stays unknown."""
+        batch, *size, channels = input_shape
+        height, width = (None if s is None else self._shrunk(s) for s in size)
+        return batch, height, width, channels
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what rebuilds the layer."""
+        return {**super().get_config(), "factor": float(self.factor)}
+
+
+def resize(x: Any, height: Any, width: Any, *, align_corners: bool) -> Any:
+    """Return ``(batch, h, w, c)`` bilinearly interpolated to ``(batch, height, width, c)``, not antialiased.
+
+    By the backend's own kernel where it has one, and as two matrix products with JAX.
+    """
+    if tuple(x.shape[1:3]) == (height, width):
+        return x
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        resized = tf.raw_ops.ResizeBilinear(
+            images=x, size=(height, width), align_corners=align_corners, half_pixel_centers=not align_corners
+        )
+        return tf.cast(resized, x.dtype)
+    if backend == "torch":
+        from torch.nn.functional import interpolate
+
+        x = interpolate(
+            x.permute(0, 3, 1, 2),
+            size=(int(height), int(width)),
+            mode="bilinear",
+            align_corners=align_corners,
+        )
+        return x.permute(0, 2, 3, 1)
+    _, h, w, _ = x.shape
+    rows, columns = (
+        ops.convert_to_tensor(_interpolation(*sizes, align_corners=align_corners), x.dtype)
+        for sizes in ((h, height), (w, width))
+    )
+    return ops.einsum("Hh,bhwc,Ww->bHWc", rows, x, columns)
+
+
+def _interpolation(old: int, new: int, *, align_corners: bool) -> np.ndarray:
+    """Return the matrix ``(new, old)`` whose row i mixes the two pixels around position i."""
+    if align_corners:
+        position = np.arange(new) * ((old - 1) / max(new - 1, 1))
+    else:
+        position = np.clip((np.arange(new) + 0.5) * (old / new) - 0.5, 0, old - 1)
+    return np.maximum(0, 1 - np.abs(position[:, None] - np.arange(old)))

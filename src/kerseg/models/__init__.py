@@ -8,6 +8,8 @@ from kerseg.errors import ConfigError
 from kerseg.registry import Registry, nearest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import keras
 
 MODELS = Registry(
@@ -17,9 +19,28 @@ MODELS = Registry(
         "fcn_16s": "kerseg.models.fcn:fcn_16s",
         "fcn_8s": "kerseg.models.fcn:fcn_8s",
         "unet": "kerseg.models.unet:unet",
+        "segnet": "kerseg.models.segnet:segnet",
+        "segnet_basic": "kerseg.models.segnet:segnet_basic",
+        "deeplab_v1": "kerseg.models.deeplab_v1:deeplab_v1",
+        "deeplab_v2": "kerseg.models.deeplab_v2:deeplab_v2",
+        "deeplab_v3": "kerseg.models.deeplab_v3:deeplab_v3",
+        "pspnet": "kerseg.models.pspnet:pspnet",
+        "gcn": "kerseg.models.gcn:gcn",
         "enet": "kerseg.models.enet:enet",
+        "icnet": "kerseg.models.icnet:icnet",
     },
-    aliases={"FCN8": "fcn_8s", "U_Net": "unet", "ENet": "enet"},
+    aliases={
+        "FCN8": "fcn_8s",
+        "U_Net": "unet",
+        "Seg_Net": "segnet",
+        "Deeplab_v1": "deeplab_v1",
+        "Deeplab_v2": "deeplab_v2",
+        "Deeplab_v3": "deeplab_v3",
+        "PSPNet": "pspnet",
+        "GCN": "gcn",
+        "ENet": "enet",
+        "ICNet": "icnet",
+    },
 )
 
 
@@ -28,6 +49,8 @@ def build(
     *,
     num_classes: int,
     input_shape: tuple[int | None, int | None, int] = (None, None, 3),
+    weights: "str | Path | None" = None,
+    auxiliary: bool = False,
     **options: Any,
 ) -> "keras.Model":
     """Build an architecture by name.
@@ -36,6 +59,10 @@ def build(
         name: A name or alias of ``MODELS``.
         num_classes: Classes, at least 1: the logits' channels.
         input_shape: ``(height, width, channels)`` of the image; ``None`` for any size.
+        weights: Where to start from, as of ``kerseg.weights.load``: ``"imagenet"``, or the path of a TF-Slim
+            checkpoint, a model file or a run folder. ``None`` is random.
+        auxiliary: Return a dictionary of outputs, ``logits`` and what else the architecture is trained on;
+            see ``loss_weights``.
         **options: What this architecture takes besides; see its function.
 
     Returns:
@@ -44,6 +71,7 @@ def build(
 
     Raises:
         ConfigError: No such architecture or option, or fewer than one class.
+        WeightsError: The weights cannot be read, or do not fit.
 
     Example:
         >>> model = build("unet", num_classes=21, width=32)
@@ -54,8 +82,38 @@ def build(
     if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
         raise ConfigError(f"num_classes is {num_classes!r}; a model needs an integer of at least 1.")
     check(name, options)
+    if auxiliary and _has_heads(name):
+        options["auxiliary"] = True
     model: keras.Model = MODELS.load(name)(num_classes=num_classes, input_shape=input_shape, **options)
+    if weights is not None:
+        from kerseg.weights import load
+
+        load(model, weights)
+    if auxiliary and not _has_heads(name):
+        return type(model)(model.input, {"logits": model.output}, name=name)
     return model
+
+
+def loss_weights(name: str, model: "keras.Model") -> dict[str, float]:
+    """Return the weight of each output in an architecture's training loss, by the paper.
+
+    Args:
+        name: A name or alias of ``MODELS``.
+        model: What ``build(name, auxiliary=True)`` gave.
+
+    Returns:
+        ``{"logits": 1.0}`` where the logits alone are trained; ``{"logits": 1.0, "auxiliary": 0.4}`` for PSPNet.
+
+    Example:
+        >>> loss_weights("enet", build("enet", num_classes=2, auxiliary=True))
+        {'logits': 1.0}
+    """
+    weights: dict[str, float] = getattr(MODELS.module(name), "LOSS_WEIGHTS", {"logits": 1.0})
+    return {output: weight for output, weight in weights.items() if output in model.output}
+
+
+def _has_heads(name: str) -> bool:
+    return "auxiliary" in inspect.signature(MODELS.load(name)).parameters
 
 
 def check(name: str, options: Mapping[str, Any]) -> None:
@@ -66,10 +124,14 @@ def check(name: str, options: Mapping[str, Any]) -> None:
     """
     name = MODELS.resolve(name)
     parameters = inspect.signature(MODELS.load(name)).parameters
-    known = [parameter for parameter in parameters if parameter not in ("num_classes", "input_shape")]
+    known = [parameter for parameter in parameters if parameter not in _COMMON]
     for option in options:
         if option not in known:
             hint = nearest(option, known)
             raise ConfigError(
                 f"{name!r} has no option {option!r}.{hint} It takes: {', '.join(known) or 'none'}."
             )
+
+
+_COMMON = ("num_classes", "input_shape", "auxiliary")
+"""What ``build`` itself takes of an architecture's parameters."""

@@ -24,17 +24,25 @@ def multiply_adds(model: keras.Model, height: int, width: int) -> int:
         >>> multiply_adds(kerseg.models.build("enet", num_classes=19), 512, 1024) / 1e9
         3.92
     """
-    counted = [layer for layer in model.layers if isinstance(layer, _COUNTED)]
-    # A transposed convolution applies its kernel once for each input pixel, any other one for each output.
-    applied = [
-        layer.input if isinstance(layer, layers.Conv2DTranspose) else layer.output for layer in counted
+    return _count(model, keras.KerasTensor((1, height, width, model.inputs[0].shape[-1])))
+
+
+def _count(model: keras.Model, image: keras.KerasTensor) -> int:
+    # Node by node and not layer by layer: DeepLab v2 applies one network to three sizes of the image.
+    nodes = [node for depth in model._nodes_by_depth.values() for node in depth]
+    nodes = [node for node in nodes if isinstance(node.operation, (*_COUNTED, keras.Model))]
+    # A transposed convolution applies its kernel once for each input pixel, any other one for each output; for
+    # a model inside the model, its input says what it costs.
+    by_input = (layers.Conv2DTranspose, keras.Model)
+    tensors = [
+        node.input_tensors[0] if isinstance(node.operation, by_input) else node.outputs[0] for node in nodes
     ]
-    channels = model.inputs[0].shape[-1]
-    probe = keras.Model(model.inputs, applied)
-    specs = probe.compute_output_spec(keras.KerasTensor((1, height, width, channels)))
+    specs = keras.Model(model.inputs, tensors).compute_output_spec(image)
     return sum(
-        math.prod(spec.shape[1:-1]) * math.prod(layer.kernel.shape)
-        for layer, spec in zip(counted, specs, strict=True)
+        _count(node.operation, spec)
+        if isinstance(node.operation, keras.Model)
+        else math.prod(spec.shape[1:-1]) * math.prod(node.operation.kernel.shape)
+        for node, spec in zip(nodes, specs, strict=True)
     )
 
 

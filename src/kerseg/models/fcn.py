@@ -12,9 +12,8 @@ import keras
 from keras import layers
 
 from kerseg.backbones.vgg import vgg16
-from kerseg.errors import ConfigError
 from kerseg.layers.pad import CropLike
-from kerseg.layers.preprocess import VGG_MEAN, Normalize
+from kerseg.layers.preprocess import rgb_input
 from kerseg.layers.resize import Bilinear, BilinearUpsample
 
 Size = tuple[int | None, int | None, int]
@@ -123,10 +122,8 @@ def fcn_8s(
 
 def _trunk(input_shape: Size, width: int) -> tuple[Any, dict[int, Any]]:
     """VGG16 with its fully connected layers as convolutions: ``features[32]`` is fc7's output."""
-    if input_shape[2] != 3:
-        raise ConfigError(f"input_shape is {input_shape}; FCN's VGG16 takes RGB: (height, width, 3).")
-    image = keras.Input(input_shape, name="image")
-    features = vgg16(Normalize(mean=VGG_MEAN, name="normalize")(image), width=width, padding=100)
+    image = rgb_input(input_shape)
+    features = vgg16(image, width=width, padding=100)
     x = layers.Conv2D(64 * width, 7, activation="relu", name="fc6")(features[32])
     x = layers.Dropout(0.5, name="drop6")(x)
     x = layers.Conv2D(64 * width, 1, activation="relu", name="fc7")(x)

@@ -1,0 +1,125 @@
+"""ResNet-50, -101 and -152 with pre-activation, as TF-Slim builds them.
+
+K. He, X. Zhang, S. Ren, J. Sun: Identity Mappings in Deep Residual Networks, ECCV 2016,
+https://arxiv.org/abs/1603.05027, and https://github.com/google-research/tf-slim, commit 1287b1e,
+tf_slim/nets/resnet_v2.py: the stride is in the last unit of a stage, the root convolution and the last one of
+each unit have a bias and no norm. Layers carry the names of ``keras.applications.ResNet50V2``.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from keras import layers
+
+from kerseg.backbones import Features, plan_strides
+from kerseg.backbones.resnet import DEPTHS
+from kerseg.errors import ConfigError
+from kerseg.layers.conv import conv, conv_norm
+from kerseg.layers.norm import BatchNorm
+from kerseg.layers.preprocess import Normalize
+
+
+def resnet50_v2(image: Any, **options: Any) -> Features:
+    """Apply TF-Slim's resnet_v2_50 (23,519,360 parameters at width 64): see ``resnet_v2``."""
+    return resnet_v2(image, 50, **options)
+
+
+def resnet101_v2(image: Any, **options: Any) -> Features:
+    """Apply TF-Slim's resnet_v2_101 (42,528,896 parameters at width 64): see ``resnet_v2``."""
+    return resnet_v2(image, 101, **options)
+
+
+def resnet152_v2(image: Any, **options: Any) -> Features:
+    """Apply TF-Slim's resnet_v2_152 (58,187,904 parameters at width 64): see ``resnet_v2``."""
+    return resnet_v2(image, 152, **options)
+
+
+def resnet_v2(
+    image: Any,
+    depth: int,
+    *,
+    output_stride: int = 32,
+    width: int = 64,
+    multi_grid: Sequence[int] = (1, 1, 1),
+    root_pool: str = "slim",
+    momentum: float = 0.997,
+    freeze_norm: bool = False,
+) -> Features:
+    """Apply a ResNet v2 without its classifier.
+
+    Args:
+        image: ``(batch, height, width, 3)``, RGB 0 to 255; brought to -1 to 1, as these weights want it.
+        depth: 50, 101 or 152 layers.
+        output_stride: 32, or 16 or 8: the stages beyond it keep the size; what follows is dilated.
+        width: Channels of the first stage's 3x3 convolutions. The paper's is 64.
+        multi_grid: Factors of the dilations of the last stage's three units (DeepLab-v3, section 3.2).
+        root_pool: How the root's pooling pads: ``"slim"`` as TensorFlow's "same", after the map alone where its
+            size is even; ``"keras"`` with a zero on each side.
+        momentum: What the running statistics keep at each step.
+        freeze_norm: Keep batch normalisation, with scale and shift, as it was loaded.
+
+    Returns:
+        Normalised and ReLU'd features at strides 4 up to ``output_stride``, and the root convolution's bare
+        ones at stride 2. Because the last unit of a stage has its stride, the map at a stride below the last is
+        what that unit sees: 256, 512 and 1024 channels at width 64. ``stages`` holds what follows each whole
+        stage.
+
+    Raises:
+        ConfigError: ``output_stride`` or ``root_pool`` is none of these.
+
+    Example:
+        >>> features = resnet_v2(keras.Input((321, 321, 3)), 101, output_stride=8)
+        >>> features[8].shape, features[4].shape
+        ((None, 41, 41, 2048), (None, 81, 81, 256))
+    """
+    if root_pool not in ("slim", "keras"):
+        raise ConfigError(f"root_pool is {root_pool!r}; a ResNet v2 takes 'slim' or 'keras'.")
+    norm = {"momentum": momentum, "frozen": freeze_norm}
+    x = Normalize(mean=127.5, scale=1 / 127.5, name="normalize")(image)
+    x = conv(x, width, 7, strides=2, use_bias=True, name="conv1_conv")
+    maps, stages, stride, dilation = {2: x}, [], 4, 1
+    if root_pool == "keras":
+        x = layers.ZeroPadding2D(1, name="pool1_pad")(x)
+    rule = "same" if root_pool == "slim" else "valid"
+    x = layers.MaxPooling2D(3, strides=2, padding=rule, name="pool1_pool")(x)
+    plan = [*plan_strides(output_stride, 3, first=4), (1, 1)]
+    for stage, (units, (step, next_dilation)) in enumerate(zip(DEPTHS[depth], plan, strict=True), start=2):
+        for i in range(units):
+            x, preactivated = _unit(
+                x,
+                width * 2 ** (stage - 2),
+                strides=step if i == units - 1 else 1,
+                dilation=dilation * (multi_grid[i] if stage == 5 else 1),
+                project=i == 0,
+                name=f"conv{stage}_block{i + 1}",
+                **norm,
+            )
+            if i == 0 and stage > 2:
+                stages.append(preactivated)
+        maps[stride] = preactivated
+        stride, dilation = stride * step, next_dilation
+    maps[stride] = norm_relu(x, "post", **norm)
+    return Features(maps, [*stages, maps[stride]])
+
+
+def _unit(
+    x: Any, channels: int, *, strides: int, dilation: int, project: bool, name: str, **norm: Any
+) -> tuple[Any, Any]:
+    """Apply a unit (figure 4e); also return its input normalised and rectified."""
+    preactivated = norm_relu(x, f"{name}_preact", **norm)
+    if project:
+        shortcut = conv(preactivated, 4 * channels, 1, strides=strides, use_bias=True, name=f"{name}_0_conv")
+    elif strides > 1:
+        shortcut = layers.MaxPooling2D(1, strides=strides, name=f"{name}_0_pool")(x)
+    else:
+        shortcut = x
+    y = conv_norm(preactivated, channels, 1, name=f"{name}_1", **norm)
+    y = conv_norm(y, channels, 3, strides=strides, dilation=dilation, name=f"{name}_2", **norm)
+    y = conv(y, 4 * channels, 1, use_bias=True, name=f"{name}_3_conv")
+    return layers.Add(name=f"{name}_out")([shortcut, y]), preactivated
+
+
+def norm_relu(x: Any, name: str, *, momentum: float, frozen: bool) -> Any:
+    """Normalise over the batch and rectify."""
+    x = BatchNorm(momentum=momentum, epsilon=1e-5, trainable=not frozen, name=f"{name}_bn")(x)
+    return layers.ReLU(name=f"{name}_relu")(x)

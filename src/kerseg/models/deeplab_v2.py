@@ -1,0 +1,109 @@
+"""DeepLab v2: parallel dilated convolutions (ASPP) on ResNet-101 or VGG16.
+
+L.-C. Chen, G. Papandreou, I. Kokkinos, K. Murphy, A. L. Yuille: DeepLab: Semantic Image Segmentation with Deep
+Convolutional Nets, Atrous Convolution, and Fully Connected CRFs, PAMI 2018, https://arxiv.org/abs/1606.00915,
+built as released: four 3x3 convolutions straight from the features to the classes, dilations 6, 12, 18 and 24
+(ASPP-L), their outputs summed, nothing between; the ResNet's strides in its 1x1 convolutions.
+"""
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from kerseg import backbones
+from kerseg.layers.preprocess import rgb_input
+from kerseg.layers.resize import ResizeLike, Shrink
+from kerseg.models.deeplab_v1 import large_fov, new_layer
+
+DILATIONS = (6, 12, 18, 24)
+SCALES = {"100": 1.0, "075": 0.75, "050": 0.5}
+LOSS_WEIGHTS = {"scores": 1.0} | {f"scores_{scale}": 1.0 for scale in SCALES}
+"""One loss for each scale and one for their maximum, at stride 8 (section 4.1.1); with one scale the first."""
+
+
+def deeplab_v2(
+    *,
+    num_classes: int,
+    input_shape: tuple[int | None, int | None, int] = (None, None, 3),
+    auxiliary: bool = False,
+    backbone: str = "resnet101",
+    multi_scale: bool = False,
+    freeze_norm: bool = False,
+    width: int = 64,
+) -> keras.Model:
+    """Build DeepLab v2.
+
+    Args:
+        num_classes: Classes, at least 1.
+        input_shape: ``(height, width, 3)`` of the image, RGB 0 to 255; ``None`` for any size.
+        auxiliary: Return ``{"logits": ..., "scores": ...}``: the scores at stride 8, which training compares
+            with reduced labels, beside the logits made of them; with ``multi_scale`` also ``scores_100``,
+            ``scores_075`` and ``scores_050``, those of each scale.
+        backbone: ``"resnet101"`` is the paper's; any ResNet, or ``"vgg16"`` with fc6, fc7 and fc8 in each branch.
+        multi_scale: Apply the network, with the same weights, to the image at scales 1, 0.75 and 0.5, and take
+            the highest score for each class and pixel ("MSC").
+        freeze_norm: Keep batch normalisation, with scale and shift, as it was loaded: what the authors did.
+        width: Channels of the backbone's first stage; all others follow. The paper's is 64.
+
+    Returns:
+        A model ``(batch, height, width, 3) -> (batch, height, width, num_classes)`` of float32 logits, with
+        42,500,160 + 73,732 * num_classes trainable parameters on ResNet-101, 37,791,552 + 4,100 * num_classes
+        on VGG16, both at width 64.
+
+    Raises:
+        ConfigError: ``input_shape`` is not of RGB images, or there is no such backbone.
+
+    Example:
+        >>> deeplab_v2(num_classes=21, width=8)(keras.ops.zeros((1, 321, 321, 3))).shape
+        (1, 321, 321, 21)
+    """
+    image = rgb_input(input_shape)
+    options: dict[str, Any] = {"backbone": backbone, "width": width, "freeze_norm": freeze_norm}
+    if multi_scale:
+        outputs = _at_scales(image, num_classes, options)
+    else:
+        outputs = {"scores": _scores(image, num_classes, **options)}
+    logits = ResizeLike(dtype="float32", name="logits")(outputs["scores"], image)
+    return keras.Model(image, {"logits": logits, **outputs} if auxiliary else logits, name="deeplab_v2")
+
+
+def _at_scales(image: Any, num_classes: int, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the scores of each scale at its own size, and their maximum at the first one's."""
+    any_size = keras.Input((None, None, 3), name="image")
+    network = keras.Model(any_size, _scores(any_size, num_classes, **options), name="network")
+    scores = {}
+    for scale, factor in SCALES.items():
+        resized = Shrink(factor, dtype="float32", name=f"image_{scale}")(image)
+        scores[f"scores_{scale}"] = network(resized)
+    first, *others = scores.values()
+    others = [ResizeLike(dtype="float32", name=f"resize_{i}")(x, first) for i, x in enumerate(others, 1)]
+    return {"scores": layers.Maximum(dtype="float32", name="maximum")([first, *others]), **scores}
+
+
+def _scores(image: Any, num_classes: int, *, backbone: str, width: int, freeze_norm: bool) -> Any:
+    """Return the sum of the four branches at stride 8 (figure 7)."""
+    if backbones.BACKBONES.resolve(backbone) == "vgg16":
+        x = backbones.build(backbone, image, output_stride=8, width=width, pool_size=3)[8]
+        branches = [
+            large_fov(x, num_classes, dilation=dilation, suffix=f"_{i}")
+            for i, dilation in enumerate(DILATIONS, 1)
+        ]
+    else:
+        variant: dict[str, Any] = {} if backbones.is_v2(backbone) else {"stride_in": "1x1"}
+        x = backbones.build(
+            backbone, image, output_stride=8, width=width, freeze_norm=freeze_norm, **variant
+        )[8]
+        branches = [
+            layers.Conv2D(
+                num_classes,
+                3,
+                padding="same",
+                dilation_rate=dilation,
+                kernel_initializer=new_layer(),
+                dtype="float32",
+                name=f"aspp_{dilation}",
+            )(x)
+            for dilation in DILATIONS
+        ]
+    return layers.Add(dtype="float32", name="aspp")(branches)

@@ -1,0 +1,86 @@
+"""DeepLab v3: multi-grid, and ASPP with batch normalisation and the image's mean.
+
+L.-C. Chen, G. Papandreou, F. Schroff, H. Adam: Rethinking Atrous Convolution for Semantic Image Segmentation,
+2017, https://arxiv.org/abs/1706.05587, figure 5. The paper gives each ASPP branch batch normalisation; the ReLU
+after it is in all of the authors' code.
+"""
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from kerseg import backbones
+from kerseg.layers.conv import conv_norm
+from kerseg.layers.preprocess import rgb_input
+from kerseg.layers.pyramid import BinPooling
+from kerseg.layers.resize import ResizeLike
+
+MOMENTUM = 0.9997
+"""What the running statistics keep at each step (section 4.1, "batch normalization decay")."""
+
+
+def deeplab_v3(
+    *,
+    num_classes: int,
+    input_shape: tuple[int | None, int | None, int] = (None, None, 3),
+    backbone: str = "resnet101",
+    output_stride: int = 16,
+    multi_grid: tuple[int, int, int] = (1, 2, 4),
+    momentum: float = MOMENTUM,
+    freeze_norm: bool = False,
+    width: int = 64,
+) -> keras.Model:
+    """Build DeepLab v3.
+
+    Args:
+        num_classes: Classes, at least 1.
+        input_shape: ``(height, width, 3)`` of the image, RGB 0 to 255; ``None`` for any size.
+        backbone: ``"resnet101"`` is the paper's; any ResNet.
+        output_stride: Image pixels for one pixel of the features: 16, or 8 with all dilations doubled, or 32
+            with them halved. The weights fit all three.
+        multi_grid: Factors of the dilations of the backbone's last three 3x3 convolutions.
+        momentum: What the running statistics of batch normalisation keep at each step. The paper's 0.9997
+            needs tens of thousands of steps.
+        freeze_norm: Keep batch normalisation as it was loaded: the paper's second phase, at stride 8.
+        width: Channels of the backbone's first stage; all others follow, ASPP with four times as many. The
+            paper's is 64.
+
+    Returns:
+        A model ``(batch, height, width, 3) -> (batch, height, width, num_classes)`` of float32 logits, with
+        58,035,264 + 257 * num_classes trainable parameters on ResNet-101 at width 64.
+
+    Raises:
+        ConfigError: ``input_shape`` is not of RGB images, or there is no such backbone or stride.
+
+    Example:
+        >>> deeplab_v3(num_classes=21, width=8)(keras.ops.zeros((1, 513, 513, 3))).shape
+        (1, 513, 513, 21)
+    """
+    image = rgb_input(input_shape)
+    norm: dict[str, Any] = {"momentum": momentum, "freeze_norm": freeze_norm}
+    features = backbones.build(
+        backbone,
+        image,
+        allowed=backbones.RESNETS,
+        output_stride=output_stride,
+        multi_grid=tuple(multi_grid),
+        width=width,
+        **norm,
+    )
+    x = _aspp(features[output_stride], 4 * width, output_stride, momentum=momentum, frozen=freeze_norm)
+    x = layers.Conv2D(num_classes, 1, dtype="float32", name="scores")(x)
+    return keras.Model(image, ResizeLike(dtype="float32", name="logits")(x, image), name="deeplab_v3")
+
+
+def _aspp(x: Any, channels: int, output_stride: int, **norm: Any) -> Any:
+    """Look at each place in five ways: by itself, at three distances, and at the whole image (figure 5a, b)."""
+    branches = [conv_norm(x, channels, 1, name="aspp_1x1", **norm)]
+    for rate in (6, 12, 18):
+        dilation = rate * 16 // output_stride
+        branches.append(conv_norm(x, channels, 3, dilation=dilation, name=f"aspp_{rate}", **norm))
+    mean = BinPooling(1, name="aspp_mean")(x)
+    mean = conv_norm(mean, channels, 1, name="aspp_image", **norm)
+    branches.append(ResizeLike(name="aspp_resize")(mean, x))
+    x = layers.Concatenate(name="aspp_concat")(branches)
+    return conv_norm(x, channels, 1, name="aspp_project", **norm)

@@ -1,0 +1,97 @@
+"""PSPNet: what a place is depends on the scene, so features meet their averages over large parts of it.
+
+H. Zhao, J. Shi, X. Qi, X. Wang, J. Jia: Pyramid Scene Parsing Network, CVPR 2017,
+https://arxiv.org/abs/1612.01105, figure 3, built as released (https://github.com/hszhao/PSPNet, commit 798bdc9,
+pspnet101_VOC2012_473.prototxt): a stem of three 3x3 convolutions, strides in the 3x3 convolutions, output
+stride 8, bilinear interpolation with aligned corners. The auxiliary head has 256 channels, as in the authors'
+https://github.com/hszhao/semseg.
+"""
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from kerseg import backbones
+from kerseg.layers.conv import conv_norm
+from kerseg.layers.preprocess import rgb_input
+from kerseg.layers.pyramid import BinPooling
+from kerseg.layers.resize import ResizeLike
+
+BINS = (1, 2, 3, 6)
+MOMENTUM = 0.95
+"""What the running statistics keep at each step (prototxt)."""
+LOSS_WEIGHTS = {"logits": 1.0, "auxiliary": 0.4}
+"""Section 5.1."""
+
+
+def pspnet(
+    *,
+    num_classes: int,
+    input_shape: tuple[int | None, int | None, int] = (None, None, 3),
+    auxiliary: bool = False,
+    backbone: str = "resnet101",
+    stem: str = "deep",
+    output_stride: int = 8,
+    width: int = 64,
+) -> keras.Model:
+    """Build PSPNet.
+
+    Args:
+        num_classes: Classes, at least 1.
+        input_shape: ``(height, width, 3)`` of the image, RGB 0 to 255; ``None`` for any size. At 8k + 1 pixels
+            with k + 1 divisible by 6, such as 473 and 713, all bins are of equal size.
+        auxiliary: Return ``{"logits": ..., "auxiliary": ...}``: training adds 0.4 times the loss of a second
+            head on the backbone's fourth stage.
+        backbone: ``"resnet101"`` is the paper's; any ResNet.
+        stem: ``"deep"`` as released, or ``"7x7"`` as in ImageNet weights. ResNets v2 have 7x7.
+        output_stride: Image pixels for one pixel of the features: 8, 16 or 32. The paper's is 8.
+        width: Channels of the backbone's first stage; all others follow. The paper's is 64.
+
+    Returns:
+        A model ``(batch, height, width, 3) -> (batch, height, width, num_classes)`` of float32 logits, with
+        65,697,728 + 513 * num_classes trainable parameters on ResNet-101 at width 64, and 2,359,808 + 257 *
+        num_classes more with the auxiliary head.
+
+    Raises:
+        ConfigError: ``input_shape`` is not of RGB images, or there is no such backbone, stem or stride.
+
+    Example:
+        >>> pspnet(num_classes=21, width=8)(keras.ops.zeros((1, 473, 473, 3))).shape
+        (1, 473, 473, 21)
+    """
+    image = rgb_input(input_shape)
+    options: dict[str, Any] = {} if backbones.is_v2(backbone) else {"stem": stem}
+    features = backbones.build(
+        backbone,
+        image,
+        allowed=backbones.RESNETS,
+        output_stride=output_stride,
+        width=width,
+        momentum=MOMENTUM,
+        **options,
+    )
+    x = _pyramid(features[output_stride], 8 * width)
+    x = conv_norm(x, 8 * width, 3, momentum=MOMENTUM, name="head")
+    logits = _classify(x, image, num_classes, "logits")
+    if not auxiliary:
+        return keras.Model(image, logits, name="pspnet")
+    x = conv_norm(features.stages[2], 4 * width, 3, momentum=MOMENTUM, name="auxiliary_head")
+    outputs = {"logits": logits, "auxiliary": _classify(x, image, num_classes, "auxiliary")}
+    return keras.Model(image, outputs, name="pspnet")
+
+
+def _pyramid(x: Any, channels: int) -> Any:
+    """Append to each place's features their averages over 1, 4, 9 and 36 parts of the map (section 3.2)."""
+    levels = [x]
+    for bins in BINS:
+        y = BinPooling(bins, name=f"pyramid{bins}_pool")(x)
+        y = conv_norm(y, channels, 1, momentum=MOMENTUM, name=f"pyramid{bins}")
+        levels.append(ResizeLike(name=f"pyramid{bins}_resize")(y, x))
+    return layers.Concatenate(name="pyramid_concat")(levels)
+
+
+def _classify(x: Any, image: Any, num_classes: int, name: str) -> Any:
+    x = layers.Dropout(0.1, name=f"{name}_dropout")(x)
+    x = layers.Conv2D(num_classes, 1, dtype="float32", name=f"{name}_scores")(x)
+    return ResizeLike(dtype="float32", name=name)(x, image)

@@ -1,0 +1,104 @@
+"""The backbone inside a model: which one it is, and VGG16's classifier in the sizes that architectures use."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerseg.errors import WeightsError
+
+_RESNET_DEPTHS = {6: 50, 23: 101, 36: 152}
+"""Units of the third stage -> layers."""
+
+
+def variables_of(model: keras.Model) -> dict[str, list[Any]]:
+    """Return a model's weights by ``layer/variable``, those of models inside it included.
+
+    Seeds are left out: they are state, not weights. Each entry is a list with one variable.
+    """
+    found: dict[str, list[Any]] = {}
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            found |= variables_of(layer)
+        else:
+            found |= {f"{layer.name}/{variable.name}": [variable] for variable in layer.weights}
+    return found
+
+
+def name_of(model: keras.Model) -> str | None:
+    """Return the name in ``BACKBONES`` of the trunk that a model's layers spell, or ``None``."""
+    names = set(variables_of(model))
+    if "block1_conv1/kernel" in names:
+        return "vgg16"
+    units = {int(match[1]) for name in names if (match := re.match(r"conv4_block(\d+)_", name))}
+    depth = _RESNET_DEPTHS.get(max(units, default=0))
+    if depth is None:
+        return None
+    return f"resnet{depth}" + ("_v2" if "post_bn/gamma" in names else "")
+
+
+def require(model: keras.Model, wanted: str, origin: str) -> None:
+    """Check that a model has the trunk that weights were made for.
+
+    Raises:
+        WeightsError: It has another one, or none.
+    """
+    mine = name_of(model)
+    if mine == wanted:
+        return
+    has = f"has the backbone {mine}" if mine else "has no backbone of its own"
+    choose = "" if mine in (None, "vgg16") else f" Build it with --model-options.backbone {wanted}."
+    raise WeightsError(f"{origin}: these are weights of {wanted}, and {model.name} {has}.{choose}")
+
+
+def fit_classifier(
+    values: Mapping[str, np.ndarray], mine: Mapping[str, list[Any]], seed: int = 0
+) -> dict[str, np.ndarray]:
+    """Bring VGG16's fully connected layers to the size that DeepLab's branches have.
+
+    As published (DeepLab v1, section 3.1; v2, section 4.1.2): of the 4,096 filters 1,024 are kept, drawn at
+    random; of the 7x7 taps every third, which makes 3x3. Each of DeepLab v2's four branches gets a draw of its own.
+
+    Args:
+        values: By ``layer/variable``, ``fc6/kernel`` of shape (7, 7, 512, 4096) among them.
+        mine: The model's variables, as of ``variables_of``.
+        seed: Of the draw.
+
+    Returns:
+        ``values`` with ``fc6`` and ``fc7`` replaced by the branches' ``fc6_1`` and so on where the model has
+        smaller ones; FCN's have VGG16's own size.
+    """
+    result = dict(values)
+    branches = [name[3 : -len("/kernel")] for name in mine if re.fullmatch(r"fc6(_\d)?/kernel", name)]
+    if values.get("fc6/kernel") is None or not branches:
+        return result
+    full = [result.pop(name) for name in ("fc6/kernel", "fc6/bias", "fc7/kernel", "fc7/bias")]
+    random = np.random.default_rng(seed)
+    for branch in branches:
+        smaller = _subsample(*full, shape=tuple(mine[f"fc6{branch}/kernel"][0].shape), random=random)
+        names = (f"fc6{branch}/kernel", f"fc6{branch}/bias", f"fc7{branch}/kernel", f"fc7{branch}/bias")
+        result |= dict(zip(names, smaller, strict=True))
+    return result
+
+
+def _subsample(
+    kernel6: np.ndarray,
+    bias6: np.ndarray,
+    kernel7: np.ndarray,
+    bias7: np.ndarray,
+    *,
+    shape: tuple[int, ...],
+    random: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    if kernel6.shape == shape or shape[-1] > kernel6.shape[-1]:
+        return kernel6, bias6, kernel7, bias7
+    taps = np.round(np.linspace(0, kernel6.shape[0] - 1, shape[0])).astype(int)  # 7 -> 3: 0, 3, 6
+    six, seven = (np.sort(random.choice(len(bias6), shape[-1], replace=False)) for _ in range(2))
+    return (
+        kernel6[np.ix_(taps, taps, np.arange(kernel6.shape[2]), six)],
+        bias6[six],
+        kernel7[:, :, six][..., seven],
+        bias7[seven],
+    )
