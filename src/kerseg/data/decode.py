@@ -56,17 +56,19 @@ def decode_image(fields: Fields, region: Region | None = None) -> tf.Tensor:
     return image
 
 
-def decode_label(fields: Fields) -> tf.Tensor:
+def decode_label(fields: Fields, allowed: tuple[int, int] | None = None) -> tf.Tensor:
     """Decode the label of a record.
 
     Args:
         fields: One record.
+        allowed: Number of classes and the label to ignore: other values are refused. None where the
+            conversion has seen to it.
 
     Returns:
         (height, width) uint8, class indices.
 
     Raises:
-        tf.errors.InvalidArgumentError: Not an 8-bit grey PNG, or not of the picture's size.
+        tf.errors.InvalidArgumentError: Not an 8-bit grey PNG, not of the picture's size, or of other values.
     """
     encoded = fields["label"]
 
@@ -80,7 +82,14 @@ def decode_label(fields: Fields) -> tf.Tensor:
     label = tf.cond(fields["format"] == RAW, lambda: _bare(encoded, 1, fields), png)
     label = _of_size(label, tf.shape(label), "label", fields)[..., 0]
     label.set_shape([None, None])
-    return label
+    return label if allowed is None else _of_classes(label, *allowed, fields)
+
+
+def _of_classes(label: tf.Tensor, num_classes: int, ignored: int, fields: Fields) -> tf.Tensor:
+    highest = tf.cast(tf.reduce_max(tf.where(label == ignored, tf.zeros_like(label), label)), tf.int32)
+    known = f", none of the {num_classes} classes (0 to {num_classes - 1}) and not {ignored} (ignored)"
+    message = tf.strings.join(["the label holds ", tf.as_string(highest), known])
+    return _require(label, highest < num_classes, fields, message)
 
 
 def _to_rgb(encoded: tf.Tensor) -> tf.Tensor:

@@ -7,7 +7,7 @@ data/camvid/
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ class Shard:
     bytes: int
     """Size of the file."""
     sha256: str
-    """Checksum of the file, hexadecimal."""
+    """Checksum of the file, hexadecimal; for a file without ``dataset.json``, that of its frames."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Split:
 
     shards: tuple[Shard, ...]
     class_pixels: tuple[int, ...]
-    """Pixels of each class."""
+    """Pixels of each class; empty where nobody has counted them, and so nobody has checked the labels."""
     class_image_pixels: tuple[int, ...]
     """For each class, the labelled pixels of all pictures it occurs in (median-frequency weights need it)."""
     ignored_pixels: int = 0
@@ -63,6 +63,26 @@ class Split:
     def records(self) -> int:
         """Number of picture and label pairs."""
         return sum(shard.records for shard in self.shards)
+
+    def first(self, count: int | None) -> "Split":
+        """Return the first ``count`` pairs, or all of them where there are no more; ``None`` means all."""
+        if count is None or count >= self.records:
+            return self
+        shards: list[Shard] = []
+        for shard in self.shards:
+            if count > 0:
+                shards.append(replace(shard, records=min(shard.records, count)))
+            count -= shard.records
+        return replace(self, shards=tuple(shards), class_pixels=(), class_image_pixels=(), ignored_pixels=0)
+
+    def padded(self, count: int) -> "Split":
+        """Return the split with ``count`` more classes, of which it has no pixel."""
+        none = (0,) * count if self.class_pixels else ()
+        return replace(
+            self,
+            class_pixels=self.class_pixels + none,
+            class_image_pixels=self.class_image_pixels + none,
+        )
 
 
 @dataclass(frozen=True)
@@ -87,6 +107,11 @@ class DatasetInfo:
         """Number of classes, the ignore label not counted."""
         return len(self.class_names)
 
+    @property
+    def is_numbered(self) -> bool:
+        """Whether nobody has named the classes: their names are their values, as text."""
+        return self.class_names == tuple(map(str, range(self.num_classes)))
+
     def split(self, name: str) -> Split:
         """Return the split called ``name``.
 
@@ -98,6 +123,19 @@ class DatasetInfo:
                 f"Data set {self.name!r} has no split {name!r}. It has: {', '.join(self.splits)}."
             )
         return self.splits[name]
+
+    def first(self, samples: Mapping[str, int]) -> "DatasetInfo":
+        """Return the description of a data set that ends earlier.
+
+        Args:
+            samples: Split -> the number of pairs to keep, the first ones; splits not named keep all.
+
+        Example:
+            >>> info.first({"train": 100}).splits["train"].records
+            100
+        """
+        splits = {name: split.first(samples.get(name)) for name, split in self.splits.items()}
+        return replace(self, splits=splits)
 
     def save(self, folder: Path) -> None:
         """Write ``dataset.json`` into ``folder``, whole or not at all."""

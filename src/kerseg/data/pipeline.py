@@ -7,39 +7,50 @@ Example ``i``, its running index in the split, is augmented in epoch ``e`` from 
 nothing else: neither the order nor the batch size nor the number of threads has a say in it.
 """
 
+import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from kerseg.augment import colour, geometry, rng
 from kerseg.config import Augment
-from kerseg.data.decode import Fields, Region, decode_image, decode_label
-from kerseg.data.info import DatasetInfo
+from kerseg.data.decode import Fields, Region, decode_image
+from kerseg.data.info import DatasetInfo, Split
 from kerseg.data.shards import Shards, as_written
+from kerseg.data.unconverted import describe
 from kerseg.errors import ConfigError, DataError
+from kerseg.progress import Progress
 
 
-def load(folder: str | Path) -> "Dataset":
-    """Open a converted data set.
+def load(
+    folder: str | Path, *, dataset: str | None = None, samples: Mapping[str, int] | None = None
+) -> "Dataset":
+    """Open a converted data set, or TFRecords that another program wrote.
 
     Args:
-        folder: Where ``kerseg convert`` wrote ``dataset.json`` and the shards.
+        folder: Where ``kerseg convert`` wrote ``dataset.json`` and the shards, or where TFRecords of one of
+            the formats of `kerseg.data.records` are.
+        dataset: Whose classes they are, where ``dataset.json`` does not say it: a name of
+            `kerseg.data.known.DATASETS`.
+        samples: Split -> the number of records to use, the first ones; default: all of every split.
 
     Returns:
-        The data set; nothing but ``dataset.json`` is read yet.
+        The data set; without ``dataset.json`` the records have been counted, else nothing is read yet.
 
     Raises:
-        DataError: ``dataset.json`` is missing or damaged, or a shard is missing or has another size.
+        DataError: There is no data, ``dataset.json`` is damaged, or a shard is missing or has another size.
+        ConfigError: There is no such data set, or it has other classes than ``dataset.json``.
 
     Example:
         >>> data = load("data/voc2012")
         >>> model.fit(data.train(crop_size=(513, 513), batch_size=8), validation_data=data.val())
     """
-    data = Dataset(Path(folder), DatasetInfo.load(folder))
+    data = Dataset(Path(folder), describe(folder, dataset).first(samples or {}))
     for name, split in data.info.splits.items():
         for path, shard in zip(Shards(data.folder, data.info, name).paths, split.shards, strict=True):
             if not path.is_file():
@@ -138,8 +149,7 @@ class Dataset:
             return order.map(as_written(lambda index, record: (tf.stack([stream, index]), index, record)))
 
         def example(own_seed: tf.Tensor, index: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            fields = shards.fields(index, record)
-            return _augmented(fields, own_seed, crop_size, augment, self.info.ignore_label)
+            return _augmented(shards, shards.fields(index, record), own_seed, crop_size, augment)
 
         records = _epochs(epoch).flat_map(as_written(one_pass))
         data = records.map(as_written(example), num_parallel_calls=tf.data.AUTOTUNE)
@@ -180,6 +190,25 @@ class Dataset:
             DataError: No such split.
         """
         return _finished(_decoded(self._shards(split)))
+
+    def counted(self, split: str) -> Split:
+        """Return a split with the pixels of its classes; where nobody has counted them, all labels are read.
+
+        Raises:
+            DataError: No such split, or a label is damaged or holds a value that is no class.
+        """
+        found = self.info.split(split)
+        if found.class_pixels:
+            return found
+        counts = np.zeros((2, self.info.num_classes), np.int64)
+        bar = Progress(f"count pixels of {split}", total=found.records, unit="labels")
+        with self.naming_damage(split), bar:
+            for pixels in self._shards(split).pixels().as_numpy_iterator():
+                of_classes = pixels[: self.info.num_classes]
+                counts += of_classes, np.where(of_classes > 0, of_classes.sum(), 0)
+                bar.advance()
+        class_pixels, image_pixels = (tuple(row.tolist()) for row in counts)
+        return dataclasses.replace(found, class_pixels=class_pixels, class_image_pixels=image_pixels)
 
     @contextmanager
     def naming_damage(self, split: str) -> Iterator[None]:
@@ -239,17 +268,17 @@ def _decoded(shards: Shards) -> tf.data.Dataset:
 
 
 def _augmented(
-    fields: Fields, seed: tf.Tensor, crop_size: tuple[int, int] | None, augment: Augment, ignore_label: int
+    shards: Shards, fields: Fields, seed: tf.Tensor, crop_size: tuple[int, int] | None, augment: Augment
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Decode one training example and change it at random: the whole order of augmentation."""
     window = geometry.draw(seed, (fields["height"], fields["width"]), crop_size, augment)
     rows, columns = window.rows, window.columns
     source = decode_image(fields, Region(rows.start, columns.start, rows.length, columns.length))
     image = geometry.resize_image(source, window)
-    label = geometry.resize_label(decode_label(fields), window)
+    label = geometry.resize_label(shards.label(fields), window)
     # Recoloured before it is padded: padding keeps its colour and has no part in the mean.
     image = tf.cast(colour.distort(image, seed, augment) + 0.5, tf.uint8)
-    image, label = geometry.pad(image, label, window, ignore_label)
+    image, label = geometry.pad(image, label, window, shards.info.ignore_label)
     height, width = crop_size or (None, None)
     image.set_shape([height, width, 3])
     label.set_shape([height, width])

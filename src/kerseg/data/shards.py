@@ -51,7 +51,7 @@ class Shards:
 
     def in_order(self) -> tf.data.Dataset:
         """Return (index int64, serialized record)."""
-        return tf.data.TFRecordDataset(self._table[0]).enumerate()
+        return tf.data.TFRecordDataset(self._table[0]).take(sum(self.counts)).enumerate()
 
     def shuffled(self, seed: tf.Tensor) -> tf.data.Dataset:
         """Return (index int64, serialized record) in an order that follows from ``seed`` alone.
@@ -66,11 +66,14 @@ class Shards:
         # graph this call sets the graph's own, and leaves the user's alone.
         tf.random.set_seed(1)
         paths, starts = self._table
-        files, count = len(self.counts), sum(self.counts)
+        counts = np.array(self.counts, np.int64)
+        files, count = len(counts), int(counts.sum())
         turns = tf.argsort(rng.uniform(seed, "shards", 0.0, 1.0, [files]))
         data = tf.data.Dataset.from_tensor_slices(turns).interleave(
-            lambda shard: tf.data.TFRecordDataset(tf.gather(paths, shard)).enumerate(
-                tf.gather(starts, shard)
+            lambda shard: (
+                tf.data.TFRecordDataset(tf.gather(paths, shard))
+                .take(tf.gather(counts, shard))
+                .enumerate(tf.gather(starts, shard))
             ),
             cycle_length=min(files, OPEN_SHARDS),
             num_parallel_calls=tf.data.AUTOTUNE,
@@ -94,14 +97,28 @@ class Shards:
     def decoded(self, index: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return ``name``, ``image`` (height, width, 3) and ``label`` (height, width), both uint8."""
         fields = self.fields(index, record)
-        return {"name": fields["name"], "image": decode_image(fields), "label": decode_label(fields)}
+        return {"name": fields["name"], "image": decode_image(fields), "label": self.label(fields)}
+
+    def label(self, fields: Fields) -> tf.Tensor:
+        """Return the label of a record, (height, width) uint8; checked here if no conversion has done so."""
+        counted = self.info.split(self.split).class_pixels
+        return decode_label(fields, None if counted else (self.info.num_classes, self.info.ignore_label))
 
     def sizes(self) -> set[tuple[int, int]]:
         """Read all records and return the (height, width) that occur."""
-        parsed = tf.data.TFRecordDataset(self._table[0]).map(
-            records.parse, num_parallel_calls=tf.data.AUTOTUNE
+        parsed = self.in_order().map(
+            lambda index, record: records.parse(record), num_parallel_calls=tf.data.AUTOTUNE
         )
         return {(int(fields["height"]), int(fields["width"])) for fields in parsed}
+
+    def pixels(self) -> tf.data.Dataset:
+        """Return the pixels of each label value, (256,) int32, of every record."""
+
+        def count(index: tf.Tensor, record: tf.Tensor) -> tf.Tensor:
+            label = self.label(self.fields(index, record))
+            return tf.math.bincount(tf.cast(label, tf.int32), minlength=256, maxlength=256)
+
+        return self.in_order().map(as_written(count), num_parallel_calls=tf.data.AUTOTUNE)
 
     def check(self) -> None:
         """Read and decode every record.
@@ -113,7 +130,8 @@ class Shards:
         for path, count in zip(self.paths, self.counts, strict=True):
             found = 0
             try:
-                for _ in tf.data.TFRecordDataset(str(path)).enumerate(first).map(as_written(self.decoded)):
+                records_of_shard = tf.data.TFRecordDataset(str(path)).take(count).enumerate(first)
+                for _ in records_of_shard.map(as_written(self.decoded)):
                     found += 1
             except tf.errors.OpError as error:
                 raise DataError(f"{path}: record {found} cannot be read: {_reason(error)}") from error
