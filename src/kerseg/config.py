@@ -66,6 +66,8 @@ class TrainConfig:
 
     data_dir: Path | None = None
     """Folder of the converted data, with its dataset.json."""
+    dataset: str | None = None
+    """Data set whose classes the records hold, where no dataset.json names them; `kerseg list datasets`."""
     output: Path | None = None
     """Run folder to make; default: runs/MODEL, or runs/MODEL-2 and so on where that exists."""
 
@@ -78,6 +80,10 @@ class TrainConfig:
     """Split to learn from."""
     val_split: str = "val"
     """Split that is scored after each epoch; where the data has none, nothing is scored."""
+    train_samples: int | None = None
+    """Pictures of the training split to use, the first ones; default: all."""
+    val_samples: int | None = None
+    """Pictures of the validation split to use, the first ones; default: all."""
     crop_size: tuple[int, int] = (512, 512)
     """Height and width of a training crop, in pixels."""
     batch_size: int = 8
@@ -86,6 +92,8 @@ class TrainConfig:
 
     epochs: int = 50
     """Passes over the training split."""
+    steps: int | None = None
+    """Training steps in all, in place of --epochs; the last epoch may be cut short."""
     optimizer: Literal["sgd", "adam", "adamw"] = "adam"
     """Update rule. Weight decay is L2 in the gradient for sgd and adam, decoupled for adamw."""
     learning_rate: float = 1e-3
@@ -115,6 +123,8 @@ class TrainConfig:
     """Stop after this many epochs without a better mean IoU; default: never."""
     save_minutes: float = 5.0
     """Minutes between two saves of the training state within an epoch; its end saves in any case."""
+    save_steps: int | None = None
+    """Training steps between two saves of the training state, beside --save-minutes."""
     previews: int = 4
     """Number of validation pictures in the previews."""
     seed: int = 0
@@ -134,9 +144,10 @@ class TrainConfig:
             _check_range(_flag(name), getattr(self, name), least=0)
         if not 0 <= self.momentum < 1:
             raise ConfigError(f"--momentum is 0 or more and below 1. Received: {self.momentum}.")
-        if self.early_stop is not None:
-            _check_range("--early-stop", self.early_stop, least=1)
-        if self.warmup_epochs > self.epochs:
+        for name in ("train_samples", "val_samples", "steps", "early_stop", "save_steps"):
+            if (value := getattr(self, name)) is not None:
+                _check_range(_flag(name), value, least=1)
+        if self.steps is None and self.warmup_epochs > self.epochs:
             raise ConfigError(
                 f"--warmup-epochs ({self.warmup_epochs}) is longer than the run (--epochs {self.epochs})."
             )
@@ -151,6 +162,12 @@ class TrainConfig:
         if self.data_dir is None:
             raise ConfigError("--data-dir is missing: the folder that `kerseg convert` wrote.")
         return self.data_dir.resolve()
+
+    @property
+    def samples(self) -> dict[str, int]:
+        """The number of pictures to use of each split of which not all are used."""
+        wanted = {self.train_split: self.train_samples, self.val_split: self.val_samples}
+        return {split: count for split, count in wanted.items() if count is not None}
 
 
 def load(kind: type[Config], path: Path) -> Config:

@@ -16,7 +16,7 @@ from kerseg.files import whole
 from kerseg.inference.predictor import Predictor
 from kerseg.metrics import Scores
 from kerseg.progress import Progress as Bar
-from kerseg.run import Progress, Row, Run
+from kerseg.run import Plan, Progress, Row, Run
 
 _PREVIEW_WIDTH = 1600
 """Pixels: three 2048x1024 pictures side by side, once an epoch, would fill disks and browsers."""
@@ -30,47 +30,55 @@ class Monitor:
         data: The data set (``kerseg.data.load``).
         predictor: The model's predictions, for the previews.
         config: The run's options.
+        plan: How long the run is.
         console: Where lines go; standard error by default, so that output can be piped.
     """
 
     def __init__(
-        self, run: Run, data: Any, predictor: Predictor, config: TrainConfig, console: Console | None = None
+        self,
+        run: Run,
+        data: Any,
+        predictor: Predictor,
+        config: TrainConfig,
+        plan: Plan,
+        console: Console | None = None,
     ):
         self.run = run
         self.data = data
         self.predictor = predictor
         self.config = config
         self.console = console or Console(stderr=True)
-        self.steps = 0
+        self.plan = plan
         self._examples: list[dict[str, Any]] = []
         self._writer: Any = None
 
-    def start(self, model: keras.Model, progress: Progress, steps: int) -> None:
+    def start(self, model: keras.Model, progress: Progress) -> None:
         """Say what is about to be trained, and where it goes on from."""
-        self.steps = steps
         config, info = self.config, self.data.info
         records = info.split(config.train_split).records
         parameters = sum(math.prod(variable.shape) for variable in model.trainable_variables)
         self.console.print(
             f"{config.model}: {parameters:,} trainable parameters, {keras.backend.backend()} backend; "
-            f"{info.name}: {records} pictures, {info.num_classes} classes, {steps} steps an epoch",
+            f"{info.name}: {records} pictures, {info.num_classes} classes, "
+            f"{self.plan.epoch_steps} steps an epoch",
             soft_wrap=True,
             highlight=False,
         )
         if progress.epoch or progress.batch:
-            self.console.print(f"Going on from epoch {progress.epoch + 1}, step {progress.batch} of {steps}")
+            self.console.print(f"Going on from {self._place(progress)}")
 
     @contextmanager
     def epoch(self, progress: Progress) -> Iterator[Callable[[float], None]]:
         """Show the bar of one epoch; give the function that advances it by one step."""
-        title = f"epoch {progress.epoch + 1}/{self.config.epochs}"
-        with Bar(title, total=self.steps, unit="steps", console=self.console) as bar:
+        title = f"epoch {progress.epoch + 1}/{self.plan.epochs}"
+        steps = self.plan.steps(progress.epoch)
+        with Bar(title, total=steps, unit="steps", console=self.console) as bar:
             bar.advance(progress.batch)
             yield lambda loss: bar.advance(note=f"loss {loss:.4f}")
 
     def report(self, progress: Progress, row: Row, scores: Scores | None, *, improved: bool) -> None:
         """Report a finished epoch everywhere: terminal, TensorBoard, curves, previews."""
-        line = f"epoch {progress.epoch}/{self.config.epochs}  loss {row['loss']:.4f}"
+        line = f"epoch {progress.epoch}/{self.plan.epochs}  loss {row['loss']:.4f}"
         if scores is not None:
             line += f"  val mean IoU {100 * scores.mean_iou:.2f} %"
             line += "  (best)" if improved else f"  (best {100 * (progress.best or 0):.2f} %)"
@@ -86,9 +94,9 @@ class Monitor:
 
     def interrupted(self, progress: Progress) -> None:
         """Say where the run stands and how to go on."""
-        where = f"epoch {progress.epoch + 1}, step {progress.batch} of {self.steps}"
         self.console.print(
-            f"Stopped at {where}; everything is saved. Go on with: kerseg train --resume {self.run.path}",
+            f"Stopped at {self._place(progress)}; everything is saved. "
+            f"Go on with: kerseg train --resume {self.run.path}",
             soft_wrap=True,
         )
 
@@ -98,7 +106,7 @@ class Monitor:
             self.console.print(
                 f"Best mean IoU {100 * progress.best:.2f} % in epoch {progress.best_epoch}", highlight=False
             )
-        if progress.epoch < self.config.epochs:
+        if progress.epoch < self.plan.epochs:
             self.console.print(f"Stopped early: no better mean IoU in {self.config.early_stop} epochs")
         for title, path in {
             "model": self.run.best_file,
@@ -107,6 +115,9 @@ class Monitor:
             "history": self.run.history_file,
         }.items():
             self.console.print(f"{title:>9}  {path}", soft_wrap=True, highlight=False)
+
+    def _place(self, progress: Progress) -> str:
+        return f"epoch {progress.epoch + 1}, step {progress.batch} of {self.plan.steps(progress.epoch)}"
 
     def _previews(self) -> list[Image.Image]:
         """Return a picture, its truth and its prediction side by side, for the first validation examples."""

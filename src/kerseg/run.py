@@ -25,6 +25,7 @@ import numpy as np
 from kerseg import config as configs
 from kerseg.config import TrainConfig
 from kerseg.data.info import FILE_NAME as DATASET_FILE
+from kerseg.data.unconverted import describe
 from kerseg.errors import ConfigError, DataError, WeightsError
 from kerseg.files import whole, write_text
 
@@ -41,6 +42,31 @@ HISTORY_COLUMNS = (
     "seconds",
 )
 Row = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long a run is: epochs of so many steps, the last of which may be cut short.
+
+    Example:
+        >>> plan = Plan(epoch_steps=366, total=1000)
+        >>> plan.epochs, plan.steps(0), plan.steps(2)
+        (3, 366, 268)
+    """
+
+    epoch_steps: int
+    """Steps of a whole epoch."""
+    total: int
+    """Steps of the run."""
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs, begun ones included."""
+        return -(-self.total // self.epoch_steps)
+
+    def steps(self, epoch: int) -> int:
+        """Return the steps of an epoch, counted from 0."""
+        return min(self.epoch_steps, self.total - epoch * self.epoch_steps)
 
 
 @dataclass
@@ -173,8 +199,15 @@ _PACKAGES = ("kerseg", "keras", "tensorflow", "jax", "torch", "numpy", "pillow")
 
 
 def data_checksum(config: TrainConfig) -> str:
-    """Return the SHA-256 of ``dataset.json``, which itself holds the checksum of every shard."""
-    return hashlib.sha256((config.data_folder / DATASET_FILE).read_bytes()).hexdigest()
+    """Return the SHA-256 of ``dataset.json``, which itself holds the checksum of every shard.
+
+    Where there is none, it is that of what the file would say.
+    """
+    file = config.data_folder / DATASET_FILE
+    if file.exists():
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    info = describe(config.data_folder, config.dataset)
+    return hashlib.sha256(json.dumps(asdict(info)).encode()).hexdigest()
 
 
 def _free_name(path: Path) -> Path:

@@ -26,7 +26,7 @@ from kerseg.inference.predictor import Predictor
 from kerseg.interrupt import Interrupt
 from kerseg.metrics import Scores
 from kerseg.monitor import Monitor
-from kerseg.run import Run
+from kerseg.run import Plan, Run
 from kerseg.schedules import Schedule
 
 
@@ -77,8 +77,7 @@ def train(
     config = configs.override(base, options)
     config = dataclasses.replace(config, data_dir=config.data_folder)
     models.check(config.model, config.model_options)
-    data = kerseg.data.load(config.data_folder)
-    data.steps(split=config.train_split, batch_size=config.batch_size)
+    _plan(config, _load(config))
     return Trainer(config, Run.create(config)).train()
 
 
@@ -93,12 +92,12 @@ class Trainer:
     def __init__(self, config: TrainConfig, run: Run):
         self.config = config
         self.run = run
-        self.data = kerseg.data.load(config.data_folder)
+        self.data = _load(config)
         self.info = self.data.info
-        self.steps = self.data.steps(split=config.train_split, batch_size=config.batch_size)
+        self.plan = _plan(config, self.data)
         self.model = self._build()
         self.predictor = Predictor(self.model)
-        self.monitor = Monitor(run, self.data, self.predictor, config)
+        self.monitor = Monitor(run, self.data, self.predictor, config, self.plan)
         self.variables = _named_variables(self.model)
         state, self.progress = run.load_state()
         if state:
@@ -111,7 +110,7 @@ class Trainer:
         Raises:
             KersegError: The loss became NaN or infinite.
         """
-        self.monitor.start(self.model, self.progress, self.steps)
+        self.monitor.start(self.model, self.progress)
         with Interrupt() as interrupt:
             while not self._is_finished() and not interrupt.requested:
                 self._epoch(interrupt)
@@ -134,6 +133,8 @@ class Trainer:
         finally:
             keras.config.set_dtype_policy(policy)
         split = self.info.split(config.train_split)
+        if config.class_weights != "none":
+            split = self.data.counted(config.train_split)
         weights = losses.class_weights(config.class_weights, split.class_pixels, split.class_image_pixels)
         optimizer = OPTIMIZERS.load(config.optimizer)(
             self._schedule(),
@@ -152,18 +153,19 @@ class Trainer:
         return Schedule(
             config.schedule,
             config.learning_rate,
-            config.epochs * self.steps,
-            warmup_steps=round(config.warmup_epochs * self.steps),
+            self.plan.total,
+            warmup_steps=_warmup(config, self.plan),
             power=config.power,
-            step_every=max(1, round(config.step_epochs * self.steps)),
+            step_every=max(1, round(config.step_epochs * self.plan.epoch_steps)),
             step_factor=config.step_factor,
         )
 
     def _epoch(self, interrupt: Interrupt) -> None:
         """Train and score one epoch, or what is left of it."""
-        if self.progress.batch < self.steps:
+        steps = self.plan.steps(self.progress.epoch)
+        if self.progress.batch < steps:
             self._fit(interrupt)
-        if self.progress.batch < self.steps:
+        if self.progress.batch < steps:
             self.save()
         else:
             loss = float(keras.ops.convert_to_numpy(self.model.metrics[0].result()))
@@ -180,7 +182,7 @@ class Trainer:
             epoch=self.progress.epoch,
             skip_batches=self.progress.batch,
             split=self.config.train_split,
-        )
+        ).take(self.plan.steps(self.progress.epoch) - self.progress.batch)
         damage = self.data.naming_damage(self.config.train_split)
         with damage, self.monitor.epoch(self.progress) as advance:
             self.model.fit(
@@ -218,13 +220,13 @@ class Trainer:
         self.monitor.report(progress, row, scores, improved=improved)
 
     def _row(self, loss: float, scores: Scores | None) -> dict[str, float]:
-        progress = self.progress
+        progress, steps = self.progress, self.plan.steps(self.progress.epoch)
         row: dict[str, float] = {
             "epoch": progress.epoch + 1,
-            "step": (progress.epoch + 1) * self.steps,
+            "step": progress.epoch * self.plan.epoch_steps + steps,
             "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
             "loss": loss,
-            "images_per_second": self.steps * self.config.batch_size / max(progress.seconds, 1e-9),
+            "images_per_second": steps * self.config.batch_size / max(progress.seconds, 1e-9),
             "seconds": progress.seconds,
         }
         if scores is not None:
@@ -249,7 +251,7 @@ class Trainer:
     def _is_finished(self) -> bool:
         progress, patience = self.progress, self.config.early_stop
         stale = progress.epoch - progress.best_epoch
-        return progress.epoch >= self.config.epochs or (patience is not None and stale >= patience)
+        return progress.epoch >= self.plan.epochs or (patience is not None and stale >= patience)
 
     def save(self) -> None:
         """Write the state to resume from.
@@ -281,8 +283,9 @@ class Trainer:
         if config.mixed_precision == "float16":
             advice += ", --mixed-precision bfloat16"
         return KersegError(
-            f"Training diverged in epoch {progress.epoch + 1}, step {progress.batch} of {self.steps}: "
-            f"{what}. {kept}{best} {advice}, or look for labels that do not fit their pictures."
+            f"Training diverged in epoch {progress.epoch + 1}, step {progress.batch} of "
+            f"{self.plan.steps(progress.epoch)}: {what}. {kept}{best} {advice}, or look for labels that do not "
+            "fit their pictures."
         )
 
 
@@ -316,9 +319,40 @@ class _Watch(keras.callbacks.Callback):
         self.advance(loss)
         if self.interrupt.requested:
             self.model.stop_training = True
-        elif now - self.saved > 60 * self.trainer.config.save_minutes:
+        elif self._is_due(now):
             self.trainer.save()
             self.saved = now
+
+    def _is_due(self, now: float) -> bool:
+        """Tell whether it is time to save, by the clock or by the steps."""
+        config, progress = self.trainer.config, self.trainer.progress
+        step = progress.epoch * self.trainer.plan.epoch_steps + progress.batch
+        by_steps = config.save_steps is not None and step % config.save_steps == 0
+        return by_steps or now - self.saved > 60 * config.save_minutes
+
+
+def _load(config: TrainConfig) -> Any:
+    return kerseg.data.load(config.data_folder, dataset=config.dataset, samples=config.samples)
+
+
+def _plan(config: TrainConfig, data: Any) -> Plan:
+    """Return how long the run is.
+
+    Raises:
+        ConfigError: Not one batch can be filled, or the warm-up is longer than the run.
+    """
+    epoch_steps = data.steps(split=config.train_split, batch_size=config.batch_size)
+    plan = Plan(epoch_steps, config.steps or config.epochs * epoch_steps)
+    if (warmup := _warmup(config, plan)) > plan.total:
+        raise ConfigError(
+            f"--warmup-epochs {config.warmup_epochs:g} is {warmup} steps, longer than the run "
+            f"(--steps {plan.total})."
+        )
+    return plan
+
+
+def _warmup(config: TrainConfig, plan: Plan) -> int:
+    return round(config.warmup_epochs * plan.epoch_steps)
 
 
 def _named_variables(model: keras.Model) -> dict[str, Any]:

@@ -247,7 +247,7 @@ def test_a_label_of_other_values_is_refused_with_its_place(tmp_path, make, use):
             {"train.tfrecord": [example({"image": b"", "label": 3})]},
             "cityscapes",
             r"train\.tfrecord: its records have the keys image, label\. kerseg reads records with "
-            r"image/encoded, image/segmentation/class/encoded or height, image_raw, mask_raw, width: convert the raw data",
+            r"image/encoded, image/segmentation/class/encoded or height, image_raw, mask_raw, width: convert",
         ),
         ({"train.tfrecord": []}, "cityscapes", r": its TFRecord files hold no records\."),
     ],
