@@ -58,9 +58,10 @@ class CrossEntropy(keras.losses.Loss):
 
         Args:
             y_true: Class indices, (batch, height, width), any integer type.
-            y_pred: Logits, (batch, height, width, classes).
+            y_pred: Logits, (batch, h, w, classes). Where they are smaller than the labels, each meets the
+                label at its own place, and the labels between go unseen, as DeepLab v1 and ICNet are trained.
         """
-        labels = ops.cast(y_true, "int32")
+        labels = _at_size(ops.cast(y_true, "int32"), *ops.shape(y_pred)[1:3])
         counted = ops.not_equal(labels, self.ignore_label)
         # The cross entropy of an ignored pixel must exist before it can be weighed with 0: class 0 stands in.
         labels = ops.where(counted, labels, ops.zeros_like(labels))
@@ -77,6 +78,18 @@ class CrossEntropy(keras.losses.Loss):
             "class_weights": self.class_weights,
             "ignore_label": self.ignore_label,
         }
+
+
+def _at_size(labels: Any, height: Any, width: Any) -> Any:
+    """Return labels (batch, H, W) at h x w places with corners aligned: every eighth for 8 (h - 1) + 1."""
+    for axis, size in ((1, height), (2, width)):
+        full = ops.shape(labels)[axis]
+        if isinstance(size, int) and isinstance(full, int) and size == full:
+            continue
+        steps = ops.maximum(size - 1, 1)
+        places = (2 * ops.arange(size) * (full - 1) + steps) // (2 * steps)  # rounded, in integers
+        labels = ops.take(labels, places, axis=axis)
+    return labels
 
 
 def class_weights(

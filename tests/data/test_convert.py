@@ -406,6 +406,27 @@ class TestBadFiles:
         )
         assert (info.splits["train"].class_pixels, info.splits["train"].ignored_pixels) == ((4, 4), 0)
 
+    def test_classes_without_names_are_as_many_as_the_labels_show(self, tmp_path):
+        for split, values in (("train", [[0, 2], [2, 255]]), ("val", [[5, 0], [0, 0]])):
+            save(tmp_path / f"raw/{split}/i/a.png", picture_of(0, 2, 2))
+            save(tmp_path / f"raw/{split}/l/a.png", np.array(values, np.uint8))
+        source = folder_source(tmp_path / "raw", class_names=(), number_classes=True)
+        info = convert(source, output=tmp_path / "out", workers=2)
+        assert info == DatasetInfo.load(tmp_path / "out")
+        assert info.class_names == ("0", "1", "2", "3", "4", "5")
+        assert info.is_numbered and len(info.palette) == 6
+        train, val = info.splits["train"], info.splits["val"]
+        assert (train.class_pixels, train.ignored_pixels) == ((1, 0, 2, 0, 0, 0), 1)
+        assert (train.class_image_pixels, val.class_pixels) == ((3, 0, 3, 0, 0, 0), (3, 0, 0, 0, 0, 1))
+
+    @pytest.mark.parametrize(
+        "options", [{"class_names": ("a",)}, {"palette": ("#000000",)}, {"label_values": (0, 255)}]
+    )
+    def test_classes_are_numbered_or_described(self, tmp_path, options):
+        option = "--" + next(iter(options)).replace("_", "-")
+        with pytest.raises(ConfigError, match=f"^--number-classes .* as they are: leave out {option}"):
+            convert(Folder(number_classes=True, **options), output=tmp_path / "out")
+
     @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets file names be any bytes")
     def test_names_that_are_not_utf8_are_reported_in_print(self, tmp_path):
         image = save(tmp_path / os.fsdecode(b"caf\xe9.png"), picture_of(0))
@@ -600,6 +621,8 @@ def run_script(folder: Path, script: str) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # A shell starts what it runs in the background with SIGINT ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 

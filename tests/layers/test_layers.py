@@ -6,11 +6,13 @@ import pytest
 from keras import ops
 
 from kerseg.layers.activation import PReLU
-from kerseg.layers.conv import PointwiseConv
+from kerseg.layers.conv import PointwiseConv, conv
 from kerseg.layers.dropout import SpatialDropout
+from kerseg.layers.norm import LocalResponseNorm
 from kerseg.layers.pad import CropLike, MirrorPad, PadToMultiple, ZeroChannels
 from kerseg.layers.preprocess import VGG_MEAN, Normalize
-from kerseg.layers.resize import Bilinear, BilinearUpsample, bilinear_weights
+from kerseg.layers.pyramid import BinPooling
+from kerseg.layers.resize import Bilinear, BilinearUpsample, ResizeLike, Shrink, bilinear_weights
 from kerseg.layers.unpool import MaxPoolWithIndex, MaxUnpool
 
 tensorflow_only = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="uses tf.GradientTape")
@@ -218,3 +220,90 @@ def test_layers_survive_their_configuration(layer):
     assert type(again) is type(layer)
     assert again.get_config() == layer.get_config()
     assert again.name == layer.name
+
+
+# --- resizing to a size -----------------------------------------------------------------------------------
+
+
+def interpolate(line, size, *, align_corners):
+    """Bilinear interpolation along one axis, position by position."""
+    old = len(line)
+    if align_corners:
+        position = np.linspace(0, old - 1, size) if size > 1 else np.zeros(1)
+    else:
+        position = np.clip((np.arange(size) + 0.5) * old / size - 0.5, 0, old - 1)
+    return np.interp(position, np.arange(old), line)
+
+
+@pytest.mark.parametrize("align_corners", [True, False])
+@pytest.mark.parametrize(
+    ("old", "new"), [((3, 4), (7, 9)), ((5, 2), (3, 8)), ((1, 1), (4, 3)), ((6, 6), (1, 6))]
+)
+def test_resizing_interpolates_along_both_axes(old, new, align_corners):
+    x = noise(2, *old, 3)
+    resized = numpy(ResizeLike(align_corners=align_corners)(x, np.zeros((2, *new, 1), "float32")))
+    expected = np.apply_along_axis(interpolate, 1, x, new[0], align_corners=align_corners)
+    expected = np.apply_along_axis(interpolate, 2, expected, new[1], align_corners=align_corners)
+    np.testing.assert_allclose(resized, expected, rtol=0, atol=1e-5)
+
+
+def test_aligned_corners_keep_the_pixels_of_a_map_of_twice_the_size_less_one():
+    x = noise(1, 5, 4, 2)
+    np.testing.assert_allclose(
+        numpy(ResizeLike()(x, np.zeros((1, 9, 7, 1), "float32")))[:, ::2, ::2], x, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("factor", "size", "expected"), [(0.5, 1025, 513), (0.5, 1024, 512), (0.75, 321, 241)]
+)
+def test_shrinking_rounds_up(factor, size, expected):
+    layer = Shrink(factor)
+    assert layer(np.zeros((1, size, 1, 1), "float32")).shape == (1, expected, 1, 1)
+    assert layer.compute_output_shape((None, size, None, 3)) == (None, expected, None, 3)
+
+
+# --- pooling into bins ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(60, 60), (47, 63), (1, 1), (5, 7)])
+@pytest.mark.parametrize("bins", [1, 2, 3, 6])
+def test_bins_cover_the_map_at_any_size(size, bins):
+    x = noise(2, *size, 3)
+    pooled = numpy(BinPooling(bins)(x))
+    windows = [
+        [slice(i * n // bins, -(-(i + 1) * n // bins)) for i in range(bins)] for n in size
+    ]  # floor and ceil: PyTorch's adaptive pooling
+    expected = np.stack([np.stack([x[:, r, c].mean((1, 2)) for c in windows[1]], 1) for r in windows[0]], 1)
+    np.testing.assert_allclose(pooled, expected, rtol=0, atol=1e-5)
+
+
+def test_bins_with_a_stride_are_icnets_at_its_size():
+    x = noise(1, 33, 65, 1)
+    for bins, share, step in (2, 16 / 32, 16), (3, 10 / 32, 10), (6, 5 / 32, 5):
+        pooled = numpy(BinPooling(bins, stride=share)(x))
+        kernel = (33 - (bins - 1) * step, 65 - (bins - 1) * 2 * step)  # 17x33, 13x25 and 8x15 in the prototxt
+        assert kernel == {2: (17, 33), 3: (13, 25), 6: (8, 15)}[bins]
+        expected = keras.layers.AveragePooling2D(kernel, strides=(step, 2 * step))(x)
+        np.testing.assert_allclose(pooled, numpy(expected), rtol=0, atol=1e-5)
+
+
+# --- convolution and normalisation ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [7, 8])
+def test_strided_convolutions_pad_both_sides_alike(size):
+    x = keras.Input((size, size, 1))
+    y = conv(x, 1, 3, strides=2, initializer="ones", name="conv")
+    image = np.arange(size * size, dtype="float32").reshape(1, size, size, 1)
+    padded = np.pad(image[0, :, :, 0], 1)
+    expected = [[padded[r : r + 3, c : c + 3].sum() for c in range(0, size, 2)] for r in range(0, size, 2)]
+    np.testing.assert_allclose(numpy(keras.Model(x, y)(image))[0, :, :, 0], expected)
+
+
+def test_local_response_normalisation_by_hand():
+    pixel = np.array([10.0, 200.0, 30.0, 4.0, 50.0], "float32")
+    layer = LocalResponseNorm(size=3, alpha=1e-4, beta=0.75)
+    windows = [pixel[max(0, i - 1) : i + 2] for i in range(5)]
+    expected = [v / (1 + 1e-4 / 3 * (w**2).sum()) ** 0.75 for v, w in zip(pixel, windows, strict=True)]
+    np.testing.assert_allclose(numpy(layer(pixel.reshape(1, 1, 1, 5))).ravel(), expected, rtol=1e-5)

@@ -4,6 +4,7 @@ Behaviour is tested on narrow models, parameter counts on full ones. Weights com
 golden outputs in ``golden.json`` need no download; ``python tests/models/test_all.py`` writes them anew.
 """
 
+import functools
 import json
 import math
 import subprocess
@@ -16,7 +17,9 @@ import pytest
 from keras import ops
 
 from kerseg.errors import ConfigError
-from kerseg.models import MODELS, build
+from kerseg.layers.resize import ResizeLike
+from kerseg.layers.unpool import MaxUnpool
+from kerseg.models import MODELS, build, loss_weights
 from kerseg.models.complexity import multiply_adds
 
 GOLDEN = Path(__file__).with_name("golden.json")
@@ -29,29 +32,99 @@ CASES = {
     "fcn_8s learned": ("fcn_8s", {"width": 2, "learned_upsampling": True}),
     "unet": ("unet", {"width": 4}),
     "unet valid": ("unet", {"width": 4, "padding": "valid"}),
+    "segnet": ("segnet", {"width": 4}),
+    "segnet_basic": ("segnet_basic", {"width": 4}),
+    "deeplab_v1": ("deeplab_v1", {"width": 4}),
+    "deeplab_v2": ("deeplab_v2", {"width": 4, "backbone": "resnet50"}),
+    "deeplab_v2 scales": ("deeplab_v2", {"width": 2, "backbone": "vgg16", "multi_scale": True}),
+    "deeplab_v3": ("deeplab_v3", {"width": 4, "backbone": "resnet50"}),
+    "deeplab_v3 slim": ("deeplab_v3", {"width": 4, "backbone": "resnet50_v2", "output_stride": 8}),
+    "pspnet": ("pspnet", {"width": 4, "backbone": "resnet50"}),
+    "gcn": ("gcn", {"width": 4, "backbone": "resnet50"}),
+    "gcn learned": ("gcn", {"width": 4, "backbone": "resnet50_v2", "learned_upsampling": True}),
     "enet": ("enet", {"width": 8}),
+    "icnet": ("icnet", {"width": 4}),
 }
 COUNTS = {  # trainable parameters at full width: 21, 19 and 11 classes
     "fcn_32s": (134_346_581, 134_338_387, 134_305_611),
     "fcn_16s": (134_357_354, 134_348_134, 134_311_254),
     "fcn_8s": (134_362_751, 134_353_017, 134_314_081),
     "unet": (31_033_045, 31_032_915, 31_032_395),
+    "segnet": (29_455_125, 29_453_971, 29_449_355),
+    "segnet_basic": (1_417_237, 1_417_107, 1_416_587),
+    "deeplab_v1": (20_505_429, 20_503_379, 20_495_179),
+    "deeplab_v2": (44_048_532, 43_901_068, 43_311_212),
+    "deeplab_v3": (58_040_661, 58_040_147, 58_038_091),
+    "pspnet": (65_708_501, 65_707_475, 65_703_371),
+    "gcn": (60_688_084, 60_435_056, 59_445_504),
     "enet": (364_313, 364_183, 363_663),
+    "icnet": (6_700_245, 6_699_987, 6_698_955),
 }
+VARIANTS = [  # trainable parameters, rows of architectures.md's table 1.1 and the list after it
+    ("unet", 2, {"input_shape": (None, None, 1), "padding": "valid"}, 31_030_658),
+    ("deeplab_v2", 21, {"backbone": "vgg16"}, 37_877_652),
+    ("deeplab_v2", 19, {"backbone": "vgg16"}, 37_869_452),
+    ("deeplab_v2", 11, {"backbone": "vgg16"}, 37_836_652),
+    ("deeplab_v2", 21, {"freeze_norm": True}, 43_943_188),
+    ("deeplab_v2", 21, {"backbone": "resnet_v2_101"}, 44_077_268),
+    ("deeplab_v3", 21, {"backbone": "resnet_v2_101"}, 58_069_397),
+    ("deeplab_v3", 21, {"output_stride": 8}, 58_040_661),
+    ("pspnet", 21, {"auxiliary": True}, 68_073_706),
+    ("pspnet", 21, {"stem": "7x7"}, 65_584_725),
+    ("pspnet", 21, {"backbone": "resnet50"}, 46_716_373),
+    ("pspnet", 150, {"backbone": "resnet50"}, 46_782_550),
+    ("pspnet", 21, {"backbone": "resnet_v2_101"}, 65_613_461),
+    ("gcn", 21, {"backbone": "resnet101"}, 45_044_436),
+    ("gcn", 21, {"backbone": "resnet50"}, 26_052_308),
+    ("gcn", 21, {"kernel_size": 7}, 59_369_620),
+    ("gcn", 21, {"learned_upsampling": True}, 60_723_469),
+    ("gcn", 21, {"backbone": "resnet_v2_101", "learned_upsampling": True}, 45_108_557),
+    ("icnet", 21, {"auxiliary": True}, 6_708_351),
+    ("icnet", 21, {"width": 64}, 25_524_917),
+    ("enet", 20, {}, 364_248),
+]
 MULTIPLY_ADDS = [  # giga, for one image of (height, width)
     ("fcn_8s", {"num_classes": 21}, (500, 500), 180.97),
     ("unet", {"num_classes": 21}, (512, 512), 193.01),
     ("unet", {"num_classes": 2, "input_shape": (None, None, 1), "padding": "valid"}, (388, 388), 150.43),
+    ("segnet", {"num_classes": 11}, (360, 480), 106.71),
+    ("segnet", {"num_classes": 21}, (512, 512), 163.07),
+    ("segnet", {"num_classes": 21}, (360, 640), 143.05),
+    ("segnet_basic", {"num_classes": 11}, (360, 480), 59.19),
+    ("deeplab_v1", {"num_classes": 21}, (321, 321), 50.93),
+    ("deeplab_v1", {"num_classes": 21}, (513, 513), 128.58),
+    ("deeplab_v2", {"num_classes": 21, "backbone": "vgg16"}, (321, 321), 80.12),
+    ("deeplab_v2", {"num_classes": 21, "backbone": "vgg16"}, (513, 513), 201.96),
+    ("deeplab_v2", {"num_classes": 21}, (321, 321), 75.14),
+    ("deeplab_v2", {"num_classes": 21}, (513, 513), 189.29),
+    ("deeplab_v3", {"num_classes": 21}, (513, 513), 71.06),
+    ("deeplab_v3", {"num_classes": 21}, (769, 769), 156.96),
+    ("deeplab_v3", {"num_classes": 21, "output_stride": 8}, (513, 513), 246.18),
+    ("pspnet", {"num_classes": 21}, (473, 473), 229.82),
+    ("pspnet", {"num_classes": 19}, (713, 713), 517.19),
+    ("pspnet", {"num_classes": 19, "backbone": "resnet50"}, (713, 713), 363.8),
+    ("gcn", {"num_classes": 21}, (512, 512), 68.33),
+    ("gcn", {"num_classes": 21, "backbone": "resnet101"}, (512, 512), 48.93),
     ("enet", {"num_classes": 19}, (360, 640), 1.72),
     ("enet", {"num_classes": 19}, (512, 1024), 3.92),
     ("enet", {"num_classes": 11}, (360, 480), 1.27),
+    ("icnet", {"num_classes": 19}, (1025, 2049), 29.81),
+    ("icnet", {"num_classes": 19}, (1024, 2048), 28.97),
+    ("icnet", {"num_classes": 19, "width": 64}, (1025, 2049), 90.3),
 ]
 
+DROPOUTS = (keras.layers.Dropout, keras.layers.SpatialDropout2D)
 each_case = pytest.mark.parametrize("case", CASES)
 tensorflow_only = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="uses tf.function")
 
 
+@functools.cache
 def narrow(case):
+    """One model a case for all checks that leave its weights alone: building them takes most of the time."""
+    return fresh(case)
+
+
+def fresh(case):
     name, options = CASES[case]
     return fill(build(name, num_classes=CLASSES, **options))
 
@@ -85,7 +158,7 @@ def trainable(model):
 
 
 def golden_values(case):
-    model = narrow(case)
+    model = fresh(case)
     logits = run(model, picture(1, 45, 70))
     points = [logits[0, 0, 0], logits[0, 22, 35], logits[0, 44, 69]]
     return {"parameters": trainable(model), "logits": [[float(f"{v:.6g}") for v in p] for p in points]}
@@ -99,15 +172,23 @@ def test_table_is_complete():
 def test_parameter_counts(name):
     model = build(name, num_classes=21)
     assert trainable(model) == COUNTS[name][0]
-    # Only layers with as many filters as classes depend on their number, each in proportion to it: the other
-    # columns need no second model of half a gigabyte.
-    slope = sum(layer.count_params() / 21 for layer in model.layers if getattr(layer, "filters", 0) == 21)
-    assert [trainable(model) - (21 - c) * slope for c in (19, 11)] == list(COUNTS[name][1:])
+    # Only layers with as many filters as classes depend on their number, mostly in proportion to it (GCN's have
+    # as many inputs besides): the other columns need no second model of half a gigabyte.
+    depends = [layer for layer in model.layers if getattr(layer, "filters", 0) == 21]
+    for classes, expected in zip((19, 11), COUNTS[name][1:], strict=True):
+        fewer = 0
+        for variable in (variable for layer in depends for variable in layer.trainable_weights):
+            shape = [classes if size == 21 else size for size in variable.shape]
+            fewer += math.prod(variable.shape) - math.prod(shape)
+        assert trainable(model) - fewer == expected
 
 
-def test_parameter_counts_of_variants():
-    paper = build("unet", num_classes=2, input_shape=(None, None, 1), padding="valid")
-    assert trainable(paper) == 31_030_658
+@pytest.mark.parametrize(("name", "classes", "options", "expected"), VARIANTS)
+def test_parameter_counts_of_variants(name, classes, options, expected):
+    assert trainable(build(name, num_classes=classes, **options)) == expected
+
+
+def test_parameter_counts_of_parts():
     enet = build("enet", num_classes=11)
     encoder = keras.Model(enet.inputs, enet.get_layer("bottleneck3_8_prelu").output)
     assert trainable(encoder) == 338_028
@@ -115,11 +196,14 @@ def test_parameter_counts_of_variants():
         trainable(build("fcn_8s", num_classes=21, width=2, learned_upsampling=v)) for v in (False, True)
     )
     assert learned - fixed == 2 * 4 * 4 * 21**2
+    gcn = build("gcn", num_classes=21, width=64, backbone="resnet50", kernel_size=9)
+    kernels = [gcn.get_layer(f"gcn32_{part}").kernel for part in ("left1", "left2", "right1", "right2")]
+    assert sum(math.prod(kernel.shape) for kernel in kernels) == 782_082  # the paper's table 2: 782K
 
 
 @pytest.mark.parametrize(("name", "options", "size", "expected"), MULTIPLY_ADDS)
 def test_multiply_adds(name, options, size, expected):
-    assert multiply_adds(build(name, **options), *size) / 1e9 == pytest.approx(expected, rel=0.005)
+    assert multiply_adds(build(name, **options), *size) / 1e9 == pytest.approx(expected, rel=0.01)
 
 
 @each_case
@@ -159,12 +243,14 @@ def test_logits_are_float32_in_mixed_precision(case, policy):
     previous = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
-        logits = run(narrow(case), image)
+        logits = run(fresh(case), image)
     finally:
         keras.config.set_dtype_policy(previous)
     assert logits.dtype == "float32"
-    # On average only: where two pixels of a window are nearly equal, rounding decides where ENet unpools to.
-    assert np.abs(logits - exact).mean() < 0.25 * np.abs(exact).mean()
+    # As a whole only, and less so with pooling indices: where two pixels of a window are nearly equal, rounding
+    # decides where they are unpooled to.
+    unpools = any(isinstance(layer, MaxUnpool) for layer in narrow(case).layers)
+    assert np.corrcoef(logits.ravel(), exact.ravel())[0, 1] > (0.9 if unpools else 0.99)
 
 
 @each_case
@@ -230,8 +316,9 @@ def test_training_is_reproducible(case):
 
     first, second = two_steps(), two_steps()
     np.testing.assert_array_equal(first, second)
-    # FCN's scores start at zero, whatever was dropped before them.
-    assert case.startswith("fcn") or not np.array_equal(*first)
+    # Only dropout makes two steps differ; and FCN's scores start at zero, whatever was dropped before them.
+    drops = any(isinstance(layer, DROPOUTS) for layer in narrow(case)._flatten_layers())
+    assert case.startswith("fcn") or drops != np.array_equal(*first)
 
 
 @pytest.mark.parametrize("name", ["fcn_32s", "fcn_16s", "fcn_8s"])
@@ -255,6 +342,94 @@ def test_unet_valid_sees_388_pixels_as_572():
     model = build("unet", num_classes=2, input_shape=(388, 388, 1), padding="valid", width=1)
     sizes = [model.get_layer(name).output.shape[1] for name in ("pad", "bottom_conv2", "up1_conv", "logits")]
     assert sizes == [572, 28, 392, 388]
+
+
+def sizes(model, names, size):
+    """Return the heights of some layers' outputs for an image of height and width ``size``."""
+    probe = keras.Model(model.inputs, [model.get_layer(name).output for name in names])
+    specs = probe.compute_output_spec(keras.KerasTensor((1, *size, model.inputs[0].shape[-1])))
+    return [tuple(spec.shape[1:3]) for spec in specs]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "layers", "size", "expected"),
+    [
+        ("deeplab_v1", {}, ["fc8"], (321, 321), [(41, 41)]),
+        ("deeplab_v1", {}, ["fc8"], (513, 513), [(65, 65)]),
+        ("deeplab_v2", {}, ["aspp"], (321, 321), [(41, 41)]),
+        ("deeplab_v2", {}, ["aspp"], (513, 513), [(65, 65)]),
+        ("deeplab_v3", {}, ["scores"], (513, 513), [(33, 33)]),
+        ("deeplab_v3", {"output_stride": 8}, ["scores"], (513, 513), [(65, 65)]),
+        ("deeplab_v3", {}, ["scores"], (769, 769), [(49, 49)]),
+        ("pspnet", {}, ["conv2_block3_out", "pyramid_concat"], (473, 473), [(119, 119), (60, 60)]),
+        ("pspnet", {}, ["pyramid_concat"], (713, 713), [(90, 90)]),
+        ("gcn", {}, [f"refine{s}" for s in (4, 8, 16, 32)], (512, 512), [(n, n) for n in (128, 64, 32, 16)]),
+        (
+            "icnet",
+            {},
+            ["conv5_4_relu", "sub24", "sub124", "sub124_scores"],
+            (1025, 2049),
+            [(33, 65), (65, 129), (129, 257), (257, 513)],
+        ),
+    ],
+)
+def test_score_maps_have_the_papers_sizes(name, options, layers, size, expected):
+    assert sizes(build(name, num_classes=2, width=4, **options), layers, size) == expected
+
+
+@pytest.mark.parametrize(("output_stride", "rates"), [(16, (2, 4, 8)), (8, (4, 8, 16))])
+def test_deeplab_v3_rates(output_stride, rates):
+    model = build("deeplab_v3", num_classes=2, width=4, output_stride=output_stride)
+    found = [model.get_layer(f"conv5_block{i}_2_conv").dilation_rate for i in (1, 2, 3)]
+    assert found == [(rate, rate) for rate in rates]
+    pyramid = [model.get_layer(f"aspp_{rate}_conv").dilation_rate[0] for rate in (6, 12, 18)]
+    assert pyramid == [rate * 16 // output_stride for rate in (6, 12, 18)]
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "weights"),
+    [
+        ("pspnet", (37, 53), {"logits": 1.0, "auxiliary": 0.4}),
+        ("deeplab_v1", (5, 7), {"scores": 1.0}),
+        ("deeplab_v2", (5, 7), {"scores": 1.0}),
+        (
+            "deeplab_v2 scales",
+            (5, 7),
+            dict.fromkeys(["scores", "scores_100", "scores_075", "scores_050"], 1.0),
+        ),
+        ("icnet", (10, 14), {"sub124": 1.0, "sub24": 0.4, "sub4": 0.16}),
+        ("unet", (37, 53), {"logits": 1.0}),
+    ],
+)
+def test_training_heads_and_their_weights(name, size, weights):
+    case, options = CASES[name]
+    model = build(case, num_classes=CLASSES, auxiliary=True, **options)
+    assert loss_weights(case, model) == weights
+    outputs = model(picture(1, 37, 53))
+    assert {"logits", *weights} == set(outputs)
+    assert outputs["logits"].shape == (1, 37, 53, CLASSES)
+    assert outputs[next(iter(weights))].shape == (1, *size, CLASSES)
+    assert {keras.backend.standardize_dtype(output.dtype) for output in outputs.values()} == {"float32"}
+    assert isinstance(build(case, num_classes=CLASSES, **options).output, keras.KerasTensor)
+
+
+def test_deeplab_v2_takes_the_highest_score_of_three_scales():
+    case, options = CASES["deeplab_v2 scales"]
+    outputs = fill(build(case, num_classes=CLASSES, auxiliary=True, **options))(picture(1, 65, 65))
+    assert [outputs[f"scores_{scale}"].shape[1] for scale in ("100", "075", "050")] == [9, 7, 5]
+    first, *others = (outputs[f"scores_{scale}"] for scale in ("100", "075", "050"))
+    resized = [first, *(ResizeLike()(other, first) for other in others)]
+    expected = np.max([ops.convert_to_numpy(ops.stop_gradient(x)) for x in resized], axis=0)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(ops.stop_gradient(outputs["scores"])), expected, rtol=1e-6
+    )
+
+
+@each_case
+def test_a_large_odd_picture_gives_full_size_logits(case):
+    logits = run(narrow(case), picture(1, 1025, 2049))
+    assert logits.shape == (1, 1025, 2049, CLASSES)
+    assert np.isfinite(logits).all()
 
 
 def test_enet_sizes():

@@ -74,7 +74,7 @@ def resnet_v2(
     """
     if root_pool not in ("slim", "keras"):
         raise ConfigError(f"root_pool is {root_pool!r}; a ResNet v2 takes 'slim' or 'keras'.")
-    norm = {"momentum": momentum, "frozen": freeze_norm}
+    norm: dict[str, Any] = {"momentum": momentum, "frozen": freeze_norm}
     x = Normalize(mean=127.5, scale=1 / 127.5, name="normalize")(image)
     x = conv(x, width, 7, strides=2, use_bias=True, name="conv1_conv")
     maps, stages, stride, dilation = {2: x}, [], 4, 1

@@ -18,13 +18,19 @@ def spatial_size(x: Any) -> tuple[Any, Any]:
     return shape[1], shape[2]
 
 
+def has_size(x: Any, height: Any, width: Any) -> bool:
+    """Tell whether ``x`` is known to have this size while tracing; run-time tensors compare as not known."""
+    known = [isinstance(size, int) for size in (height, width)]
+    return all(known) and tuple(x.shape[1:3]) == (height, width)
+
+
 def crop(x: Any, height: Any, width: Any, offset: int = 0) -> Any:
     """Return ``x[:, offset : offset + height, offset : offset + width]``; no copy if that is all of ``x``.
 
     Sizes known while tracing are the training step's usual case: a copy of all logits, and of their gradient,
     would cost several per cent of it.
     """
-    if offset == 0 and tuple(x.shape[1:3]) == (height, width):
+    if offset == 0 and has_size(x, height, width):
         return x
     batch, channels = ops.shape(x)[0], x.shape[3]
     # Not x[...]: the gradient of a slice with steps is ten times slower on TensorFlow.

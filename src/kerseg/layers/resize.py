@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerseg.layers.pad import Shape, spatial_size
+from kerseg.layers.pad import Shape, has_size, spatial_size
 
 
 def bilinear_weights(factor: int) -> np.ndarray:
@@ -165,7 +165,7 @@ def resize(x: Any, height: Any, width: Any, *, align_corners: bool) -> Any:
 
     By the backend's own kernel where it has one, and as two matrix products with JAX.
     """
-    if tuple(x.shape[1:3]) == (height, width):
+    if has_size(x, height, width):
         return x
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -199,4 +199,4 @@ def _interpolation(old: int, new: int, *, align_corners: bool) -> np.ndarray:
         position = np.arange(new) * ((old - 1) / max(new - 1, 1))
     else:
         position = np.clip((np.arange(new) + 0.5) * (old / new) - 0.5, 0, old - 1)
-    return np.maximum(0, 1 - np.abs(position[:, None] - np.arange(old)))
+    return np.asarray(np.maximum(0, 1 - np.abs(position[:, None] - np.arange(old))))

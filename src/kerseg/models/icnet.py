@@ -7,7 +7,6 @@ the quarter-size image share up to conv3_1, so that the quarter-size image is ne
 pyramid that is summed and has no weights.
 """
 
-from functools import partial
 from typing import Any
 
 import keras
@@ -23,7 +22,7 @@ LOSS_WEIGHTS = {"sub124": 1.0, "sub24": 0.4, "sub4": 0.16}
 """Section 3.4: losses at strides 4, 8 and 16, against labels reduced to those sizes."""
 BINS = {1: 1.0, 2: 16 / 32, 3: 10 / 32, 6: 5 / 32}
 """Windows along an axis, and the step between them, which the release gives as 16, 10 and 5 for 33 pixels."""
-_NORM = {"momentum": 0.95}
+_NORM: dict[str, Any] = {"momentum": 0.95}
 
 
 def icnet(
@@ -108,9 +107,8 @@ def _shallow(x: Any) -> tuple[Any, Any]:
 
 def _fuse(coarse: Any, fine: Any, name: str) -> Any:
     """Add a dilated convolution of the coarse features and a projection of the fine ones (figure 3)."""
-    conv = partial(conv_norm, filters=128, relu=False, **_NORM)
-    coarse = conv(coarse, kernel_size=3, dilation=2, name=f"{name}_coarse")
-    fine = conv(fine, kernel_size=1, name=f"{name}_fine")
+    coarse = conv_norm(coarse, 128, 3, dilation=2, relu=False, name=f"{name}_coarse", **_NORM)
+    fine = conv_norm(fine, 128, 1, relu=False, name=f"{name}_fine", **_NORM)
     return layers.ReLU(name=name)(layers.Add(name=f"{name}_add")([coarse, fine]))
 
 

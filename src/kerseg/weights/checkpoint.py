@@ -5,6 +5,7 @@ TensorFlow reads the files, whatever the backend.
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -104,7 +105,7 @@ def _kerseg_name(name: str) -> str | None:
     return None
 
 
-_LAYERS = {
+_LAYERS: dict[str, Callable[["re.Match[str]"], str]] = {
     r"conv(\d)/conv\d_(\d)": lambda m: f"block{m[1]}_conv{m[2]}",
     r"(fc6|fc7)": lambda m: m[1],
     r"conv1": lambda m: "conv1_conv",
