@@ -3,6 +3,7 @@
 import pytest
 
 from kerseg.catalogue import LOSSES, OPTIMIZERS, SCHEDULES
+from kerseg.data.known import DATASETS
 from kerseg.errors import ConfigError
 from kerseg.models import MODELS
 from kerseg.registry import Registry, nearest
@@ -28,7 +29,17 @@ def test_no_hint_where_nothing_is_near() -> None:
     assert nearest("ENET", ["enet"]) == " Did you mean 'enet'?"
 
 
-@pytest.mark.parametrize("table", [MODELS, LOSSES, OPTIMIZERS, SCHEDULES], ids=lambda table: table.kind)
+def test_a_default_is_read_without_importing() -> None:
+    assert MODELS.default("PSPNet", "backbone") == "resnet101"
+    assert MODELS.default("deeplab_v3", "width") == 64
+    assert MODELS.default("unet", "backbone") is None
+    with pytest.raises(ConfigError, match="There is no model 'unett'"):
+        MODELS.default("unett", "width")
+
+
+@pytest.mark.parametrize(
+    "table", [MODELS, LOSSES, OPTIMIZERS, SCHEDULES, DATASETS], ids=lambda table: table.kind
+)
 def test_every_entry_loads_and_says_what_it_is(table: Registry) -> None:
     for name in table:
         assert callable(table.load(name))

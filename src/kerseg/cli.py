@@ -20,14 +20,18 @@ from kerseg.catalogue import LOSSES, OPTIMIZERS, SCHEDULES
 from kerseg.config import TrainConfig, recipe_file
 from kerseg.data.convert import ConvertOptions
 from kerseg.data.info import FILE_NAME, DatasetInfo
+from kerseg.data.known import DATASETS
 from kerseg.data.sources import SOURCES
+from kerseg.data.unconverted import describe
 from kerseg.errors import ConfigError, KersegError
 from kerseg.models import MODELS
 from kerseg.quiet import import_tensorflow
+from kerseg.tf1 import translate
 
 TABLES = {
     "models": MODELS,
     "sources": SOURCES,
+    "datasets": DATASETS,
     "losses": LOSSES,
     "optimizers": OPTIMIZERS,
     "schedules": SCHEDULES,
@@ -61,7 +65,7 @@ def quickstart(output: Path = Path("kerseg-quickstart")) -> int:
 
 @app.command(name="list")
 def list_names(
-    what: Literal["models", "sources", "losses", "optimizers", "schedules"] | None = None, /
+    what: Literal["models", "sources", "datasets", "losses", "optimizers", "schedules"] | None = None, /
 ) -> int:
     """List what there is to choose from.
 
@@ -106,7 +110,7 @@ def train(
     # A misspelt name and missing data are refused before the seconds of the import.
     MODELS.resolve(options.model)
     if resume is None:
-        DatasetInfo.load(options.data_folder)
+        describe(options.data_folder, options.dataset)
     import_tensorflow()
     from kerseg.training import train
 
@@ -119,7 +123,14 @@ def train(
 
 @app.command
 def evaluate(
-    model: Path, /, *, data_dir: Path, split: str = "val", batch_size: int = 4, output: Path | None = None
+    model: Path,
+    /,
+    *,
+    data_dir: Path,
+    split: str = "val",
+    batch_size: int = 4,
+    output: Path | None = None,
+    dataset: str | None = None,
 ) -> int:
     """Score a model on a data set, at the labels' own size.
 
@@ -129,12 +140,13 @@ def evaluate(
         split: Split to score on.
         batch_size: Pictures predicted at a time; they are grouped by size.
         output: JSON file to write; default: report/SPLIT.json in the run folder, or beside the model file.
+        dataset: Data set whose classes the records hold, where no dataset.json names them.
     """
     import_tensorflow()
     from kerseg.evaluation import evaluate
     from kerseg.tables import scores_table
 
-    scores = evaluate(model, data_dir, split=split, batch_size=batch_size, output=output)
+    scores = evaluate(model, data_dir, split=split, batch_size=batch_size, output=output, dataset=dataset)
     Console().print(scores_table(scores))
     return 0
 
@@ -177,7 +189,7 @@ def _convert_command(source_class: Any) -> Callable[..., int]:
         for name, split in info.splits.items():
             skipped = f", {len(split.skipped)} faults passed over" if split.skipped else ""
             print(f"{name}: {split.records} pairs in {len(split.shards)} shards{skipped}")
-        print(f"{info.num_classes} classes; {options.output / FILE_NAME}")
+        print(f"{info.num_classes} classes{_unnamed(info)}; {options.output / FILE_NAME}")
         return 0
 
     command.__doc__ = source_class.__doc__
@@ -185,6 +197,12 @@ def _convert_command(source_class: Any) -> Callable[..., int]:
         # cyclopts wants the default of a group of options none of which is required.
         command.__kwdefaults__ = {"source": source_class()}
     return command
+
+
+def _unnamed(info: DatasetInfo) -> str:
+    if not info.is_numbered:
+        return ""
+    return f", 0 to {info.num_classes - 1}, without names: --class-names gives them some"
 
 
 for _name in SOURCES:
@@ -203,7 +221,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     try:
-        result = app([word for word in words if word != "--debug"], exit_on_error=False)
+        words = translate([word for word in words if word != "--debug"], note=_say)
+        result = app(words, exit_on_error=False)
     except cyclopts.CycloptsError:
         return 2  # cyclopts has printed what is wrong and what is near
     except KersegError as error:
@@ -218,6 +237,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Interrupted.", file=sys.stderr)
         return 130
     return result if isinstance(result, int) else 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def run() -> None:

@@ -26,6 +26,7 @@ def evaluate(
     split: str = "val",
     batch_size: int = 4,
     output: str | Path | None = None,
+    dataset: str | None = None,
 ) -> Scores:
     """Score a model on one split of a data set and write the result as JSON.
 
@@ -37,6 +38,7 @@ def evaluate(
         output: JSON file to write, or an existing folder, for ``<split>.json`` in it. By default it is
             ``report/<split>.json`` in the run folder, or ``<name>.<split>.json`` beside the model file; for a
             model that was passed as an object, nothing is written.
+        dataset: Data set whose classes the records hold, where no ``dataset.json`` names them.
 
     Returns:
         The scores. The JSON holds them too, with the confusion matrix and what they were measured on.
@@ -52,7 +54,7 @@ def evaluate(
     """
     if batch_size < 1:
         raise ConfigError(f"--batch-size is 1 or more. Received: {batch_size}.")
-    data = kerseg.data.load(data_dir)
+    data = kerseg.data.load(data_dir, dataset=dataset)
     data.info.split(split)  # refuses an unknown one before the model is loaded
     if isinstance(model, keras.Model):
         network, card, where = model, None, model.name

@@ -100,11 +100,36 @@ class Registry(Mapping[str, str]):
         Raises:
             ConfigError: No such entry.
         """
+        node = self._definition(name)
+        return "" if node is None else (ast.get_docstring(node) or "").split("\n", 1)[0]
+
+    def default(self, name: str, option: str) -> Any:
+        """Return the default of a keyword of the entry's function, read from its file without importing it.
+
+        Returns:
+            The value if it is written as a literal; ``None`` where the function has no such keyword.
+
+        Raises:
+            ConfigError: No such entry.
+
+        Example:
+            >>> MODELS.default("deeplab_v3", "backbone")
+            'resnet101'
+        """
+        node = self._definition(name)
+        if isinstance(node, ast.FunctionDef):
+            for argument, value in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
+                if argument.arg == option and isinstance(value, ast.Constant):
+                    return value.value
+        return None
+
+    def _definition(self, name: str) -> ast.FunctionDef | ast.ClassDef | None:
+        """Return the syntax tree of the entry called ``name``."""
         module, _, attribute = self[name].partition(":")
         spec = find_spec(module)
         if spec is None or spec.origin is None:
-            return ""
+            return None
         for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == attribute:
-                return (ast.get_docstring(node) or "").split("\n", 1)[0]
-        return ""
+                return node
+        return None

@@ -9,13 +9,15 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from kerseg.data.checks import Checked, check_pair, fault
 from kerseg.data.info import FILE_NAME, DatasetInfo, Skipped, Split
-from kerseg.data.sources.base import Pair, Source
+from kerseg.data.sources.base import Classes, Pair, Source
 from kerseg.data.split_writer import SplitWriter
 from kerseg.data.staging import whole_folder
 from kerseg.data.workers import default_workers, map_in_order
@@ -138,6 +140,8 @@ def _fill(folder: Path, source: Source, options: ConvertOptions) -> DatasetInfo:
     if faulty:
         _judge(splits, total, options.skip_bad)
     _refuse_one_class(splits, classes.names)
+    if classes.open_ended:
+        classes, splits = _as_shown(classes, splits)
     name = options.name or source.name or options.output.resolve().name
     return DatasetInfo(name=name, class_names=classes.names, palette=classes.palette, splits=splits)
 
@@ -208,6 +212,20 @@ def _refuse_one_class(splits: Mapping[str, Split], names: Sequence[str]) -> None
             "learn. If the labels are masks of 0 and 255, both of them classes, give --label-values 0 255. "
             "Nothing was written."
         )
+
+
+def _as_shown(classes: Classes, splits: Mapping[str, Split]) -> tuple[Classes, dict[str, Split]]:
+    """Return both without the classes above the highest that occurs."""
+    count = 1 + max(np.flatnonzero(split.class_pixels).max(initial=0) for split in splits.values())
+    shown = {
+        name: replace(
+            split,
+            class_pixels=split.class_pixels[:count],
+            class_image_pixels=split.class_image_pixels[:count],
+        )
+        for name, split in splits.items()
+    }
+    return Classes(classes.names[:count], classes.palette[:count]), shown
 
 
 def _kind(entry: Skipped) -> str:

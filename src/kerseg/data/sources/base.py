@@ -46,6 +46,8 @@ class Classes:
     """One colour a class."""
     void_colours: tuple[Colour, ...] = ()
     """Colours of pixels to ignore, for labels saved as colours."""
+    open_ended: bool = False
+    """Whether there are as many as the labels show: those above the highest that occurs are dropped."""
 
 
 class Source(Protocol):

@@ -47,6 +47,8 @@ class Folder:
     """Folder of their labels."""
     class_names: Annotated[tuple[str, ...], _SEVERAL] = ()
     """Names of the classes in the order of their values, or a text file with one name on each line."""
+    number_classes: bool = False
+    """Do without names: a class for each value from 0 to the highest in the labels, 255 ignored."""
     palette: Annotated[tuple[str, ...], _SEVERAL] = ()
     """Colour of each class: a file (R G B or #rrggbb on each line, then the class name; 'ignore' for colours
     to leave out), the name of a source, or the colours themselves: '#000000' '#800000'."""
@@ -66,6 +68,8 @@ class Folder:
         Raises:
             ConfigError: There are no names, or as many names, colours and values as do not fit each other.
         """
+        if self.number_classes:
+            return self._numbered()
         given = read_palette(self.palette) if self.palette else Classes((), ())
         names = read_names(self.class_names) or given.names
         if not names:
@@ -135,6 +139,15 @@ class Folder:
             # The same mask saved with 1 bit or with 8 must not differ: white is 1 here and 255 there.
             values = values * np.uint8(255)
         return map_values(path, values, self._table, advise=_advise)
+
+    def _numbered(self) -> Classes:
+        """Return all classes that labels can hold; which of them they do is seen when all have been read."""
+        for option in ("class_names", "palette", "label_values", "ignore_values"):
+            if getattr(self, option):
+                flag = "--" + option.replace("_", "-")
+                raise ConfigError(f"--number-classes takes the labels' values as they are: leave out {flag}.")
+        names = tuple(map(str, range(IGNORE_LABEL)))
+        return Classes(names, default_palette(IGNORE_LABEL), open_ended=True)
 
     @cached_property
     def _table(self) -> dict[int, int]:
