@@ -17,6 +17,7 @@ import pytest
 
 import kerseg
 from kerseg import cli
+from kerseg.tf1 import translate
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -67,7 +68,7 @@ def parse(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Recipes that the documentation names need not exist.
     monkeypatch.setattr(cli, "recipe_file", lambda path: lambda *_: None)
     words = [word for word in shlex.split(re.sub(r"^\w+=\S+ ", "", command))[1:] if word != "--debug"]
-    cli.app.parse_args(words, exit_on_error=False, print_error=False)
+    cli.app.parse_args(translate(words), exit_on_error=False, print_error=False)
 
 
 @pytest.mark.parametrize("command", cases(typed_commands))

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 from kerseg.cli import main
 from kerseg.config import TrainConfig, load
 from kerseg.data.info import DatasetInfo
+from kerseg.data.sources.palettes import default_palette
 from kerseg.data.tfrecord import example, frame
 from kerseg.errors import ConfigError
 from kerseg.models import MODELS
@@ -318,10 +320,18 @@ def test_a_mistake_exits_2(capsys: pytest.CaptureFixture[str]) -> None:
 # --- the commands, run
 
 
-def png(array: np.ndarray) -> bytes:
+def encoded(image: Image.Image, form: str) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, "PNG")
+    image.save(buffer, form)
     return buffer.getvalue()
+
+
+def label_file(label: np.ndarray, index: int) -> bytes:
+    """Return a label as users have it: indexed, as VOC comes, or grey, as DeepLab's script makes it of that."""
+    image = Image.fromarray(label, "P" if index % 2 else "L")
+    if index % 2:
+        image.putpalette(np.array(default_palette(256), np.uint8).tobytes())
+    return encoded(image, "PNG")
 
 
 def voc_like(index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -339,13 +349,13 @@ def deeplab(index: int) -> bytes:
     picture, label = voc_like(index)
     return example(
         {
-            "image/encoded": png(picture),
+            "image/encoded": encoded(Image.fromarray(picture), "JPEG"),
             "image/filename": f"./images/train/{index}.jpg".encode(),
             "image/format": b"jpg",
             "image/height": label.shape[0],
             "image/width": label.shape[1],
             "image/channels": 3,
-            "image/segmentation/class/encoded": png(label),
+            "image/segmentation/class/encoded": label_file(label, index),
             "image/segmentation/class/format": b"png",
         }
     )
@@ -391,6 +401,19 @@ def test_the_documented_commands_run(
     assert (config.augment.scale, config.augment.scale_step, config.crop_size) == ((0.5, 2.0), 0.25, (48, 48))
     assert "pascal_voc2012: 4 pictures, 21 classes, 2 steps an epoch" in capsys.readouterr().err
     assert not (records[form] / "dataset.json").exists()
+
+
+def test_a_run_on_such_records_goes_on_and_notices_other_data(
+    records: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = shutil.copytree(records["bare"], tmp_path / "data")
+    given = ["--data-dir", str(data), *VOC, "--segmentation-model", "U_Net", "--model-options.width", "2"]
+    assert main(["train", *given, *SMALL, "--output", str(tmp_path / "run")]) == 0
+    assert main(["train", "--resume", str(tmp_path / "run")]) == 0
+    assert "Going on" not in capsys.readouterr().err, "it was at its end"
+    (data / "train-00002-of-00004.tfrecord").write_bytes(frame(bare(9)))
+    assert main(["train", "--resume", str(tmp_path / "run")]) == 1
+    assert f"{data}: the data has changed since {tmp_path / 'run'} began" in capsys.readouterr().err
 
 
 def test_a_conversion_and_a_run_as_the_readme_has_them(

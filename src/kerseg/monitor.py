@@ -64,7 +64,7 @@ class Monitor:
             soft_wrap=True,
             highlight=False,
         )
-        if progress.epoch or progress.batch:
+        if (progress.epoch or progress.batch) and progress.epoch < self.plan.epochs:
             self.console.print(f"Going on from {self._place(progress)}")
 
     @contextmanager

@@ -28,6 +28,13 @@ def saved(image, form, **options):
     return buffer.getvalue()
 
 
+def indexed(label):
+    """Return a label as PASCAL VOC's are: indices with a palette, each colour other than its index."""
+    image = Image.fromarray(label, "P")
+    image.putpalette(np.random.default_rng(2).integers(0, 256, 768, np.uint8).tobytes())
+    return image
+
+
 def fields(image=b"", label=b"", form="", height=HEIGHT, width=WIDTH):
     values = {"image": image, "label": label, "format": form, "origin": "a/x.tfrecord: record 3"}
     return {key: tf.constant(value) for key, value in {**values, "height": height, "width": width}.items()}
@@ -85,6 +92,24 @@ def test_label(encoded):
     assert (decode_label(fields(label=encoded)).numpy() == LABEL).all()
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"transparency": 0}, {"dpi": (72, 72), "compress_level": 0}, {"transparency": bytes(9)}]
+)
+def test_indexed_labels_are_their_indices(options, capfd):
+    encoded = saved(indexed(LABEL), "PNG", **options)
+    assert encoded[24:26] == b"\x08\x03"
+    assert (decode_label(fields(label=encoded)).numpy() == LABEL).all()
+    inside = tf.data.Dataset.from_tensors(fields(label=encoded)).map(decode_label)
+    assert (next(iter(inside)).numpy() == LABEL).all()
+    assert "PNG" not in capfd.readouterr().err, "libpng has something to say about each of thousands"
+
+
+@pytest.mark.parametrize("length", [26, 30, 60, 900, 2000])
+def test_a_damaged_indexed_label_is_refused(length):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode_label(fields(label=saved(indexed(LABEL), "PNG")[:length]))
+
+
 def test_eager_is_graph():
     record = fields(saved(picture(), "JPEG"), encode_label(LABEL))
     inside = tf.data.Dataset.from_tensors(record).map(lambda r: (decode_image(r), decode_label(r)))
@@ -107,7 +132,11 @@ ORIGIN = "a/x.tfrecord: record 3: "
         (decode_label, {"label": encode_label(LABEL[1:])}, "the label is 52x74 .* says 53x74"),
         (decode_label, {"label": b""}, "the label is not an 8-bit grey PNG"),
         (decode_label, {"label": saved(picture(), "PNG")}, "the label is not an 8-bit grey PNG"),
-        (decode_label, {"label": saved(picture().convert("P"), "PNG")}, "the label is not an 8-bit grey PNG"),
+        (
+            decode_label,
+            {"label": saved(indexed(LABEL % 16), "PNG", bits=4)},
+            "the label is not an 8-bit grey PNG",
+        ),
         (decode_label, {"label": saved(picture().convert("1"), "PNG")}, "the label is not an 8-bit grey PNG"),
     ],
 )

@@ -5,6 +5,7 @@ than TensorFlow's default, the fast one. Grey becomes RGB, alpha is dropped, 16 
 gives its first picture. What does not fit is an error that begins with the shard and the record.
 """
 
+import zlib
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -68,7 +69,8 @@ def decode_label(fields: Fields, allowed: tuple[int, int] | None = None) -> tf.T
         (height, width) uint8, class indices.
 
     Raises:
-        tf.errors.InvalidArgumentError: Not an 8-bit grey PNG, not of the picture's size, or of other values.
+        tf.errors.InvalidArgumentError: Neither an 8-bit grey nor an 8-bit indexed PNG, not of the picture's
+            size, or of other values.
     """
     encoded = fields["label"]
 
@@ -76,13 +78,42 @@ def decode_label(fields: Fields, allowed: tuple[int, int] | None = None) -> tf.T
         # Bytes 24 and 25 are bit depth and colour type. Anything but 8-bit grey decodes without a murmur, to
         # other numbers: a palette's colours turned grey, or 4-bit values stretched to 255.
         header = tf.strings.substr(tf.strings.substr(encoded, 0, 26) + b"\0" * 26, 24, 2)
-        source = _require(encoded, header == b"\x08\x00", fields, "the label is not an 8-bit grey PNG")
-        return tf.io.decode_png(source, channels=1)
+        grey = tf.cond(header == b"\x08\x03", lambda: _indices(encoded), lambda: encoded)
+        fits = (header == b"\x08\x00") | (header == b"\x08\x03")
+        return tf.io.decode_png(
+            _require(grey, fits, fields, "the label is not an 8-bit grey PNG"), channels=1
+        )
 
     label = tf.cond(fields["format"] == RAW, lambda: _bare(encoded, 1, fields), png)
     label = _of_size(label, tf.shape(label), "label", fields)[..., 0]
     label.set_shape([None, None])
     return label if allowed is None else _of_classes(label, *allowed, fields)
+
+
+_BYTES = [bytes([value]) for value in range(256)]
+_RECOLOURED = tuple((zlib.crc32(bytes(13) + b"\3" + bytes(3)) ^ zlib.crc32(bytes(17))).to_bytes(4, "big"))
+"""What colour type 0 in place of 3 changes in the CRC of a PNG's header: CRCs are linear, so it is the same
+whatever else the header says."""
+
+
+def _indices(encoded: tf.Tensor) -> tf.Tensor:
+    """Return an indexed PNG, as PASCAL VOC's labels are, as the grey PNG of its indices.
+
+    The pixels are stored alike, so only the header changes, and what comes before them, the palette, goes.
+    """
+    data = tf.io.decode_raw(encoded, tf.uint8)
+    letters = [data[place : tf.size(data) - 3 + place] == value for place, value in enumerate(b"IDAT")]
+    start = tf.argmax(tf.cast(tf.reduce_all(letters, 0), tf.uint8), output_type=tf.int32) - 4
+    crc = tf.gather(_BYTES, tf.cast(tf.bitwise.bitwise_xor(data[29:33], _RECOLOURED), tf.int32))
+    return tf.strings.join(
+        [
+            tf.strings.substr(encoded, 0, 25),
+            b"\0",
+            tf.strings.substr(encoded, 26, 3),
+            tf.strings.reduce_join(crc),
+            tf.strings.substr(encoded, start, tf.strings.length(encoded)),
+        ]
+    )
 
 
 def _of_classes(label: tf.Tensor, num_classes: int, ignored: int, fields: Fields) -> tf.Tensor:

@@ -12,8 +12,9 @@ https://github.com/tensorflow/models/blob/master/research/deeplab/datasets/build
     image/segmentation/class/encoded   PNG, 8-bit grey: one class index a pixel, 255 = ignore
     image/segmentation/class/format    png
 
-Read, but not written, are the records of the TensorFlow 1 toolkits, with the keys ``height width image_raw
-mask_raw``: the pixels themselves, (height, width, 3) and (height, width) uint8.
+Read, but not written, are labels as 8-bit indexed PNG, whose indices count, and the records of the TensorFlow 1
+toolkits with the keys ``height width image_raw mask_raw``: the pixels themselves, (height, width, 3) and
+(height, width) uint8.
 """
 
 import struct
