@@ -47,6 +47,19 @@ def test_nothing_but_ignored_pixels_costs_nothing() -> None:
     assert float(CrossEntropy()(np.full((1, 1, 3), 255), LOGITS)) == 0.0
 
 
+def test_smaller_logits_meet_the_labels_at_their_own_places() -> None:
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, (2, 17, 9))
+    logits = random.normal(size=(2, 3, 2, 3)).astype("float32")
+    loss = CrossEntropy()
+    # Stride 8, 8 (n - 1) + 1 pixels: every eighth label, as Caffe's DeepLab and ICNet take them.
+    assert float(loss(labels, logits)) == pytest.approx(float(loss(labels[:, ::8, ::8], logits)), rel=1e-6)
+    # 10 pixels for 4 places: 0, 3, 6, 9; for one place: the first.
+    labels = random.integers(0, 3, (1, 10, 10))
+    logits = random.normal(size=(1, 4, 1, 3)).astype("float32")
+    assert float(loss(labels, logits)) == pytest.approx(float(loss(labels[:, ::3, :1], logits)), rel=1e-6)
+
+
 def test_the_loss_is_rebuilt_from_its_config() -> None:
     loss = CrossEntropy((1.0, 2.0, 0.5), ignore_label=11)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))

@@ -75,6 +75,8 @@ class TrainConfig:
     """Architecture; `kerseg list models` shows them."""
     model_options: dict[str, Any] = field(default_factory=dict)
     """Options of the architecture, such as --model-options.width 16."""
+    weights: str | None = None
+    """Start from: imagenet, a TF-Slim checkpoint, a .keras file or a run folder; default: random weights."""
 
     train_split: str = "train"
     """Split to learn from."""
@@ -168,6 +170,11 @@ class TrainConfig:
         """The number of pictures to use of each split of which not all are used."""
         wanted = {self.train_split: self.train_samples, self.val_split: self.val_samples}
         return {split: count for split, count in wanted.items() if count is not None}
+
+    @property
+    def weights_source(self) -> str | None:
+        """``weights``, a path made absolute as ``data_folder`` is."""
+        return self.weights if self.weights in (None, "imagenet") else str(Path(self.weights).resolve())
 
 
 def load(kind: type[Config], path: Path) -> Config:

@@ -67,6 +67,10 @@ class Monitor:
         if (progress.epoch or progress.batch) and progress.epoch < self.plan.epochs:
             self.console.print(f"Going on from {self._place(progress)}")
 
+    def say(self, text: str) -> None:
+        """Print lines of text."""
+        self.console.print(text, soft_wrap=True, highlight=False, markup=False)
+
     @contextmanager
     def epoch(self, progress: Progress) -> Iterator[Callable[[float], None]]:
         """Show the bar of one epoch; give the function that advances it by one step."""

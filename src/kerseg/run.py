@@ -123,6 +123,13 @@ class Run:
         configs.dump(config, run.config_file, header=header, leave_out=("output",))
         return run
 
+    def discard(self) -> None:
+        """Take back what `create` and `write_environment` wrote, for a run that could not begin."""
+        for file in (self.config_file, self.environment_file):
+            file.unlink(missing_ok=True)
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
+
     @classmethod
     def open(cls, path: Path) -> tuple["Run", TrainConfig]:
         """Return an existing run and its options.

@@ -28,6 +28,7 @@ from kerseg.metrics import Scores
 from kerseg.monitor import Monitor
 from kerseg.run import Plan, Run
 from kerseg.schedules import Schedule
+from kerseg.weights import load as load_weights
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,16 @@ def train(
         return Trainer(config, run).train()
     base = configs.load(TrainConfig, Path(recipe)) if recipe is not None else TrainConfig()
     config = configs.override(base, options)
-    config = dataclasses.replace(config, data_dir=config.data_folder)
+    config = dataclasses.replace(config, data_dir=config.data_folder, weights=config.weights_source)
     models.check(config.model, config.model_options)
     _plan(config, _load(config))
-    return Trainer(config, Run.create(config)).train()
+    run = Run.create(config)
+    try:
+        trainer = Trainer(config, run)
+    except BaseException:
+        run.discard()
+        raise
+    return trainer.train()
 
 
 class Trainer:
@@ -95,13 +102,19 @@ class Trainer:
         self.data = _load(config)
         self.info = self.data.info
         self.plan = _plan(config, self.data)
-        self.model = self._build()
-        self.predictor = Predictor(self.model)
+        network = self._build()
+        outputs = models.loss_weights(config.model, network)
+        self.outputs = tuple(outputs)
+        self.model = self._compile(network, outputs)
+        self.inference = keras.Model(network.input, network.output["logits"], name=network.name)
+        self.predictor = Predictor(self.inference)
         self.monitor = Monitor(run, self.data, self.predictor, config, self.plan)
         self.variables = _named_variables(self.model)
         state, self.progress = run.load_state()
         if state:
             _restore(self.variables, state, run)
+        elif config.weights is not None:
+            load_weights(self.inference, config.weights, say=self.monitor.say)
         run.write_environment(config, _devices(), keras.backend.backend())
 
     def train(self) -> TrainResult:
@@ -121,7 +134,7 @@ class Trainer:
         return TrainResult(self.run.path, self.progress.best, finished)
 
     def _build(self) -> keras.Model:
-        """Return the compiled model; its first weights follow from the seed."""
+        """Return the network with all its outputs; its first weights follow from the seed."""
         config = self.config
         keras.utils.set_random_seed(config.seed)
         policy = keras.config.dtype_policy()
@@ -129,9 +142,18 @@ class Trainer:
             "float32" if config.mixed_precision == "none" else f"mixed_{config.mixed_precision}"
         )
         try:
-            model = models.build(config.model, num_classes=self.info.num_classes, **config.model_options)
+            return models.build(
+                config.model, num_classes=self.info.num_classes, auxiliary=True, **config.model_options
+            )
         finally:
             keras.config.set_dtype_policy(policy)
+
+    def _compile(self, network: keras.Model, outputs: dict[str, float]) -> keras.Model:
+        """Return the model of the outputs that are trained, with their losses and the optimizer."""
+        config = self.config
+        model = keras.Model(
+            network.input, {name: network.output[name] for name in outputs}, name=network.name
+        )
         split = self.info.split(config.train_split)
         if config.class_weights != "none":
             split = self.data.counted(config.train_split)
@@ -142,7 +164,12 @@ class Trainer:
             weight_decay=config.weight_decay,
             momentum=config.momentum,
         )
-        model.compile(optimizer, loss=losses.CrossEntropy(weights), jit_compile=_jit(config.jit))
+        model.compile(
+            optimizer,
+            loss={name: losses.CrossEntropy(weights) for name in outputs},
+            loss_weights=outputs,
+            jit_compile=_jit(config.jit),
+        )
         # Before the first step: tf.function would otherwise trace the whole step once to make the optimizer's
         # variables and once more to run.
         model.optimizer.build(model.trainable_variables)
@@ -186,7 +213,7 @@ class Trainer:
         damage = self.data.naming_damage(self.config.train_split)
         with damage, self.monitor.epoch(self.progress) as advance:
             self.model.fit(
-                batches,
+                batches.map(lambda image, label: (image, dict.fromkeys(self.outputs, label))),
                 initial_epoch=self.progress.epoch,
                 epochs=self.progress.epoch + 1,
                 callbacks=[_Watch(self, interrupt, advance)],
@@ -212,7 +239,7 @@ class Trainer:
             progress.best = scores.mean_iou if scores else None
             progress.best_epoch = progress.epoch + 1
             # Before the state: a kill in between repeats the epoch, and writes the same model again.
-            modelfile.save(self.model, self.run.best_file, self._card(scores))
+            modelfile.save(self.inference, self.run.best_file, self._card(scores))
         progress.history.append(row)
         progress.epoch, progress.batch, progress.seconds = progress.epoch + 1, 0, 0.0
         self.save()

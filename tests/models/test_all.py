@@ -115,6 +115,10 @@ MULTIPLY_ADDS = [  # giga, for one image of (height, width)
 
 DROPOUTS = (keras.layers.Dropout, keras.layers.SpatialDropout2D)
 each_case = pytest.mark.parametrize("case", CASES)
+once = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow",
+    reason="follows from the graph, which is the same on every backend",
+)
 tensorflow_only = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="uses tf.function")
 
 
@@ -168,6 +172,7 @@ def test_table_is_complete():
     assert {name for name, _ in CASES.values()} == set(COUNTS) == set(MODELS)
 
 
+@once
 @pytest.mark.parametrize("name", COUNTS)
 def test_parameter_counts(name):
     model = build(name, num_classes=21)
@@ -183,6 +188,7 @@ def test_parameter_counts(name):
         assert trainable(model) - fewer == expected
 
 
+@once
 @pytest.mark.parametrize(("name", "classes", "options", "expected"), VARIANTS)
 def test_parameter_counts_of_variants(name, classes, options, expected):
     assert trainable(build(name, num_classes=classes, **options)) == expected
@@ -201,6 +207,7 @@ def test_parameter_counts_of_parts():
     assert sum(math.prod(kernel.shape) for kernel in kernels) == 782_082  # the paper's table 2: 782K
 
 
+@once
 @pytest.mark.parametrize(("name", "options", "size", "expected"), MULTIPLY_ADDS)
 def test_multiply_adds(name, options, size, expected):
     assert multiply_adds(build(name, **options), *size) / 1e9 == pytest.approx(expected, rel=0.01)
@@ -258,7 +265,9 @@ def test_golden_numbers(case):
     expected = json.loads(GOLDEN.read_text())[case]
     actual = golden_values(case)
     assert actual["parameters"] == expected["parameters"]
-    np.testing.assert_allclose(actual["logits"], expected["logits"], rtol=1e-3, atol=1e-4)
+    # On each backend: with the same weights all three agree.
+    limit = 1e-4 * np.abs(expected["logits"]).max()
+    np.testing.assert_allclose(actual["logits"], expected["logits"], rtol=1e-4, atol=limit)
 
 
 def test_golden_numbers_see_a_swapped_concatenation(monkeypatch):

@@ -72,12 +72,13 @@ def load(model: keras.Model, source: str | Path, *, say: Callable[[str], None] |
     read = _read(model, source)
     mine = variables_of(model)
     values = trunk.fit_classifier(read.values, mine)
-    fitting, other_classes = _fitting(values, mine, read)
-    if not fitting:
+    shared = [name for name in values if name in mine]
+    if len(shared) < len(values) / 2:  # a name or two, such as logits, may be shared by chance
         raise WeightsError(
-            f"{read.origin}: none of its {len(read.values)} variables fits {model.name}, which has "
-            f"{_shorten(tuple(mine))}. Were these weights made for another architecture?"
+            f"{read.origin}: weights of another architecture: {model.name} has {len(shared)} of its {len(values)} "
+            f"variables, such as {_shorten(tuple(values), 3)}."
         )
+    fitting, other_classes = _fitting(values, mine, read)
     for name, value in fitting.items():
         for variable in mine[name]:
             variable.assign(value)

@@ -90,7 +90,7 @@ def _tensors(path: Path) -> dict[str, np.ndarray]:
         reader = tf.train.load_checkpoint(str(_prefix(path)))
         names = sorted(reader.get_variable_to_shape_map())
         return {name: reader.get_tensor(name) for name in names if not _NOT_WEIGHTS.search(name)}
-    except (tf.errors.OpError, RuntimeError, ValueError) as error:
+    except (tf.errors.OpError, IndexError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0][:300]
         raise WeightsError(f"{path}: TensorFlow cannot read this checkpoint: {reason}") from error
 

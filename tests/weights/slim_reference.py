@@ -1,0 +1,109 @@
+"""Write checkpoints with TF-Slim's own nets, and what those nets make of a picture.
+
+    python slim_reference.py FOLDER
+
+A process of its own, because TF-Slim needs TensorFlow 1's graphs and warns of everything it uses.
+"""
+
+import importlib
+import os
+import pkgutil
+import sys
+from pathlib import Path
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+import numpy as np
+import tensorflow as tf
+import tf_keras.src.legacy_tf_layers as legacy_layers
+
+# tf_slim looks for them where tf_keras had them before 2.16.
+sys.modules["tf_keras.legacy_tf_layers"] = legacy_layers
+for module in pkgutil.iter_modules(legacy_layers.__path__):
+    full = importlib.import_module(f"{legacy_layers.__name__}.{module.name}")
+    sys.modules[f"tf_keras.legacy_tf_layers.{module.name}"] = full
+
+import tf_slim  # noqa: E402
+from tf_slim.nets import resnet_v2, vgg  # noqa: E402
+
+v1 = tf.compat.v1
+SIZES = [(96, 128), (97, 75)]
+"""Even and odd, in pixels."""
+VGG_SIZES = [(224, 224), (241, 231)]
+"""fc6 needs seven by seven pixels at stride 32."""
+VGG_MEAN = (123.68, 116.78, 103.94)
+STRIDES = {"resnet_v2_50": (8, 16, 32), "resnet_v2_101": (16,), "resnet_v2_152": (8,)}
+
+
+def picture(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(height).integers(0, 256, (1, height, width, 3)).astype("float32")
+
+
+def assign_all(session: v1.Session) -> None:
+    """Give every variable values as a trained net's, also those that start at zero or one."""
+    random, values = np.random.default_rng(0), {}
+    for variable in v1.global_variables():
+        shape, last = variable.shape.as_list(), variable.op.name.rsplit("/", 1)[-1]
+        noise = random.normal(size=shape)
+        value = {
+            "weights": noise * np.sqrt(2 / max(1, np.prod(shape[:-1]))),
+            "gamma": 1 + 0.1 * noise,
+            "moving_variance": np.exp(0.2 * noise),
+        }.get(last, 0.1 * noise)
+        values[variable.initializer.inputs[1]] = value
+    # At once: TensorFlow 1 plans each new set of operations anew.
+    session.run([variable.initializer for variable in v1.global_variables()], values)
+
+
+def resnet(name: str, folder: Path, version: int) -> None:
+    results = {}
+    with tf.Graph().as_default(), v1.Session() as session:
+        reuse = False
+        for stride in STRIDES[name]:
+            for size in SIZES:
+                image = picture(*size)
+                with tf_slim.arg_scope(resnet_v2.resnet_arg_scope()):
+                    net, ends = getattr(resnet_v2, name)(
+                        tf.constant(image / 127.5 - 1),
+                        is_training=False,
+                        global_pool=False,
+                        output_stride=stride,
+                        reuse=reuse,
+                    )
+                reuse = True
+                results[f"{stride} {size[0]}x{size[1]}"] = net
+                if stride == 32:
+                    for block, unit in ((1, 2), (2, 3), (3, 5)):
+                        end = ends[f"{name}/block{block}/unit_{unit}/bottleneck_v2"]
+                        results[f"block{block} {size[0]}x{size[1]}"] = end
+        assign_all(session)
+        np.savez(folder / f"{name}.npz", **session.run(results))
+        save(session, folder / f"{name}.ckpt", version)
+
+
+def vgg16(folder: Path) -> None:
+    with tf.Graph().as_default(), v1.Session() as session:
+        image = v1.placeholder(tf.float32, (1, None, None, 3))
+        with tf_slim.arg_scope(vgg.vgg_arg_scope()):
+            _, ends = vgg.vgg_16(image - VGG_MEAN, is_training=False, spatial_squeeze=False)
+        v1.train.create_global_step()
+        assign_all(session)
+        results = {}
+        for size in VGG_SIZES:
+            for end in ("pool3", "pool4", "pool5", "fc7"):
+                value = session.run(ends[f"vgg_16/{end}"], {image: picture(*size)})
+                results[f"{end} {size[0]}x{size[1]}"] = value
+        np.savez(folder / "vgg_16.npz", **results)
+        save(session, folder / "vgg_16.ckpt", 2)
+
+
+def save(session: v1.Session, path: Path, version: int) -> None:
+    writer = {1: v1.train.SaverDef.V1, 2: v1.train.SaverDef.V2}[version]
+    v1.train.Saver(write_version=writer).save(session, str(path), write_meta_graph=False, write_state=False)
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    for number, resnet_name in enumerate(STRIDES):
+        resnet(resnet_name, target, version=1 + number % 2)
+    vgg16(target)
