@@ -78,7 +78,7 @@ def train_kerseg(backend: str, task: Task) -> list[float]:
     os.environ["KERAS_BACKEND"] = backend
     import keras
 
-    from kerseg import losses, models, optimizers, training
+    from kerseg import losses, models, optimizers
 
     keras.config.set_dtype_policy("mixed_bfloat16")
     builder = inspect.signature(models.MODELS.load(task.model)).parameters
@@ -90,7 +90,7 @@ def train_kerseg(backend: str, task: Task) -> list[float]:
         optimizers.Adam(RATE),
         loss={name: losses.CrossEntropy() for name in weights},
         loss_weights=weights,
-        jit_compile=training._jit("auto"),
+        jit_compile=backend == "jax",  # as kerseg.train --jit auto
     )
     model.optimizer.build(model.trainable_variables)
     images, labels = pictures(task)

@@ -91,7 +91,8 @@ class Kerseg:
         import tensorflow as tf
 
         # What kerseg.train imports too: part of the wait for the first step.
-        from kerseg import losses, models, optimizers, training
+        import kerseg.training  # noqa: F401
+        from kerseg import losses, models, optimizers
         from kerseg.inference.predictor import Predictor
 
         tf.config.threading.set_intra_op_parallelism_threads(task.threads)
@@ -106,7 +107,7 @@ class Kerseg:
             (keras.optimizers.Adam if stock else optimizers.Adam)(RATE),
             loss={name: losses.CrossEntropy() for name in weights},
             loss_weights=weights,
-            jit_compile=training._jit("auto"),
+            jit_compile=False,  # as kerseg.train on TensorFlow
         )
         self.model.optimizer.build(self.model.trainable_variables)
         self.inference = keras.Model(network.input, network.output["logits"])
