@@ -2,7 +2,9 @@
 """Write what the documentation takes from the code; ``--check`` fails if it is out of date.
 
 docs/reference/command-line.md: names, defaults and help come from the functions and dataclasses that make the
-command line, so the page says what ``--help`` says. README.md: the table of models, from their docstrings.
+command line, so the page says what ``--help`` says. README.md and docs/reference/models.md: the models, from
+their docstrings and from src/kerseg/models/figures.json, for which ``--figures`` first builds them all and
+counts, in a minute or two.
 """
 
 import ast
@@ -21,12 +23,14 @@ from kerseg import cli
 from kerseg.config import Augment, TrainConfig
 from kerseg.data.convert import ConvertOptions
 from kerseg.data.sources import SOURCES
-from kerseg.models import MODELS
+from kerseg.models import MODELS, figures
+from kerseg.models.figures import NUM_CLASSES, SIZE
+from kerseg.tables import starts_text
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "command-line.md"
 README = ROOT / "README.md"
-CLASSES = 21
+MODELS_PAGE = ROOT / "docs" / "reference" / "models.md"
 HEAD = """# Command line
 
 Written by `scripts/reference.py`; change the help in the code, then run it again.
@@ -50,27 +54,53 @@ def page() -> str:
     for name in SOURCES:
         source = SOURCES.load(name)
         parts += [f"### convert {name}\n", f"{inspect.getdoc(source)}\n", _table(_fields(source))]
-    parts += [*_verb(cli.train), *_verb(cli.evaluate), *_verb(cli.predict)]
+    parts += [
+        *_verb(cli.train),
+        *_verb(cli.evaluate),
+        *_verb(cli.predict),
+        *_verb(cli.describe_model, "describe"),
+    ]
     return "\n".join(parts)
 
 
 def readme() -> str:
     """Return the README with the table of models as it must be."""
-    lines = [f"| name | parameters, {CLASSES} classes | paper |", "|---|---:|---|", *map(_model, MODELS)]
-    text = README.read_text(encoding="utf-8")
+    lines = [
+        f"| name | parameters, {NUM_CLASSES} classes | multiply-adds, {SIZE[0]}x{SIZE[1]} | paper |",
+        "|---|---:|---:|---|",
+    ]
+    for name, entry in _figures().items():
+        source = figures.paper(name)
+        cost = f"{entry.parameters:,} | {entry.multiply_adds / 1e9:.2f} G"
+        lines.append(f"| `{name}` | {cost} | [{source.title}]({source.url}) |")
+    return _between_marks(README, lines)
+
+
+def models() -> str:
+    """Return the page of models with its table as it must be."""
+    lines = [
+        "| name | parameters | multiply-adds | output stride | starts from | paper |",
+        "|---|---:|---:|---:|---|---|",
+    ]
+    for name, entry in _figures().items():
+        source = figures.paper(name)
+        cost = f"{entry.parameters:,} | {entry.multiply_adds / 1e9:.2f} G | {entry.output_stride}"
+        starts = re.sub(r"(\w+_\w+|imagenet)", r"`\1`", starts_text(entry.starts)).replace("*", "\\*")
+        lines.append(f"| `{name}` | {cost} | {starts} | [{source.arxiv}]({source.url}) |")
+    return _between_marks(MODELS_PAGE, lines)
+
+
+def _figures() -> dict[str, figures.Figures]:
+    known = figures.read()
+    if list(known) != list(MODELS):
+        sys.exit(f"{figures.FILE} is not of the models in the table: run scripts/reference.py --figures")
+    return known
+
+
+def _between_marks(path: Path, lines: list[str]) -> str:
     table = "\n".join(["<!-- models: scripts/reference.py -->", *lines, "<!-- end -->"])
+    text = path.read_text(encoding="utf-8")
     return re.sub("<!-- models: .*?<!-- end -->", lambda _: table, text, flags=re.DOTALL)
-
-
-def _model(name: str) -> str:
-    builder = MODELS.load(name)
-    count = re.search(r"([\d,]+) \+ ([\d,]+) \* num_classes", inspect.getdoc(builder) or "")
-    text = " ".join((inspect.getdoc(sys.modules[builder.__module__]) or "").split())
-    paper = re.search(r": ([^:]+(?:: [^:]+)?), (https://arxiv\.org/abs/\d+\.\d+)", text)
-    if not count or not paper:
-        sys.exit(f"{builder.__module__}: no parameter count or no paper in the docstrings of {name}")
-    fixed, each = (int(number.replace(",", "")) for number in count.groups())
-    return f"| `{name}` | {fixed + each * CLASSES:,} | [{paper[1]}]({paper[2]}) |"
 
 
 def _verb(function: Callable[..., Any], name: str = "") -> Iterator[str]:
@@ -161,7 +191,9 @@ def _table(rows: list[Row]) -> str:
 
 
 if __name__ == "__main__":
-    written = {PAGE: page(), README: readme()}
+    if "--figures" in sys.argv:
+        figures.FILE.write_text(figures.dump(figures.count()), encoding="utf-8")
+    written = {PAGE: page(), README: readme(), MODELS_PAGE: models()}
     for path, text in written.items():
         if "--check" not in sys.argv:
             path.write_text(text, encoding="utf-8")

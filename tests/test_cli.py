@@ -41,6 +41,7 @@ def test_a_wrong_word_exits_2_and_names_the_nearest(
     ("words", "message"),
     [
         (["train", "--data-dir", "x", "--model", "enett"], "There is no model 'enett'. Did you mean 'enet'?"),
+        (["describe", "enett"], "There is no model 'enett'. Did you mean 'enet'?"),
         (["train", "--epochs", "0"], "--epochs must be at least 1. Received: 0."),
         (["train", "nowhere.yaml"], "nowhere.yaml: there is no such recipe."),
         (
@@ -72,8 +73,44 @@ def test_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
         assert name in printed
 
 
+def test_list_models_prints_the_figures(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+    assert main(["list", "models"]) == 0
+    lines = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines()}
+    assert lines["fcn_16s"][:6] == ["134.36", "M", "189.69", "G", "32", "1411.4038"]
+    assert lines["fcn_16s"][6:] == ["imagenet,", "vgg_16,", "fcn_32s,", "fcn_8s"]
+    assert lines["enet"] == ["0.36", "M", "1.97", "G", "8", "1606.02147", "-"]
+    assert lines["*"] == ["with", "--model-options.backbone", "of", "that", "name"]
+
+
+def test_describe_reads_one_size_or_two_and_the_architecture_s_options(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["describe", "enet", "--no-measure", "--num-classes", "3", "--model-options.width", "8"]
+    assert main([*words, "--size", "64"]) == 0
+    assert main([*words, "--size", "64", "128"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.count("enet, 3 classes, width 8") == 2
+    assert "for one 64x64 picture" in printed.out and "for one 64x128 picture" in printed.out
+    assert "training step" not in printed.out and printed.err == ""
+
+
+def test_describe_of_a_missing_file_exits_1(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["describe", "runs/nothing"]) == 1
+    assert "error: runs/nothing: does not exist." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
-    "words", [["--help"], ["train", "--help"], ["convert", "folder", "--help"], ["predict", "--help"]]
+    "words",
+    [
+        ["--help"],
+        ["train", "--help"],
+        ["convert", "folder", "--help"],
+        ["predict", "--help"],
+        ["describe", "--help"],
+    ],
 )
 def test_every_option_has_a_line_of_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     main(words)
@@ -86,7 +123,8 @@ def test_every_option_has_a_line_of_help(words: list[str], capsys: pytest.Captur
 
 
 @pytest.mark.parametrize(
-    "words", [["list"], ["--help"], ["train", "--epohcs", "3"], ["train", "--model", "x"]]
+    "words",
+    [["list"], ["--help"], ["train", "--epohcs", "3"], ["train", "--model", "x"], ["describe", "enett"]],
 )
 def test_answers_do_not_wait_for_keras(words: list[str]) -> None:
     code = (

@@ -10,12 +10,14 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from kerseg.data.convert import convert
+    from kerseg.description import describe
     from kerseg.evaluation import evaluate
     from kerseg.prediction import predict
     from kerseg.training import train
 
 _VERBS = {
     "convert": "kerseg.data.convert",
+    "describe": "kerseg.description",
     "evaluate": "kerseg.evaluation",
     "predict": "kerseg.prediction",
     "train": "kerseg.training",
@@ -26,6 +28,7 @@ __all__ = [
     "__version__",
     "convert",
     "data",
+    "describe",
     "evaluate",
     "losses",
     "metrics",

@@ -4,6 +4,7 @@ Options, their help and their types are those of the function and its dataclasse
 seconds to import, so they are imported inside the verbs: help and a refused option answer at once.
 """
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
@@ -24,8 +25,11 @@ from kerseg.data.known import DATASETS
 from kerseg.data.sources import SOURCES
 from kerseg.data.unconverted import describe
 from kerseg.errors import ConfigError, KersegError
+from kerseg.footprint import ROOM
 from kerseg.models import MODELS
+from kerseg.models.figures import SIZE, is_name
 from kerseg.quiet import import_tensorflow
+from kerseg.tables import STAR, description_table, models_table
 from kerseg.tf1 import translate
 
 TABLES = {
@@ -73,6 +77,9 @@ def list_names(
         what: One table; default: all of them.
     """
     for title in [what] if what else TABLES:
+        if title == "models":
+            Console().print(models_table(), STAR)
+            continue
         table = Table(title=title, title_justify="left", show_header=False, box=None)
         for name in TABLES[title]:
             table.add_row(name, TABLES[title].summary(name))
@@ -169,6 +176,51 @@ def predict(
 
     report = predict(model, inputs, output=output, batch_size=batch_size, alpha=alpha)
     return 1 if report.failed else 0
+
+
+@app.command(name="describe")
+def describe_model(
+    model: str,
+    /,
+    *,
+    size: tuple[int, int] | int = SIZE,
+    num_classes: int | None = None,
+    batch_size: int = 1,
+    model_options: dict[str, Any] | None = None,
+    measure: Annotated[bool, Parameter(negative="--no-measure")] = True,
+) -> int:
+    """Show what a model is, what it costs, and what it can start from.
+
+    Multiply-adds and parameters are counted. Measured on this machine are the time of a prediction and, in a
+    process of its own, the memory of a training step, which has to be free.
+
+    Args:
+        model: Architecture, run folder or .keras file; a name wins over a folder that is called the same.
+        size: Height and width of the pictures, in pixels; one number for both.
+        num_classes: Classes of an architecture; default: 21.
+        batch_size: Pictures at a time, in prediction and training.
+        model_options: Options of an architecture, such as --model-options.width 16.
+        measure: Measure time and memory too, which takes from seconds to minutes.
+    """
+    if is_name(model):
+        MODELS.resolve(model)  # a misspelt name is refused before the seconds of the import
+    os.environ.update({name: value for name, value in ROOM.items() if name not in os.environ})
+    import_tensorflow()
+    from kerseg.description import describe
+
+    if measure:
+        _say("Measuring; the memory of a training step takes longest ...")
+    description = describe(
+        model,
+        size=size,
+        num_classes=num_classes,
+        batch_size=batch_size,
+        # Values are read as those of a training run.
+        model_options=TrainConfig(model_options=model_options or {}).model_options,
+        measure=measure,
+    )
+    Console().print(description_table(description))
+    return 0
 
 
 convert = cyclopts.App(name="convert", help="Convert a raw data set into TFRecord shards and a dataset.json.")
