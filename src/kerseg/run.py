@@ -68,6 +68,10 @@ class Plan:
         """Return the steps of an epoch, counted from 0."""
         return min(self.epoch_steps, self.total - epoch * self.epoch_steps)
 
+    def warmup(self, epochs: float) -> int:
+        """Return the steps of a warm-up of so many epochs."""
+        return round(epochs * self.epoch_steps)
+
 
 @dataclass
 class Progress:

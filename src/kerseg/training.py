@@ -7,7 +7,7 @@ seed and from where the run stands, and that is saved with the weights and the o
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,7 @@ import numpy as np
 
 import kerseg.data
 from kerseg import config as configs
-from kerseg import losses, modelfile, models
-from kerseg.catalogue import OPTIMIZERS
+from kerseg import learner, modelfile, models
 from kerseg.config import TrainConfig
 from kerseg.errors import ConfigError, KersegError
 from kerseg.evaluation import confusion
@@ -27,7 +26,7 @@ from kerseg.interrupt import Interrupt
 from kerseg.metrics import Scores
 from kerseg.monitor import Monitor
 from kerseg.run import Plan, Run
-from kerseg.schedules import Schedule
+from kerseg.state import State
 from kerseg.weights import load as load_weights
 
 
@@ -102,19 +101,16 @@ class Trainer:
         self.data = _load(config)
         self.info = self.data.info
         self.plan = _plan(config, self.data)
-        network = self._build()
-        outputs = models.loss_weights(config.model, network)
-        self.outputs = tuple(outputs)
-        self.model = self._compile(network, outputs)
-        self.inference = keras.Model(network.input, network.output["logits"], name=network.name)
-        self.predictor = Predictor(self.inference)
+        self.learner = learner.build(config, self.data, self.plan)
+        self.model = self.learner.training
+        self.predictor = Predictor(self.learner.inference)
         self.monitor = Monitor(run, self.data, self.predictor, config, self.plan)
-        self.variables = _named_variables(self.model)
-        state, self.progress = run.load_state()
-        if state:
-            _restore(self.variables, state, run)
+        self.state = State(self.model)
+        saved, self.progress = run.load_state()
+        if saved:
+            self.state.restore(saved, run)
         elif config.weights is not None:
-            load_weights(self.inference, config.weights, say=self.monitor.say)
+            load_weights(self.learner.inference, config.weights, say=self.monitor.say)
         run.write_environment(config, _devices(), keras.backend.backend())
 
     def train(self) -> TrainResult:
@@ -132,60 +128,6 @@ class Trainer:
         else:
             self.monitor.interrupted(self.progress)
         return TrainResult(self.run.path, self.progress.best, finished)
-
-    def _build(self) -> keras.Model:
-        """Return the network with all its outputs; its first weights follow from the seed."""
-        config = self.config
-        keras.utils.set_random_seed(config.seed)
-        policy = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(
-            "float32" if config.mixed_precision == "none" else f"mixed_{config.mixed_precision}"
-        )
-        try:
-            return models.build(
-                config.model, num_classes=self.info.num_classes, auxiliary=True, **config.model_options
-            )
-        finally:
-            keras.config.set_dtype_policy(policy)
-
-    def _compile(self, network: keras.Model, outputs: dict[str, float]) -> keras.Model:
-        """Return the model of the outputs that are trained, with their losses and the optimizer."""
-        config = self.config
-        model = keras.Model(
-            network.input, {name: network.output[name] for name in outputs}, name=network.name
-        )
-        split = self.info.split(config.train_split)
-        if config.class_weights != "none":
-            split = self.data.counted(config.train_split)
-        weights = losses.class_weights(config.class_weights, split.class_pixels, split.class_image_pixels)
-        optimizer = OPTIMIZERS.load(config.optimizer)(
-            self._schedule(),
-            model.trainable_variables,
-            weight_decay=config.weight_decay,
-            momentum=config.momentum,
-        )
-        model.compile(
-            optimizer,
-            loss={name: losses.CrossEntropy(weights) for name in outputs},
-            loss_weights=outputs,
-            jit_compile=_jit(config.jit),
-        )
-        # Before the first step: tf.function would otherwise trace the whole step once to make the optimizer's
-        # variables and once more to run.
-        model.optimizer.build(model.trainable_variables)
-        return model
-
-    def _schedule(self) -> Schedule:
-        config = self.config
-        return Schedule(
-            config.schedule,
-            config.learning_rate,
-            self.plan.total,
-            warmup_steps=_warmup(config, self.plan),
-            power=config.power,
-            step_every=max(1, round(config.step_epochs * self.plan.epoch_steps)),
-            step_factor=config.step_factor,
-        )
 
     def _epoch(self, interrupt: Interrupt) -> None:
         """Train and score one epoch, or what is left of it."""
@@ -213,7 +155,7 @@ class Trainer:
         damage = self.data.naming_damage(self.config.train_split)
         with damage, self.monitor.epoch(self.progress) as advance:
             self.model.fit(
-                batches.map(lambda image, label: (image, dict.fromkeys(self.outputs, label))),
+                batches.map(lambda image, label: (image, dict.fromkeys(self.learner.heads, label))),
                 initial_epoch=self.progress.epoch,
                 epochs=self.progress.epoch + 1,
                 callbacks=[_Watch(self, interrupt, advance)],
@@ -239,7 +181,7 @@ class Trainer:
             progress.best = scores.mean_iou if scores else None
             progress.best_epoch = progress.epoch + 1
             # Before the state: a kill in between repeats the epoch, and writes the same model again.
-            modelfile.save(self.inference, self.run.best_file, self._card(scores))
+            modelfile.save(self.learner.inference, self.run.best_file, self._card(scores))
         progress.history.append(row)
         progress.epoch, progress.batch, progress.seconds = progress.epoch + 1, 0, 0.0
         self.save()
@@ -286,9 +228,7 @@ class Trainer:
         Raises:
             KersegError: A weight is NaN or infinite: the state before is kept.
         """
-        if keras.backend.backend() == "jax":
-            self.model.jax_state_sync()
-        values = {name: keras.ops.convert_to_numpy(variable) for name, variable in self.variables.items()}
+        values = self.state.values()
         for name, value in values.items():
             if not np.all(np.isfinite(value)):
                 raise self._diverged(f"the weight {name} holds NaN or infinity")
@@ -324,17 +264,13 @@ class _Watch(keras.callbacks.Callback):
         self.trainer = trainer
         self.interrupt = interrupt
         self.advance = advance
-        self.metrics = {
-            name: keras.ops.convert_to_numpy(variable)
-            for name, variable in trainer.variables.items()
-            if name.startswith("metrics/")
-        }
+        self.metrics = trainer.state.values("metrics/")
         self.saved = self.stepped = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         # fit() has just set the running mean of the loss to zero; a resumed epoch goes on with the saved one.
         if self.trainer.progress.batch:
-            _assign(self.trainer.variables, self.metrics)
+            self.trainer.state.assign(self.metrics)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         progress, now = self.trainer.progress, time.monotonic()
@@ -370,7 +306,7 @@ def _plan(config: TrainConfig, data: Any) -> Plan:
     """
     epoch_steps = data.steps(split=config.train_split, batch_size=config.batch_size)
     plan = Plan(epoch_steps, config.steps or config.epochs * epoch_steps)
-    if (warmup := _warmup(config, plan)) > plan.total:
+    if (warmup := plan.warmup(config.warmup_epochs)) > plan.total:
         raise ConfigError(
             f"--warmup-epochs {config.warmup_epochs:g} is {warmup} steps, longer than the run "
             f"(--steps {plan.total})."
@@ -378,54 +314,9 @@ def _plan(config: TrainConfig, data: Any) -> Plan:
     return plan
 
 
-def _warmup(config: TrainConfig, plan: Plan) -> int:
-    return round(config.warmup_epochs * plan.epoch_steps)
-
-
-def _named_variables(model: keras.Model) -> dict[str, Any]:
-    """Return all that a step changes: weights, seeds, the optimizer's variables, the running metrics.
-
-    A name is a running number and the variable's own name: paths hold layer names, and Keras counts those up
-    with each model that a process builds.
-    """
-    metrics = {id(variable) for variable in model.metrics_variables}
-    groups: dict[str, Iterable[Any]] = {
-        "model": [variable for variable in model.variables if id(variable) not in metrics],
-        "optimizer": model.optimizer.variables,
-        "metrics": model.metrics_variables,
-    }
-    return {
-        f"{group}/{index:04d}/{variable.name}": variable
-        for group, variables in groups.items()
-        for index, variable in enumerate(variables)
-    }
-
-
-def _restore(variables: dict[str, Any], state: dict[str, np.ndarray], run: Run) -> None:
-    """Put a saved state into the model.
-
-    Raises:
-        ConfigError: The state is of another model than the one config.yaml builds.
-    """
-    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
-    if different := set(shapes.items()) ^ {(name, value.shape) for name, value in state.items()}:
-        raise ConfigError(
-            f"{run.state_file}: {len(different)} variables do not fit the model that "
-            f"{run.config_file} builds, such as {min(different)[0]}. Was config.yaml or "
-            "kerseg changed since the run began?"
-        )
-    _assign(variables, state)
-
-
-def _assign(variables: dict[str, Any], values: dict[str, np.ndarray]) -> None:
-    for name, value in values.items():
-        variables[name].assign(value)
-
-
-def _jit(choice: str) -> bool:
-    """Return whether to compile with XLA. TensorFlow's loses to its own kernels on the CPU by up to 3x."""
-    return choice == "on" or (choice == "auto" and keras.backend.backend() == "jax")
-
-
 def _devices() -> list[str]:
+    if keras.backend.backend() == "torch":  # which keras.distribution knows nothing of
+        import torch
+
+        return [f"cuda:{i}" for i in range(torch.cuda.device_count())] or ["cpu"]
     return [str(device) for device in keras.distribution.list_devices()]

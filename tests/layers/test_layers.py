@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from kerseg.layers.activation import PReLU
-from kerseg.layers.conv import PointwiseConv, conv
+from kerseg.layers.conv import DilatedConv, PointwiseConv, conv
 from kerseg.layers.dropout import SpatialDropout
 from kerseg.layers.norm import LocalResponseNorm
 from kerseg.layers.pad import CropLike, MirrorPad, PadToMultiple, ZeroChannels
@@ -299,6 +299,36 @@ def test_strided_convolutions_pad_both_sides_alike(size):
     padded = np.pad(image[0, :, :, 0], 1)
     expected = [[padded[r : r + 3, c : c + 3].sum() for c in range(0, size, 2)] for r in range(0, size, 2)]
     np.testing.assert_allclose(numpy(keras.Model(x, y)(image))[0, :, :, 0], expected)
+
+
+@pytest.mark.parametrize("rate", [2, 6, 18])
+def test_dilated_convolution_is_keras_own(rate):
+    mine = DilatedConv(4, 3, dilation_rate=rate, padding="same", activation="relu")
+    reference = keras.layers.Conv2D(4, 3, dilation_rate=rate, padding="same", activation="relu")
+    x = noise(2, 21, 14, 3)
+    expected = numpy(reference(x))
+    mine.build(x.shape)
+    mine.set_weights(reference.get_weights())
+    np.testing.assert_allclose(numpy(mine(x)), expected, rtol=0, atol=1e-5)
+    again = DilatedConv.from_config(mine.get_config())
+    assert again.dilation_rate == (rate, rate) and again.padding == "same"
+
+
+@tensorflow_only
+def test_dilated_convolution_has_keras_gradients():
+    import tensorflow as tf
+
+    layers = [kind(4, 3, dilation_rate=6, padding="same") for kind in (DilatedConv, keras.layers.Conv2D)]
+    x, gradients = tf.constant(noise(2, 21, 14, 3)), []
+    for layer in layers:
+        layer.build(x.shape)
+        layer.set_weights(layers[0].get_weights())
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(tf.sin(layer(x)))
+        gradients.append(tape.gradient(loss, [x, layer.kernel.value, layer.bias.value]))
+    for mine, reference in zip(*gradients, strict=True):
+        np.testing.assert_allclose(mine, reference, rtol=0, atol=1e-4)
 
 
 def test_local_response_normalisation_by_hand():

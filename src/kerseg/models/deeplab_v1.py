@@ -12,6 +12,7 @@ import keras
 from keras import layers
 
 from kerseg.backbones.vgg import vgg16
+from kerseg.layers.conv import DilatedConv
 from kerseg.layers.preprocess import rgb_input
 from kerseg.layers.resize import ResizeLike
 
@@ -69,7 +70,7 @@ def large_fov(x: Any, num_classes: int, *, dilation: int, suffix: str = "") -> A
         Float32 scores ``(batch, h, w, num_classes)``.
     """
     channels = 2 * x.shape[-1]
-    x = layers.Conv2D(
+    x = DilatedConv(
         channels, 3, padding="same", dilation_rate=dilation, activation="relu", name=f"fc6{suffix}"
     )(x)
     x = layers.Dropout(0.5, name=f"drop6{suffix}")(x)

@@ -12,6 +12,7 @@ import keras
 from keras import layers
 
 from kerseg import backbones
+from kerseg.layers.conv import DilatedConv
 from kerseg.layers.preprocess import rgb_input
 from kerseg.layers.resize import ResizeLike, Shrink
 from kerseg.models.deeplab_v1 import large_fov, new_layer
@@ -95,7 +96,7 @@ def _scores(image: Any, num_classes: int, *, backbone: str, width: int, freeze_n
             backbone, image, output_stride=8, width=width, freeze_norm=freeze_norm, **variant
         )[8]
         branches = [
-            layers.Conv2D(
+            DilatedConv(
                 num_classes,
                 3,
                 padding="same",

@@ -15,7 +15,7 @@ from keras import layers
 
 from kerseg.errors import ConfigError
 from kerseg.layers.activation import PReLU
-from kerseg.layers.conv import PointwiseConv
+from kerseg.layers.conv import DilatedConv, PointwiseConv
 from kerseg.layers.dropout import SpatialDropout
 from kerseg.layers.norm import BatchNorm
 from kerseg.layers.pad import CropLike, PadToMultiple, ZeroChannels
@@ -122,7 +122,8 @@ def _bottleneck(
         y = layers.Conv2D(internal, (5, 1), padding="same", use_bias=False, name=f"{name}_conv_5x1")(y)
         y = layers.Conv2D(internal, (1, 5), padding="same", use_bias=False, name=f"{name}_conv_1x5")(y)
     else:
-        y = layers.Conv2D(internal, 3, padding="same", dilation_rate=dilation, name=f"{name}_conv")(y)
+        kind = DilatedConv if dilation > 1 else layers.Conv2D
+        y = kind(internal, 3, padding="same", dilation_rate=dilation, name=f"{name}_conv")(y)
     y = _norm_activation(y, f"{name}_conv", decoder=decoder)
     return _expand_and_add(x, y, channels, dropout, name, decoder=decoder)
 
