@@ -5,19 +5,19 @@ This is what the worker processes of `kerseg convert` run: NumPy and Pillow only
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kerseg.data.info import IGNORE_LABEL, Skipped
-from kerseg.data.pictures import BadFileError, Picture, describe_counts, read_picture
+from kerseg.data.pictures import BadFileError, Picture, Place, describe_counts, read_picture
 from kerseg.data.records import Record, encode_label, serialize
 from kerseg.data.sources.base import Label, Pair, Source
 from kerseg.data.tfrecord import frame
 from kerseg.errors import DataError
 
+P = TypeVar("P", bound=Place)
 T = TypeVar("T")
 
 
@@ -58,7 +58,7 @@ def check_pair(source: Source, pair: Pair) -> Checked | list[Skipped]:
     return faults if stored is None else stored
 
 
-def fault(path: Path | None, reason: str) -> Skipped:
+def fault(path: Place | None, reason: str) -> Skipped:
     """Return what is reported of a file: text that can be printed, whatever bytes its name consists of."""
     return Skipped(path=_printable(str(path)), reason=_printable(reason))
 
@@ -76,7 +76,7 @@ def _faults_of_name(pair: Pair) -> list[Skipped]:
     return faults
 
 
-def _attempt(read: Callable[[Path], T], path: Path | None, faults: list[Skipped]) -> T | None:
+def _attempt(read: Callable[[P], T], path: P | None, faults: list[Skipped]) -> T | None:
     """Return ``read(path)``; if that fails, note why and return None."""
     if path is None:
         return None
@@ -93,7 +93,7 @@ def _attempt(read: Callable[[Path], T], path: Path | None, faults: list[Skipped]
     return None
 
 
-def _read_label(source: Source, path: Path) -> tuple[Label, NDArray[np.int64]]:
+def _read_label(source: Source, path: Place) -> tuple[Label, NDArray[np.int64]]:
     """Return the label and the pixels of each of its values."""
     label = source.read_label(path)
     if label.dtype != np.uint8 or label.ndim != 2:
@@ -109,7 +109,7 @@ def _read_label(source: Source, path: Path) -> tuple[Label, NDArray[np.int64]]:
     return label, counts
 
 
-def _store(name: str, picture: Picture, label: tuple[Label, NDArray[np.int64]], label_path: Path) -> Checked:
+def _store(name: str, picture: Picture, label: tuple[Label, NDArray[np.int64]], label_path: Place) -> Checked:
     pixels, counts = label
     # Annotation tools and OpenCV show pictures turned as EXIF says, Pillow and TensorFlow do not: the label's
     # shape tells which of them it was made with. Where it does not (half turns, squares) it is the former.

@@ -14,8 +14,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,15 +29,26 @@ JPEG_FORMATS = ("JPEG", "MPO")
 """Pillow's names; MPO is a JPEG followed by further ones, as telephones write it."""
 
 
+class Place(Protocol):
+    """Where a picture or a label is: a path, or a part of a file. Messages begin with ``str()`` of it."""
+
+    def read_bytes(self) -> bytes:
+        """Return what is there.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+
+
 class BadFileError(DataError):
     """A file of a raw data set is not what it must be: ``"<path>: <reason>"``.
 
     Args:
-        path: The file.
+        path: The file, or the part of one.
         reason: What is wrong, and what to do: ``"<kind>: <details>"``.
     """
 
-    def __init__(self, path: Path, reason: str):
+    def __init__(self, path: Place, reason: str):
         super().__init__(f"{path}: {reason}")
         self.path, self.reason = path, reason
 
@@ -50,7 +60,7 @@ class BadFileError(DataError):
 class Picture:
     """A picture file that was read and decoded to its last pixel."""
 
-    path: Path
+    path: Place
     data: bytes
     """The file as it is."""
     image: Image.Image
@@ -96,7 +106,7 @@ class Picture:
         return _png(self.path, self.image), "png"
 
 
-def read_picture(path: Path) -> Picture:
+def read_picture(path: Place) -> Picture:
     """Read and decode a whole picture.
 
     Args:
@@ -114,7 +124,7 @@ def read_picture(path: Path) -> Picture:
     return Picture(path=path, data=data, image=image, orientation=_orientation(image))
 
 
-def read_label(path: Path) -> Image.Image:
+def read_label(path: Place) -> Image.Image:
     """Read and decode a label saved as a picture.
 
     Args:
@@ -141,7 +151,7 @@ def read_label(path: Path) -> Image.Image:
     return image.convert("RGB") if image.format == "GIF" else image
 
 
-def label_values(path: Path, image: Image.Image, *, advice: str = "") -> NDArray[np.integer]:
+def label_values(path: Place, image: Image.Image, *, advice: str = "") -> NDArray[np.integer]:
     """Return the values of a label that is not colour-coded.
 
     Args:
@@ -173,7 +183,7 @@ def label_values(path: Path, image: Image.Image, *, advice: str = "") -> NDArray
     )
 
 
-def decode(path: Path, data: bytes) -> Image.Image:
+def decode(path: Place, data: bytes) -> Image.Image:
     """Decode all pixels of ``data``, the content of ``path``; the arguments and errors of `read_picture`."""
     with _quiet():
         try:
@@ -200,7 +210,7 @@ def decode(path: Path, data: bytes) -> Image.Image:
     return image
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Place) -> bytes:
     """Return the content of ``path``.
 
     Raises:
@@ -209,7 +219,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise BadFileError(path, f"unreadable: {error.strerror}.") from error
+        raise BadFileError(path, f"unreadable: {error.strerror or error}.") from error
     if not data:
         raise BadFileError(path, "empty file: 0 bytes.")
     return data
@@ -249,7 +259,7 @@ def _orientation(image: Image.Image) -> int:
     return orientation if orientation in range(1, 9) else 1
 
 
-def _png(path: Path, image: Image.Image) -> bytes:
+def _png(path: Place, image: Image.Image) -> bytes:
     if image.mode in ("RGBA", "LA", "PA", "RGBX", "CMYK", "YCbCr"):
         image = image.convert("RGB")
     elif image.mode not in ("1", "L", "P", "RGB", "I;16", "I;16B"):
@@ -261,7 +271,7 @@ def _png(path: Path, image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _check_end(path: Path, data: bytes, file_format: str | None) -> None:
+def _check_end(path: Place, data: bytes, file_format: str | None) -> None:
     """Refuse what Pillow forgives and TensorFlow's decoders do not: bytes missing or wrong near the end."""
     if file_format in JPEG_FORMATS and b"\xff\xd9" not in data:
         raise BadFileError(path, "truncated: the end marker of the JPEG is missing.")

@@ -10,13 +10,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kerseg.data.info import IGNORE_LABEL, Colour
-from kerseg.data.pictures import BadFileError, colour_codes, describe_colours, describe_counts
+from kerseg.data.pictures import BadFileError, Place, colour_codes, describe_colours, describe_counts
 from kerseg.errors import DataError
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
@@ -33,8 +33,30 @@ class Pair:
 
     name: str
     """Unique within the split; with ``/`` where the files lie in sub-folders."""
-    image: Path | None
-    label: Path | None
+    image: Place | None
+    """A path, or a `Part` whose ``read_bytes`` gives the encoded picture."""
+    label: Place | None
+    """A path, or whatever else the source's ``read_label`` understands, such as a `Part`."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A picture or a label that is one of many in a file: a picture's polygons in a JSON, a row of a table.
+
+    A source derives its own from it, with what ``read_label`` needs. It is pickled, once, to the worker that
+    reads it; what is large belongs here and not into the source, which every worker gets.
+    """
+
+    file: Path
+    key: str
+    """Says which part it is."""
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.key}"
+
+    def read_bytes(self) -> bytes:
+        """Return the bytes of the file; of the part, where a derived class can tell."""
+        return self.file.read_bytes()
 
 
 @dataclass(frozen=True)
@@ -71,8 +93,11 @@ class Source(Protocol):
             DataError: The files are not where they must be.
         """
 
-    def read_label(self, path: Path) -> Label:
+    def read_label(self, path: Any, /) -> Label:
         """Return the class index of each pixel, 255 where it is to be ignored.
+
+        Args:
+            path: The label of a pair that `splits` returned; its type is the source's affair.
 
         Raises:
             DataError: The label cannot be used; the path comes first.
@@ -114,7 +139,7 @@ def pair_folders(images: Path, labels: Path, *, label_tail: str = "") -> list[Pa
 
 
 def map_values(
-    path: Path,
+    path: Place,
     values: NDArray[np.integer],
     table: Mapping[int, int],
     *,
@@ -156,7 +181,7 @@ def map_values(
     return np.asarray(lookup[values])
 
 
-def map_colours(path: Path, colours: NDArray[np.uint8], classes: Classes, *, advice: str = "") -> Label:
+def map_colours(path: Place, colours: NDArray[np.uint8], classes: Classes, *, advice: str = "") -> Label:
     """Turn a colour-coded label into class indices.
 
     Args:
