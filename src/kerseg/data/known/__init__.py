@@ -45,17 +45,17 @@ def classes(name: str) -> Classes:
 
 def pascal_voc2012() -> Classes:
     """PASCAL VOC 2012: 21 classes, objects and background."""
-    return _read("pascal_voc2012")
+    return table("pascal_voc2012")
 
 
 def cityscapes() -> Classes:
     """Cityscapes: the 19 classes that are scored, by train id."""
-    return _read("cityscapes")
+    return table("cityscapes")
 
 
 def ade20k() -> Classes:
     """ADE20K, scene parsing: 151 classes, 0 for what is none of the 150."""
-    return _read("ade20k")
+    return table("ade20k")
 
 
 def camvid() -> Classes:
@@ -63,5 +63,6 @@ def camvid() -> Classes:
     return CamVid.classes
 
 
-def _read(name: str) -> Classes:
+def table(name: str) -> Classes:
+    """Return the classes of the text file of this name in this folder."""
     return read_palette((str(Path(__file__).with_name(f"{name}.txt")),))

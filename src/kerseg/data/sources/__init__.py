@@ -11,5 +11,9 @@ SOURCES = Registry(
     {
         "camvid": "kerseg.data.sources.camvid:CamVid",
         "folder": "kerseg.data.sources.folder:Folder",
+        "sbd": "kerseg.data.sources.sbd:Sbd",
+        "voc2012": "kerseg.data.sources.voc2012:Voc2012",
+        "voc2012_aug": "kerseg.data.sources.voc2012_aug:Voc2012Aug",
+        "voc2012_restricted": "kerseg.data.sources.voc2012_restricted:Voc2012Restricted",
     },
 )

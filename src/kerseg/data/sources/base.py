@@ -1,13 +1,15 @@
 """What a source is, and the parts that several sources share.
 
-A new data set is one file like ``camvid.py`` and one line in ``SOURCES``. Its dataclass says where the files
+A new data set is one file like ``loveda.py`` and one line in ``SOURCES``. Its dataclass says where the files
 are (`splits`), what the classes are (`classes`) and how to read one label (`read_label`): a picture of
 indices, a colour picture, polygons, a ``.mat`` file. Checking, counting and writing are `convert`'s.
 """
 
+import hashlib
 import os
+import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from kerseg.data.info import IGNORE_LABEL, Colour
 from kerseg.data.pictures import BadFileError, Place, colour_codes, describe_colours, describe_counts
-from kerseg.errors import DataError
+from kerseg.errors import ConfigError, DataError
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 # Labels saved as JPEG cannot be used, but are listed, so that they are reported as such and not as missing.
@@ -104,13 +106,77 @@ class Source(Protocol):
         """
 
 
-def pair_folders(images: Path, labels: Path, *, label_tail: str = "") -> list[Pair]:
+def find_root(
+    root: Path, holds: Sequence[str], *, within: Sequence[str] = (), layout: str, option: str = "--root"
+) -> Path:
+    """Return the folder that a published data set was unpacked to: ``root``, or the one meant below it.
+
+    Args:
+        root: What the user gave.
+        holds: Folders and files that must be there, with ``/``.
+        within: Folders below ``root`` that may be the one meant, such as the one that the archive makes.
+        layout: Sentences that say what ``root`` must be and where to get it, for the message.
+        option: The option that gave ``root``.
+
+    Raises:
+        DataError: Neither ``root`` nor one of ``within`` has all of ``holds``.
+
+    Example:
+        >>> find_root(Path("VOCdevkit"), ["JPEGImages"], within=["VOC2012"], layout="It is VOC2012.")
+        Path('VOCdevkit/VOC2012')
+    """
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder ({option}).")
+    lacks: list[list[str]] = []
+    for folder in (root, *(root / name for name in within)):
+        lacks.append([name for name in holds if not (folder / name).exists()])
+        if not lacks[-1]:
+            return folder
+    raise DataError(f"{root}: has no {' and no '.join(lacks[0])}. {layout}")
+
+
+def read_list(path: Path) -> list[str]:
+    """Return the names in a list of pictures: the first word of each line that has one and no ``#`` before it.
+
+    Raises:
+        DataError: The file cannot be read, lists nothing, or lists a name twice.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: a list of pictures that cannot be read: {error}.") from error
+    names = [words[0] for line in lines if (words := line.split()) and not words[0].startswith("#")]
+    if not names:
+        raise DataError(f"{path}: lists no pictures. Each line is the name of one.")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"{path}: lists {twice!r} more than once.")
+    return names
+
+
+def pair_names(
+    names: Iterable[str], images: Path, labels: Path, *, image_tail: str = ".jpg", label_tail: str = ".png"
+) -> list[Pair]:
+    """Return the pairs of these names; that their files are there is seen when they are read.
+
+    Args:
+        names: Names of a list, in its order.
+        images: Folder of the pictures.
+        labels: Folder of the labels.
+        image_tail: What follows the name in a picture's file name.
+        label_tail: What follows the name in a label's.
+    """
+    return [Pair(name, images / f"{name}{image_tail}", labels / f"{name}{label_tail}") for name in names]
+
+
+def pair_folders(images: Path, labels: Path, *, image_tail: str = "", label_tail: str = "") -> list[Pair]:
     """Pair the pictures of one folder with the labels of another by relative path without suffix.
 
     Args:
         images: Folder of pictures, searched with its sub-folders.
-        labels: Folder of labels.
-        label_tail: Ending of the labels' names that the pictures' lack: ``"_mask"``.
+        labels: Folder of labels. If it is that of the pictures, the tails say which file is what.
+        image_tail: Ending of the pictures' names that the pairs' lack: ``"_leftImg8bit"``.
+        label_tail: Ending of the labels' names that the pairs' lack: ``"_mask"``.
 
     Returns:
         Pairs sorted by name. A file without partner has a pair of its own. Several files of one name, such
@@ -127,15 +193,54 @@ def pair_folders(images: Path, labels: Path, *, label_tail: str = "") -> list[Pa
         if not folder.is_dir():
             raise DataError(f"{folder}: no such folder.")
     found: dict[str, tuple[list[Path], list[Path]]] = defaultdict(lambda: ([], []))
-    for name, path in _named_files(images, PICTURE_SUFFIXES):
-        found[name][0].append(path)
-    for name, path in _named_files(labels, LABEL_SUFFIXES):
+    for name, path in named_files(images, PICTURE_SUFFIXES):
+        found[name.removesuffix(image_tail)][0].append(path)
+    for name, path in named_files(labels, LABEL_SUFFIXES):
         found[name.removesuffix(label_tail)][1].append(path)
     pairs = []
     for name, (pictures, masks) in sorted(found.items()):
         for i in range(max(len(pictures), len(masks))):
             pairs.append(Pair(name, _nth(pictures, i), _nth(masks, i)))
     return pairs
+
+
+def hold_out(splits: dict[str, list[Pair]], share: float) -> dict[str, list[Pair]]:
+    """Make a part of the training pictures the validation split.
+
+    A picture's name alone decides, so that it stays where it is when others come or go.
+
+    Args:
+        splits: Pairs of each split.
+        share: Of the training pictures, 0 to 1 (below 1); 0 changes nothing.
+
+    Raises:
+        ConfigError: There is a split ``val`` already, or the share is out of range or leaves a split empty.
+
+    Example:
+        >>> {name: len(pairs) for name, pairs in hold_out({"train": pairs}, 0.2).items()}
+        {'train': 803, 'val': 197}
+    """
+    if not share:
+        return splits
+    if not 0 < share < 1:
+        raise ConfigError(f"--val-share is between 0 and 1. Received: {share:g}.")
+    if "val" in splits or not splits.get("train"):
+        raise ConfigError("--val-share takes a part of train for val: it needs a split train, and none val.")
+    parts: dict[bool, list[Pair]] = {False: [], True: []}
+    for pair in splits["train"]:
+        digest = hashlib.sha256(pair.name.encode("utf-8", "surrogateescape")).digest()
+        parts[int.from_bytes(digest[:8]) < share * 2**64].append(pair)
+    if not all(parts.values()):
+        raise ConfigError(
+            f"--val-share {share:g}: of {len(splits['train'])} pictures, that leaves no "
+            f"{'val' if parts[False] else 'train'}. Give another share, or the splits themselves."
+        )
+    return {"train": parts[False], "val": parts[True], **{k: v for k, v in splits.items() if k != "train"}}
+
+
+def note(text: str) -> None:
+    """Tell the user what a source leaves out though nothing is wrong with it, on the standard error stream."""
+    print(text, file=sys.stderr)
 
 
 def map_values(
@@ -181,21 +286,25 @@ def map_values(
     return np.asarray(lookup[values])
 
 
-def map_colours(path: Place, colours: NDArray[np.uint8], classes: Classes, *, advice: str = "") -> Label:
+def map_colours(
+    path: Path, colours: NDArray[np.uint8], classes: Classes | Mapping[Colour, int], *, advice: str = ""
+) -> Label:
     """Turn a colour-coded label into class indices.
 
     Args:
         path: The label's file, for messages.
         colours: ``(height, width, 3)``, RGB.
-        classes: Their palette and void colours are the colours allowed.
+        classes: Their palette and void colours are the colours allowed; or colour -> class index or 255.
         advice: What to do about other colours.
 
     Raises:
         BadFileError: The label holds other colours; they are listed with their pixel counts.
     """
-    known = np.array([*classes.palette, *classes.void_colours], np.uint8)
-    indices = np.array([*range(len(classes.palette)), *[IGNORE_LABEL] * len(classes.void_colours)], np.uint8)
-    codes = colour_codes(known)
+    if isinstance(classes, Classes):
+        void = dict.fromkeys(classes.void_colours, IGNORE_LABEL)
+        classes = {**{colour: index for index, colour in enumerate(classes.palette)}, **void}
+    indices = np.array(list(classes.values()), np.uint8)
+    codes = colour_codes(np.array(list(classes), np.uint8))
     order = np.argsort(codes)
     codes, indices = codes[order], indices[order]
     pixels = colour_codes(colours)
@@ -209,7 +318,7 @@ def map_colours(path: Place, colours: NDArray[np.uint8], classes: Classes, *, ad
     return np.asarray(indices[places])
 
 
-def _named_files(folder: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
+def named_files(folder: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
     """Yield name (relative path without suffix) and path of each file with one of ``suffixes``."""
     found = False
     for path in _files(folder):

@@ -1,0 +1,85 @@
+"""SBD, the Semantic Boundaries Dataset: labels of PASCAL VOC's 20 kinds of objects for 11,355 pictures of VOC 2011.
+
+Source: http://home.bharathh.info/pubs/codes/SBD/download.html
+Paper: Hariharan et al., "Semantic Contours from Inverse Detectors", ICCV 2011.
+The photographs are Flickr's, under its terms of use; the labels are for research.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from cyclopts import Parameter
+
+from kerseg.data.matlab import need_scipy, read_values
+from kerseg.data.sources.base import Classes, Label, Pair, find_root, map_values, pair_names, read_list
+from kerseg.data.sources.voc2012 import CLASSES
+
+_LAYOUT = (
+    "It is the folder benchmark_RELEASE/dataset of benchmark.tgz, with img, cls, train.txt and val.txt. Get it "
+    "from http://home.bharathh.info/pubs/codes/SBD/download.html."
+)
+_TABLE = {index: index for index in range(len(CLASSES.names))}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sbd:
+    """Semantic Boundaries Dataset: VOC's 21 classes; 8,498 training and 2,857 validation pictures."""
+
+    root: Path
+    """Folder dataset of the archive, or one that holds it: benchmark_RELEASE, or the folder around that."""
+    lists: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ("train", "val")
+    """Lists, without .txt, each of which becomes a split of that name; train_noval is those of train that VOC 2012
+    does not validate on."""
+
+    name: ClassVar[str] = "sbd"
+    classes: ClassVar[Classes] = CLASSES
+
+    def splits(self) -> dict[str, list[Pair]]:
+        """Return the pairs of each list.
+
+        Raises:
+            DataError: The folder is not SBD, has no such list, or SciPy is not installed.
+        """
+        root = sbd_root(self.root, self.lists)
+        return {name: sbd_pairs(root, sbd_list(root, name)) for name in self.lists}
+
+    def read_label(self, path: Path) -> Label:
+        """Return the class index of each pixel; SBD ignores none.
+
+        Raises:
+            BadFileError: Not a label of SBD.
+        """
+        return read_sbd_label(path)
+
+
+def sbd_root(root: Path, lists: tuple[str, ...] = ("train", "val"), *, option: str = "--root") -> Path:
+    """Return the folder ``dataset`` of SBD, given it or one that holds it.
+
+    Raises:
+        DataError: There is none, it lacks one of the lists, or SciPy is not installed.
+    """
+    holds = ["img", "cls", *(f"{name}.txt" for name in lists)]
+    within = ("dataset", "benchmark_RELEASE/dataset")
+    found = find_root(root, holds, within=within, layout=_LAYOUT, option=option)
+    need_scipy(found / "cls")
+    return found
+
+
+def sbd_list(root: Path, name: str) -> list[str]:
+    """Return the pictures of the list ``name``."""
+    return read_list(root / f"{name}.txt")
+
+
+def sbd_pairs(root: Path, names: list[str]) -> list[Pair]:
+    """Return the pairs of these pictures."""
+    return pair_names(names, root / "img", root / "cls", label_tail=".mat")
+
+
+def read_sbd_label(path: Path) -> Label:
+    """Return the class index of each pixel of a label of SBD.
+
+    Raises:
+        BadFileError: Not such a label.
+    """
+    return map_values(path, read_values(path, "GTcls", "Segmentation"), _TABLE)
