@@ -138,6 +138,18 @@ def runs(counts: Sequence[int], height: int, width: int, *, order: Literal["rows
     return Region(flat.reshape(height, width) if order == "rows" else flat.reshape(width, height).T)
 
 
+def union(regions: Sequence[Region]) -> Region:
+    """Return the pixels that are in any of ``regions``: the parts of one object."""
+    filled = [region for region in regions if region.mask.size]
+    if len(filled) < 2:
+        return filled[0] if filled else Region(np.zeros((0, 0), np.bool_))
+    top, left = min(region.top for region in filled), min(region.left for region in filled)
+    bottom = max(region.top + region.mask.shape[0] for region in filled)
+    right = max(region.left + region.mask.shape[1] for region in filled)
+    moved = [(Region(region.mask, region.top - top, region.left - left), 1) for region in filled]
+    return Region(paint(bottom - top, right - left, moved, outside=0).astype(np.bool_), top, left)
+
+
 def paint(
     height: int, width: int, layers: Iterable[tuple[Region, int]], *, outside: int
 ) -> NDArray[np.uint8]:

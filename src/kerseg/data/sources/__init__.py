@@ -10,6 +10,7 @@ SOURCES = Registry(
     "source",
     {
         "camvid": "kerseg.data.sources.camvid:CamVid",
+        "coco_json": "kerseg.data.sources.coco_json:CocoJson",
         "folder": "kerseg.data.sources.folder:Folder",
         "sbd": "kerseg.data.sources.sbd:Sbd",
         "voc2012": "kerseg.data.sources.voc2012:Voc2012",

@@ -1,0 +1,281 @@
+"""Annotations in COCO's format, as most tools export them: one JSON a split, with the objects of all pictures.
+
+Source: https://cocodataset.org/#format-data (object detection); run lengths as in the COCO API,
+https://github.com/cocodataset/cocoapi/blob/master/common/maskApi.c
+
+Objects become classes: all cats of a picture are "cat". Where objects overlap, the smaller one (in pixels) is
+drawn upon the larger, and of equal ones the later. Polygons become pixels as `kerseg.data.shapes` says; the
+COCO API rounds along the outline, and differs there by single pixels. An object of several polygons is all of
+them together, as in the COCO API: what has a hole comes as run lengths.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from cyclopts import Parameter
+
+from kerseg.data.documents import corners, member, read_json, size
+from kerseg.data.info import IGNORE_LABEL
+from kerseg.data.legend import Legend, legend
+from kerseg.data.pictures import BadFileError
+from kerseg.data.shapes import Region, largest_first, outside, paint, polygon, runs, union
+from kerseg.data.sources.base import Classes, Label, Pair, Part, hold_out, note
+from kerseg.errors import ConfigError, DataError
+
+_SEVERAL = Parameter(consume_multiple=True)
+
+
+@dataclass(frozen=True)
+class CocoLabel(Part):
+    """The annotations of one picture; ``key`` is its file name."""
+
+    image: dict[str, Any] = field(compare=False)
+    """Its entry in ``images``."""
+    annotations: tuple[dict[str, Any], ...] = field(compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CocoJson:
+    """A JSON in COCO's format for each split: polygons, run lengths and crowds become classes."""
+
+    train_json: Path | None = None
+    """Annotations of the training pictures, such as instances_train2017.json."""
+    train_image_path: Path | None = None
+    """Folder that the file names in this JSON start from; by default the one the JSON is in."""
+    val_json: Path | None = None
+    """Annotations of the validation pictures."""
+    val_image_path: Path | None = None
+    """Folder that the file names in this JSON start from; by default the one the JSON is in."""
+    test_json: Path | None = None
+    """Annotations of the test pictures."""
+    test_image_path: Path | None = None
+    """Folder that the file names in this JSON start from; by default the one the JSON is in."""
+    val_share: float = 0.0
+    """Share of the training pictures that becomes val, if there is no JSON for it; 0 to 1, chosen by name."""
+    background: str = ""
+    """Class of the pixels in no object: a category, or a new one that comes first. Without it those pixels
+    are ignored, and pictures without objects left out."""
+    ignore_classes: Annotated[tuple[str, ...], _SEVERAL] = ()
+    """Categories whose pixels are to be ignored."""
+    crowd: Literal["class", "ignore"] = "class"
+    """What becomes of objects marked iscrowd, regions of many that were outlined roughly: their category's
+    class, or pixels to ignore."""
+    clip: bool = False
+    """Cut off what of a polygon lies outside its picture, instead of reporting it."""
+
+    name: ClassVar[str] = ""
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Workers get the annotations of a picture with its pair, and not those of all pictures with the source.
+        return {key: value for key, value in self.__dict__.items() if key != "_documents"}
+
+    @property
+    def classes(self) -> Classes:
+        """The categories by their ids, which may have gaps, without those to ignore; a new background first.
+
+        Raises:
+            BadFileError: A JSON is broken, or the splits' categories do not agree.
+            ConfigError: An option names no category.
+        """
+        return self._legend.classes
+
+    def splits(self) -> dict[str, list[Pair]]:
+        """Return the pictures of each JSON that was given, in its order.
+
+        Raises:
+            BadFileError: A JSON is broken, or holds annotations of pictures that it does not list.
+            ConfigError: No JSON was given.
+        """
+        return hold_out({split: self._pairs(split) for split in self._documents}, self.val_share)
+
+    def read_label(self, path: CocoLabel) -> Label:
+        """Draw the objects of one picture, the smaller upon the larger.
+
+        Raises:
+            BadFileError: An annotation is of no category, has no outline, or one that does not fit its picture.
+        """
+        owner = f"image {path.key!r}"
+        height, width = size(
+            path,
+            member(path, path.image, "height", int, owner),
+            member(path, path.image, "width", int, owner),
+        )
+        layers = [
+            (self._region(path, annotation, height, width), self._value(path, annotation))
+            for annotation in path.annotations
+        ]
+        return paint(height, width, largest_first(layers), outside=self._legend.outside)
+
+    @cached_property
+    def _documents(self) -> dict[str, tuple[Path, dict[str, Any]]]:
+        """Split -> its JSON and what that holds."""
+        given = {"train": self.train_json, "val": self.val_json, "test": self.test_json}
+        if not any(given.values()):
+            raise ConfigError("Give --train-json, and --val-json or --val-share.")
+        return {split: (path, read_json(path)) for split, path in given.items() if path}
+
+    @cached_property
+    def _categories(self) -> dict[Path, dict[int, str]]:
+        """JSON -> the names of its categories by their ids; the same name may have another id in each."""
+        found: dict[Path, dict[int, str]] = {}
+        for path, document in self._documents.values():
+            categories = {}
+            for entry in member(path, document, "categories", list, "the document"):
+                number = member(path, entry, "id", int, "a category")
+                categories[number] = member(path, entry, "name", str, f"category {number}")
+            first, names = next(iter(found.items()), (path, categories))
+            if unknown := [name for name in categories.values() if name not in names.values()]:
+                raise BadFileError(
+                    path,
+                    f"other categories: {first} has no {', '.join(map(repr, unknown))}. It has: "
+                    f"{', '.join(names.values())}. Export the splits with the same categories.",
+                )
+            found[path] = categories
+        return found
+
+    @cached_property
+    def _legend(self) -> Legend:
+        categories = next(iter(self._categories.values()))
+        return legend(
+            [categories[number] for number in sorted(categories)],
+            background=self.background,
+            ignored=self.ignore_classes,
+        )
+
+    def _pairs(self, split: str) -> list[Pair]:
+        path, document = self._documents[split]
+        images = getattr(self, f"{split}_image_path") or path.parent
+        if not images.is_dir():
+            raise DataError(f"{images}: no such folder (--{split}-image-path).")
+        of_image = _by_image(path, document)
+        labels = []
+        for number, image in _images(path, document).items():
+            key = member(path, image, "file_name", str, f"image {number}")
+            labels.append(CocoLabel(path, key, image, tuple(of_image.pop(number, ()))))
+        if of_image:
+            number, (annotation, *_) = next(iter(of_image.items()))
+            raise BadFileError(
+                path,
+                f"unknown image: {_named(annotation)} is of image {number}, which 'images' does not list; "
+                f"{len(of_image)} such image{'s' * (len(of_image) > 1)}. Export the data again.",
+            )
+        if not self.background and (empty := sum(not label.annotations for label in labels)):
+            note(f"{path}: {empty} of {len(labels)} pictures left out: no objects. --background keeps them.")
+            labels = [label for label in labels if label.annotations]
+        if labels and not any((images / label.key).exists() for label in labels):
+            raise DataError(
+                f"{images}: has none of the {len(labels)} pictures of {path}, such as {labels[0].key}. "
+                f"Give --{split}-image-path, the folder that these names start from."
+            )
+        return [
+            Pair(Path(label.key).with_suffix("").as_posix(), images / label.key, label) for label in labels
+        ]
+
+    def _value(self, path: CocoLabel, annotation: dict[str, Any]) -> int:
+        number = member(path, annotation, "category_id", int, _named(annotation))
+        categories = self._categories[path.file]
+        if number not in categories:
+            known = ", ".join(f"{key} ({categories[key]})" for key in sorted(categories)[:20])
+            raise BadFileError(
+                path, f"unknown category: {_named(annotation)} has category_id {number}. Known: {known}."
+            )
+        if self.crowd == "ignore" and annotation.get("iscrowd"):
+            return IGNORE_LABEL
+        return self._legend.values[categories[number]]
+
+    def _region(self, path: CocoLabel, annotation: dict[str, Any], height: int, width: int) -> Region:
+        owner = _named(annotation)
+        outline = annotation.get("segmentation")
+        if not outline:
+            raise BadFileError(
+                path,
+                f"no outline: {owner} has no 'segmentation', only a box at most. Outline it, or remove it.",
+            )
+        if isinstance(outline, dict):
+            return _runs(path, outline, owner, height, width)
+        if not isinstance(outline, list) or not all(isinstance(part, list) for part in outline):
+            raise BadFileError(
+                path, f"wrong type: 'segmentation' of {owner} is no list of lists and no object."
+            )
+        regions = []
+        for part in outline:
+            points = corners(path, part, owner)
+            if not self.clip and (reach := outside(points, height, width)):
+                raise BadFileError(
+                    path, f"outside the picture: {owner} has points at {reach}. Cut such off with --clip."
+                )
+            regions.append(polygon(points, height, width))
+        return union(regions)
+
+
+def decode_counts(text: str) -> list[int]:
+    """Return the run lengths that the COCO API has packed into ``text``.
+
+    Each number takes characters of 6 bits, offset by 48: 5 bits of the number, the lowest first, and a bit that
+    says whether more follow; the highest bit of the last one is the sign. From the fourth on, a number is the
+    difference to the one two before it.
+
+    Raises:
+        ValueError: A character is none of these, or the last number is incomplete.
+
+    Example:
+        >>> decode_counts("224")
+        [2, 2, 4]
+    """
+    counts: list[int] = []
+    number = shift = 0
+    for character in text:
+        bits = ord(character) - 48
+        if not 0 <= bits < 64:
+            raise ValueError(f"{character!r} is no character of packed run lengths")
+        number |= (bits & 31) << shift
+        shift += 5
+        if bits & 32:
+            continue
+        if bits & 16:
+            number -= 1 << shift
+        counts.append(number + (counts[-2] if len(counts) > 2 else 0))
+        number = shift = 0
+    if shift:
+        raise ValueError("the last run length is incomplete")
+    return counts
+
+
+def _runs(path: CocoLabel, outline: dict[str, Any], owner: str, height: int, width: int) -> Region:
+    shape = member(path, outline, "size", list, f"'segmentation' of {owner}")
+    if shape != [height, width]:
+        raise BadFileError(
+            path, f"size differs: run lengths of {owner} are for {shape}, its image is {[height, width]}."
+        )
+    counts = outline.get("counts")
+    try:
+        lengths = decode_counts(counts) if isinstance(counts, str) else [int(count) for count in counts or ()]
+        return runs(lengths, height, width, order="columns")
+    except (TypeError, ValueError) as error:
+        raise BadFileError(path, f"bad run lengths: {owner}: {error}.") from None
+
+
+def _images(path: Path, document: Any) -> dict[int, dict[str, Any]]:
+    """Return id -> entry of ``images``."""
+    found: dict[int, dict[str, Any]] = {}
+    for image in member(path, document, "images", list, "the document"):
+        number = member(path, image, "id", int, "an image")
+        if number in found:
+            raise BadFileError(path, f"id twice: two of 'images' have the id {number}.")
+        found[number] = image
+    return found
+
+
+def _by_image(path: Path, document: Any) -> dict[int, list[dict[str, Any]]]:
+    """Return id of an image -> its annotations."""
+    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for annotation in member(path, document, "annotations", list, "the document"):
+        found[member(path, annotation, "image_id", int, "an annotation")].append(annotation)
+    return found
+
+
+def _named(annotation: dict[str, Any]) -> str:
+    return f"annotation {annotation.get('id', 'without id')}"
