@@ -9,9 +9,13 @@ from kerseg.registry import Registry
 SOURCES = Registry(
     "source",
     {
+        "ade20k": "kerseg.data.sources.ade20k:Ade20k",
         "camvid": "kerseg.data.sources.camvid:CamVid",
+        "cityscapes": "kerseg.data.sources.cityscapes:Cityscapes",
         "coco_json": "kerseg.data.sources.coco_json:CocoJson",
+        "coco_stuff": "kerseg.data.sources.coco_stuff:CocoStuff",
         "folder": "kerseg.data.sources.folder:Folder",
+        "pascal_context": "kerseg.data.sources.pascal_context:PascalContext",
         "sbd": "kerseg.data.sources.sbd:Sbd",
         "voc2012": "kerseg.data.sources.voc2012:Voc2012",
         "voc2012_aug": "kerseg.data.sources.voc2012_aug:Voc2012Aug",

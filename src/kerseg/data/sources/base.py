@@ -174,7 +174,7 @@ def pair_folders(images: Path, labels: Path, *, image_tail: str = "", label_tail
 
     Args:
         images: Folder of pictures, searched with its sub-folders.
-        labels: Folder of labels. If it is that of the pictures, the tails say which file is what.
+        labels: Folder of labels.
         image_tail: Ending of the pictures' names that the pairs' lack: ``"_leftImg8bit"``.
         label_tail: Ending of the labels' names that the pairs' lack: ``"_mask"``.
 

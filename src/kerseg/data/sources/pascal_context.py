@@ -1,0 +1,92 @@
+"""PASCAL-Context: every pixel of PASCAL VOC 2010's pictures, 59 classes of objects and surroundings.
+
+Source: https://cs.stanford.edu/~roozbeh/pascal-context/, pictures and lists: http://host.robots.ox.ac.uk/pascal/VOC/voc2010/
+Paper: Mottaghi et al., "The Role of Context for Object Detection and Semantic Segmentation in the Wild", CVPR 2014.
+The photographs are Flickr's, under its terms of use; the labels are for research.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from kerseg.data import known
+from kerseg.data.info import IGNORE_LABEL
+from kerseg.data.matlab import need_scipy, read_values
+from kerseg.data.pictures import label_values, read_label
+from kerseg.data.sources.base import Classes, Label, Pair, find_root, map_values, pair_names, read_list
+
+_LAYOUT = (
+    "It is the folder VOC2010 of VOCtrainval_03-May-2010.tar, with JPEGImages and ImageSets/Main. Get it from "
+    "http://host.robots.ox.ac.uk/pascal/VOC/voc2010/."
+)
+_LABEL_LAYOUT = (
+    "It is the folder of .mat files of trainval.tar.gz or that of .png files of 59_context_labels.tar.gz. Get "
+    "either from https://cs.stanford.edu/~roozbeh/pascal-context/."
+)
+_ALL = known.table("pascal_context")
+# Values of the 59 classes, in their order, among the 459 of the full release: labels.txt in trainval.tar.gz.
+# fmt: off
+_VALUES = (
+    2, 23, 25, 31, 34, 45, 59, 65, 72, 98, 397, 113, 207, 258, 284, 308, 347, 368, 416, 427,
+    9, 18, 22, 33, 44, 46, 68, 80, 85, 104, 115, 144, 158, 159, 162, 187, 189, 220, 232, 259,
+    260, 105, 296, 355, 295, 324, 326, 349, 354, 360, 366, 19, 415, 420, 424, 440, 445, 454, 458,
+)
+# fmt: on
+
+
+@dataclass(frozen=True, kw_only=True)
+class PascalContext:
+    """PASCAL-Context: 59 classes; 4,998 training and 5,105 validation pictures."""
+
+    root: Path
+    """Folder VOC2010 of VOC's development kit, or VOCdevkit, which holds it."""
+    labels: Path
+    """Folder of the labels: .mat files of the full release, or .png files of its 59 classes."""
+    background: bool = False
+    """Make what is none of the 59 classes a class, the first, instead of ignoring it: 60 classes."""
+
+    name: ClassVar[str] = "pascal_context"
+
+    @property
+    def classes(self) -> Classes:
+        """Names, and VOC's colours."""
+        return _ALL if self.background else Classes(_ALL.names[1:], _ALL.palette[1:], _ALL.palette[:1])
+
+    def splits(self) -> dict[str, list[Pair]]:
+        """Return the pairs of VOC 2010's train and val that have labels.
+
+        Raises:
+            DataError: A folder is not what it must be, or SciPy is not installed.
+        """
+        lists = {split: f"ImageSets/Main/{split}.txt" for split in ("train", "val")}
+        within = ("VOC2010", "VOCdevkit/VOC2010")
+        root = find_root(self.root, ["JPEGImages", *lists.values()], within=within, layout=_LAYOUT)
+        labels = find_root(self.labels, [], layout=_LABEL_LAYOUT, option="--labels")
+        names = {split: read_list(root / file) for split, file in lists.items()}
+        tail = self._tail(labels, names["train"][0])
+        return {
+            split: pair_names(listed, root / "JPEGImages", labels, label_tail=tail)
+            for split, listed in names.items()
+        }
+
+    def read_label(self, path: Path) -> Label:
+        """Return the class index of each pixel, 255 or 0 where there is none of the 59 classes.
+
+        Raises:
+            BadFileError: Not a label of PASCAL-Context.
+        """
+        first, other = (1, 0) if self.background else (0, IGNORE_LABEL)
+        if path.suffix == ".mat":
+            table = dict.fromkeys(range(460), other)
+            table |= {value: first + index for index, value in enumerate(_VALUES)}
+            return map_values(path, read_values(path, "LabelMap"), table)
+        table = {0: other, **{1 + index: first + index for index in range(len(_VALUES))}}
+        return map_values(path, label_values(path, read_label(path)), table)
+
+    def _tail(self, labels: Path, name: str) -> str:
+        """Return the suffix of the labels, judged by that of the first picture."""
+        if (labels / f"{name}.mat").is_file():
+            need_scipy(labels)
+            return ".mat"
+        find_root(labels, [f"{name}.png"], layout=_LABEL_LAYOUT, option="--labels")
+        return ".png"
