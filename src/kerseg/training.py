@@ -26,7 +26,7 @@ from kerseg.interrupt import Interrupt
 from kerseg.metrics import Scores
 from kerseg.monitor import Monitor
 from kerseg.run import Plan, Run
-from kerseg.state import State
+from kerseg.state import State, devices
 from kerseg.weights import load as load_weights
 
 
@@ -111,7 +111,7 @@ class Trainer:
             self.state.restore(saved, run)
         elif config.weights is not None:
             load_weights(self.learner.inference, config.weights, say=self.monitor.say)
-        run.write_environment(config, _devices(), keras.backend.backend())
+        run.write_environment(config, devices(), keras.backend.backend())
 
     def train(self) -> TrainResult:
         """Train to the end, or until interrupted.
@@ -265,12 +265,19 @@ class _Watch(keras.callbacks.Callback):
         self.interrupt = interrupt
         self.advance = advance
         self.metrics = trainer.state.values("metrics/")
+        self.random = trainer.state.values("random/")
         self.saved = self.stepped = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         # fit() has just set the running mean of the loss to zero; a resumed epoch goes on with the saved one.
         if self.trainer.progress.batch:
             self.trainer.state.assign(self.metrics)
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        # PyTorch's data loader has just drawn a number, which the unbroken epoch had drawn at its start.
+        if self.random and self.trainer.progress.batch:
+            self.trainer.state.assign(self.random)
+        self.random = {}
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         progress, now = self.trainer.progress, time.monotonic()
@@ -312,11 +319,3 @@ def _plan(config: TrainConfig, data: Any) -> Plan:
             f"(--steps {plan.total})."
         )
     return plan
-
-
-def _devices() -> list[str]:
-    if keras.backend.backend() == "torch":  # which keras.distribution knows nothing of
-        import torch
-
-        return [f"cuda:{i}" for i in range(torch.cuda.device_count())] or ["cpu"]
-    return [str(device) for device in keras.distribution.list_devices()]
