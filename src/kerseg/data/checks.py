@@ -53,7 +53,8 @@ def check_pair(source: Source, pair: Pair) -> Checked | list[Skipped]:
     picture = _attempt(read_picture, pair.image, faults)
     label = _attempt(lambda path: _read_label(source, path), pair.label, faults)
     if picture is None or label is None or pair.label is None or faults:
-        return faults
+        # A label whose size is that of its picture stumbles on what is wrong with the picture, too.
+        return list(dict.fromkeys(faults))
     stored = _attempt(lambda path: _store(pair.name, picture, label, path), pair.label, faults)
     return faults if stored is None else stored
 

@@ -43,7 +43,8 @@ def legend(
         colours: Of the classes; used if each has one of its own, else they are PASCAL VOC's.
 
     Raises:
-        ConfigError: ``ignored`` has a name that is none, or there are no classes, or more than fit into a label.
+        ConfigError: ``ignored`` has a name that is none, or there is nothing to tell apart, or there are more
+            classes than fit into a label.
 
     Example:
         >>> legend(["cat", "dog"], background="ground").values
@@ -60,6 +61,11 @@ def legend(
         )
     first = [background] if background and background not in known else []
     classes = first + [name for name in known if name not in dropped]
+    if len(classes) == 1 and not background:
+        raise ConfigError(
+            f"There is one class, {classes[0]!r}, and all else is ignored, so there is nothing to learn. Give "
+            "--background NAME: a class for the pixels in no shape."
+        )
     if not classes:
         raise ConfigError("There are no classes: nothing is drawn, or --ignore-classes names all of it.")
     if len(classes) > IGNORE_LABEL:

@@ -75,9 +75,8 @@ class Picture:
 
     @property
     def upright_shape(self) -> tuple[int, int]:
-        """Height and width once turned as EXIF says; 5 to 8 are the quarter turns."""
-        height, width = self.shape
-        return (width, height) if self.orientation >= 5 else (height, width)
+        """Height and width once turned as EXIF says."""
+        return _turned(self.shape, self.orientation)
 
     def stored(self, *, upright: bool) -> tuple[bytes, str]:
         """Return bytes that TensorFlow decodes, and their format: ``"jpeg"``, ``"png"`` or ``"bmp"``.
@@ -122,6 +121,22 @@ def read_picture(path: Place) -> Picture:
     data = read_bytes(path)
     image = decode(path, data)
     return Picture(path=path, data=data, image=image, orientation=_orientation(image))
+
+
+def upright_shape(path: Place) -> tuple[int, int]:
+    """Return height and width of a picture once turned as EXIF says; only its header is decoded.
+
+    Raises:
+        BadFileError: Unreadable, empty, or not a picture.
+    """
+    data = read_bytes(path)
+    with _quiet():
+        image: Image.Image
+        try:
+            image = Image.open(io.BytesIO(data))
+        except Exception:
+            image = decode(path, data)  # which says what is wrong, in the words used for pictures
+    return _turned((image.height, image.width), _orientation(image))
 
 
 def read_label(path: Place) -> Image.Image:
@@ -247,6 +262,11 @@ def colour_codes(colours: NDArray[np.uint8]) -> NDArray[np.uint32]:
     """Turn RGB ``(..., 3)`` into one integer a pixel, ``(...)``: ``0xRRGGBB``."""
     red, green, blue = np.moveaxis(colours.astype(np.uint32), -1, 0)
     return np.asarray(red << 16 | green << 8 | blue, np.uint32)
+
+
+def _turned(shape: tuple[int, int], orientation: int) -> tuple[int, int]:
+    # Orientations 5 to 8 are the quarter turns.
+    return shape[::-1] if orientation >= 5 else shape
 
 
 def _orientation(image: Image.Image) -> int:

@@ -264,7 +264,7 @@ def test_an_impossible_size_fills_no_memory(tmp_path):
 def test_jsons_that_cannot_be_used(tmp_path, text, message):
     path = tmp_path / "t.json"
     path.write_text(text)
-    coco = CocoJson(train_json=path)
+    coco = CocoJson(train_json=path, background="ground")
     assert refusal(lambda: (coco.classes, coco.splits())) == f"{path}: {message}"
 
 

@@ -20,5 +20,6 @@ SOURCES = Registry(
         "voc2012": "kerseg.data.sources.voc2012:Voc2012",
         "voc2012_aug": "kerseg.data.sources.voc2012_aug:Voc2012Aug",
         "voc2012_restricted": "kerseg.data.sources.voc2012_restricted:Voc2012Restricted",
+        "yolo_seg": "kerseg.data.sources.yolo_seg:YoloSeg",
     },
 )

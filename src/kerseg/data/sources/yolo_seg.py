@@ -1,0 +1,216 @@
+"""Instance segmentation in the format of Ultralytics YOLO: ``data.yaml``, pictures, and a text file for each.
+
+Source: https://docs.ultralytics.com/datasets/segment/
+
+    data.yaml               names: {0: cat, 1: dog}; train: images/train; val: images/val; path: (optional)
+    images/train/a.jpg
+    labels/train/a.txt      an object on each line: class x1 y1 x2 y2 x3 y3 ..., shares of width and height
+
+Objects become classes. Where they overlap, the smaller one (in pixels) is drawn upon the larger, and of equal
+ones the later. Polygons become pixels as `kerseg.data.shapes` says. A picture without a text file, or with an
+empty one, has no objects.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from cyclopts import Parameter
+
+from kerseg.data.documents import corners, read_lines, read_yaml
+from kerseg.data.legend import Legend, legend
+from kerseg.data.pictures import BadFileError, upright_shape
+from kerseg.data.shapes import Region, largest_first, outside, paint, polygon
+from kerseg.data.sources.base import PICTURE_SUFFIXES, Classes, Label, Pair, named_files, note
+
+_SEVERAL = Parameter(consume_multiple=True)
+
+
+@dataclass(frozen=True)
+class YoloLabel:
+    """A text file and the picture whose size its coordinates are shares of."""
+
+    path: Path
+    image: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def read_bytes(self) -> bytes:
+        """Return the text; none if there is no file."""
+        return self.path.read_bytes() if self.path.exists() else b""
+
+
+@dataclass(frozen=True, kw_only=True)
+class YoloSeg:
+    """Ultralytics YOLO's format for segmentation: a data.yaml, and polygons in text files."""
+
+    yaml: Path
+    """The data.yaml, which names the classes and says where the pictures of each split are."""
+    root: Path | None = None
+    """Folder that the paths in data.yaml start from; by default its 'path', or else the one it is in."""
+    background: str = ""
+    """Class of the pixels in no object: one of the names, or a new one that comes first. Without it those
+    pixels are ignored, and pictures without objects left out."""
+    ignore_classes: Annotated[tuple[str, ...], _SEVERAL] = ()
+    """Classes whose pixels are to be ignored."""
+    clip: bool = False
+    """Cut off what of a polygon lies outside its picture, instead of reporting it."""
+
+    name: ClassVar[str] = ""
+
+    @property
+    def classes(self) -> Classes:
+        """The names of data.yaml, without those to ignore; a new background first.
+
+        Raises:
+            BadFileError: The file is broken, or its names are.
+            ConfigError: An option names no class.
+        """
+        return self._legend.classes
+
+    def splits(self) -> dict[str, list[Pair]]:
+        """Return the pictures of each split that data.yaml has, by name.
+
+        Raises:
+            BadFileError: It has none, or a folder is not there.
+        """
+        given = {split: self._document.get(split) for split in ("train", "val", "test")}
+        if not any(given.values()):
+            raise BadFileError(self.yaml, "no splits: it has no 'train', no 'val' and no 'test'.")
+        return {split: self._pairs(split, entry) for split, entry in given.items() if entry}
+
+    def read_label(self, path: YoloLabel) -> Label:
+        """Draw the objects of one picture, the smaller upon the larger.
+
+        Raises:
+            BadFileError: A line is not a class and a polygon, or does not fit the picture; it is numbered.
+        """
+        height, width = upright_shape(path.image)
+        lines = read_lines(path.path) if path.path.exists() else []
+        layers = [
+            (self._region(path, words, f"line {number}", height, width), self._value(path, words[0], number))
+            for number, words in enumerate(map(str.split, lines), start=1)
+            if words
+        ]
+        return paint(height, width, largest_first(layers), outside=self._legend.outside)
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        document = read_yaml(self.yaml)
+        if not isinstance(document, dict):
+            raise BadFileError(self.yaml, "wrong type: it is no list of 'key: value', as a data.yaml is.")
+        return document
+
+    @cached_property
+    def _names(self) -> dict[int, str]:
+        """Return number -> name of each class."""
+        names = self._document.get("names")
+        names = dict(enumerate(names)) if isinstance(names, list) else names
+        if not isinstance(names, dict) or not names or not all(isinstance(key, int) for key in names):
+            raise BadFileError(
+                self.yaml, "no names: 'names' must be a list of class names, or have a number for each."
+            )
+        count = self._document.get("nc", len(names))
+        if count != len(names):
+            raise BadFileError(
+                self.yaml, f"names do not fit: 'nc' is {count}, and there are {len(names)} names."
+            )
+        return {key: str(names[key]) for key in sorted(names)}
+
+    @cached_property
+    def _legend(self) -> Legend:
+        return legend(self._names.values(), background=self.background, ignored=self.ignore_classes)
+
+    @cached_property
+    def _root(self) -> Path:
+        beside = self.yaml.parent
+        # Ultralytics takes 'path' from the folder of its settings. A data set that was moved is where its file is.
+        named = beside / str(self._document.get("path") or "")
+        return self.root or (named if named.is_dir() else beside)
+
+    def _pairs(self, split: str, entry: Any) -> list[Pair]:
+        entries = entry if isinstance(entry, list) else [entry]
+        pairs = []
+        for place in map(str, entries):
+            for image, name in self._pictures(split, place, alone=len(entries) == 1):
+                pairs.append(Pair(name, image, YoloLabel(_label_path(image), image)))
+        labels = [pair.label.path for pair in pairs if isinstance(pair.label, YoloLabel)]
+        if labels and not any(label.exists() for label in labels):
+            raise BadFileError(
+                self.yaml,
+                f"no labels: none of the {len(pairs)} pictures of {split!r} has one; that of {pairs[0].image} "
+                f"would be {labels[0]}.",
+            )
+        if self.background:
+            return pairs
+        kept = [
+            pair for pair, path in zip(pairs, labels, strict=True) if path.exists() and path.stat().st_size
+        ]
+        if len(kept) < len(pairs):
+            note(
+                f"{self.yaml}: {len(pairs) - len(kept)} of {len(pairs)} pictures of {split!r} left out: no "
+                "objects. --background keeps them."
+            )
+        return kept
+
+    def _pictures(self, split: str, place: str, *, alone: bool) -> Iterator[tuple[Path, str]]:
+        """Yield the path and the name of each picture of a folder or of a list of pictures."""
+        path = self._root / place
+        if not path.exists() and place.startswith("../"):
+            path = self._root / place.removeprefix("../")  # as Roboflow writes it, and Ultralytics reads it
+        if path.is_dir():
+            start = path if alone else self._root
+            for _, image in named_files(path, PICTURE_SUFFIXES):
+                yield image, _name(image, start)
+        elif path.is_file():
+            for line in filter(None, map(str.strip, read_lines(path))):
+                image = path.parent / line
+                yield image, _name(image, self._root)
+        else:
+            raise BadFileError(
+                self.yaml,
+                f"no such folder: {split!r} is {place!r}, and there is no {path}. Give --root, the folder that "
+                "the paths start from.",
+            )
+
+    def _value(self, path: YoloLabel, word: str, line: int) -> int:
+        names = self._names
+        # Some tools write 3.0 for 3.
+        number = word.removesuffix(".0")
+        if not number.isdecimal() or int(number) not in names:
+            known = ", ".join(f"{key} ({names[key]})" for key in list(names)[:20])
+            raise BadFileError(path, f"unknown class: line {line} begins with {word!r}. Known: {known}.")
+        return self._legend.values[names[int(number)]]
+
+    def _region(self, path: YoloLabel, words: list[str], line: str, height: int, width: int) -> Region:
+        if len(words) == 5:
+            raise BadFileError(
+                path,
+                f"box: {line} has 4 numbers after the class, a box of YOLO detection. Outline the object.",
+            )
+        shares = corners(path, words[1:], line)
+        if not self.clip and (reach := outside(shares * [width, height], height, width)):
+            hint = "Numbers are shares of width and height, 0 to 1" if (abs(shares) > 2).any() else ""
+            raise BadFileError(
+                path,
+                f"outside the picture: {line} has points at {reach}. {hint or 'Cut such off with --clip'}.",
+            )
+        return polygon(shares * [width, height], height, width)
+
+
+def _label_path(image: Path) -> Path:
+    """Return where the label of ``image`` is: ``labels`` for the last ``images`` of its path, or beside it."""
+    parts = list(image.parts)
+    if "images" in parts[:-1]:
+        parts[len(parts) - 2 - parts[-2::-1].index("images")] = "labels"
+    return Path(*parts).with_suffix(".txt")
+
+
+def _name(image: Path, start: Path) -> str:
+    inside = image.is_relative_to(start)
+    path = image.relative_to(start) if inside else Path(os.path.relpath(image, start))
+    return path.with_suffix("").as_posix()
