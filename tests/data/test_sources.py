@@ -151,7 +151,7 @@ class TestCamVid:
     @pytest.mark.parametrize(
         ("folders", "message"),
         [
-            ((), "not CamVid as prepared for SegNet. --root is the folder that holds train, trainannot"),
+            ((), "not CamVid as prepared for SegNet, nor as released. --root is the folder that holds train"),
             (("train",), "trainannot: no such folder."),
             (("train", "trainannot"), "train: no files that end in .jpg"),
         ],

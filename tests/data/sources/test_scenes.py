@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from scipy.io import savemat
-from trees import HEIGHT, WIDTH, converted, lines, picture, save, values
+from trees import HEIGHT, WIDTH, converted, lines, mapped, picture, save, values
 
 from kerseg.data.pictures import BadFileError
 from kerseg.data.sources.ade20k import Ade20k
@@ -16,10 +16,6 @@ from kerseg.data.sources.coco_stuff import CocoStuff
 from kerseg.data.sources.palettes import default_palette
 from kerseg.data.sources.pascal_context import PascalContext
 from kerseg.errors import DataError
-
-
-def mapped(pixels: np.ndarray, table: dict[int, int]) -> np.ndarray:
-    return np.vectorize(table.__getitem__)(pixels).astype(np.uint8)
 
 
 class TestAde20k:

