@@ -1,0 +1,85 @@
+"""DRIVE: vessels in pictures of the retina, 565 x 584.
+
+Source: https://drive.grand-challenge.org
+Paper: Staal et al., "Ridge-based Vessel Segmentation in Color Images of the Retina", IEEE TMI 2004.
+For research and education; to be had after registration.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from kerseg.data.info import IGNORE_LABEL
+from kerseg.data.pictures import BadFileError, label_values, read_label
+from kerseg.data.sources.base import Classes, Label, Pair, find_root, hold_out, map_values, named_files
+
+_LAYOUT = (
+    "It is the folder that training.zip and test.zip were unpacked into, with training, in which are images, "
+    "1st_manual and mask. Get them from https://drive.grand-challenge.org."
+)
+_LABELS = "1st_manual"
+_BLACK_AND_WHITE = {0: 0, 255: 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drive:
+    """DRIVE, vessels of the retina: 2 classes; 20 training and, if they have labels, 20 test pictures."""
+
+    root: Path
+    """Folder that holds training and, if it is there, test."""
+    whole_picture: bool = False
+    """Count the black corners as background. By default what lies outside the field of view is ignored, as it is
+    in published scores."""
+    val_share: float = 0.0
+    """Share of the training pictures that becomes val, of which the data set has none; 0 to 1, chosen by name."""
+
+    name: ClassVar[str] = "drive"
+    classes: ClassVar[Classes] = Classes(("background", "vessel"), ((0, 0, 0), (255, 255, 255)))
+
+    def splits(self) -> dict[str, list[Pair]]:
+        """Return the pairs of training, and of test in the releases that have its labels.
+
+        Raises:
+            DataError: The folder is not DRIVE.
+            ConfigError: ``val_share`` is out of range.
+        """
+        holds = ["training/images", f"training/{_LABELS}"]
+        root = find_root(self.root, holds, within=("DRIVE",), layout=_LAYOUT)
+        pairs = {"train": _pairs(root / "training")}
+        if (root / "test" / _LABELS).is_dir():
+            pairs["test"] = _pairs(root / "test")
+        return hold_out(pairs, self.val_share)
+
+    def read_label(self, path: Path) -> Label:
+        """Return 1 where the first observer saw a vessel, 255 outside the field of view.
+
+        Raises:
+            BadFileError: Not a label of DRIVE, or its mask is missing or of another size.
+        """
+        label = _black_and_white(path)
+        if self.whole_picture:
+            return label
+        part = path.parent.parent
+        file = part / "mask" / f"{_number(path.stem)}_{part.name}_mask.gif"
+        view = _black_and_white(file)
+        if view.shape != label.shape:
+            raise BadFileError(file, f"size differs: {view.shape}, the label's is {label.shape}.")
+        return np.where(view == 1, label, np.uint8(IGNORE_LABEL))
+
+
+def _pairs(part: Path) -> list[Pair]:
+    return [
+        Pair(name, path, part / _LABELS / f"{_number(name)}_manual1.gif")
+        for name, path in named_files(part / "images", (".tif",))
+    ]
+
+
+def _number(name: str) -> str:
+    """Return the number that a picture, its label and its mask share: ``21_training`` and ``21_manual1``."""
+    return name.partition("_")[0]
+
+
+def _black_and_white(path: Path) -> Label:
+    return map_values(path, label_values(path, read_label(path)), _BLACK_AND_WHITE)

@@ -1,0 +1,76 @@
+"""LoveDA: land cover of three Chinese cities and the country around them from above, 0.3 m a pixel, 1024 x 1024.
+
+Source: https://github.com/Junjue-Wang/LoveDA, https://zenodo.org/records/5706578
+Paper: Wang et al., "LoveDA: A Remote Sensing Land-Cover Dataset for Domain Adaptive Semantic Segmentation", NeurIPS
+Datasets and Benchmarks 2021.
+CC BY-NC-SA 4.0; for research.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from cyclopts import Parameter
+
+from kerseg.data.info import IGNORE_LABEL
+from kerseg.data.pictures import label_values, read_label
+from kerseg.data.sources.base import Classes, Label, Pair, find_root, map_values, pair_folders
+
+_COLOURS = {
+    "background": (255, 255, 255),
+    "building": (255, 0, 0),
+    "road": (255, 255, 0),
+    "water": (0, 0, 255),
+    "barren": (159, 129, 183),
+    "forest": (0, 255, 0),
+    "agricultural": (255, 195, 128),
+}
+_TABLE = {0: IGNORE_LABEL, **{index + 1: index for index in range(len(_COLOURS))}}
+_LAYOUT = (
+    "It is the folder that Train.zip and Val.zip were unpacked into, with Train and Val, each of them with Urban "
+    "and Rural, each with images_png and masks_png. Get them from https://zenodo.org/records/5706578."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoveDA:
+    """LoveDA, land cover from above: 7 classes; 2,522 training and 1,669 validation pictures."""
+
+    root: Path
+    """Folder that holds Train and Val."""
+    domains: Annotated[tuple[Literal["Urban", "Rural"], ...], Parameter(consume_multiple=True)] = (
+        "Urban",
+        "Rural",
+    )
+    """Parts to take."""
+
+    name: ClassVar[str] = "loveda"
+    classes: ClassVar[Classes] = Classes(tuple(_COLOURS), tuple(_COLOURS.values()), void_colours=((0, 0, 0),))
+
+    def splits(self) -> dict[str, list[Pair]]:
+        """Return the pairs of train and val, whose names begin with their part: ``Urban/1366``.
+
+        Raises:
+            DataError: The folder is not LoveDA, or pictures or labels are missing.
+        """
+        parts = {split: split.title() for split in ("train", "val")}
+        holds = [f"{part}/{domain}/images_png" for part in parts.values() for domain in self.domains]
+        root = find_root(self.root, holds, layout=_LAYOUT)
+        return {
+            split: [
+                replace(pair, name=f"{domain}/{pair.name}")
+                for domain in self.domains
+                for pair in pair_folders(
+                    root / part / domain / "images_png", root / part / domain / "masks_png"
+                )
+            ]
+            for split, part in parts.items()
+        }
+
+    def read_label(self, path: Path) -> Label:
+        """Return the class index of each pixel, 255 where there is no data.
+
+        Raises:
+            BadFileError: Not a label of LoveDA.
+        """
+        return map_values(path, label_values(path, read_label(path)), _TABLE)
