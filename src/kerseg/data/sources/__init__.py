@@ -18,6 +18,7 @@ SOURCES = Registry(
         "folder": "kerseg.data.sources.folder:Folder",
         "isbi2012": "kerseg.data.sources.isbi2012:Isbi2012",
         "kvasir_seg": "kerseg.data.sources.kvasir_seg:KvasirSeg",
+        "labelme": "kerseg.data.sources.labelme:Labelme",
         "loveda": "kerseg.data.sources.loveda:LoveDA",
         "oxford_pets": "kerseg.data.sources.oxford_pets:OxfordPets",
         "pascal_context": "kerseg.data.sources.pascal_context:PascalContext",

@@ -1,0 +1,273 @@
+"""What LabelMe writes: a JSON beside each picture, with polygons, rectangles, circles and masks.
+
+Source: https://github.com/wkentaro/labelme
+
+Shapes are drawn in the order of the file, later ones upon earlier ones, as LabelMe's own export does. Outlines
+become pixels as `kerseg.data.shapes` says; LabelMe's export includes the pixels that an outline touches. Points
+and lines have no area: they are left out, and counted. A picture without a JSON has not been annotated, and is
+no part of the data.
+
+LabelMe's own ``labels.txt`` can be given as ``--class-names``: its ``__ignore__`` is ignored, and its
+``_background_`` is the background.
+"""
+
+import base64
+import binascii
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from cyclopts import Parameter
+
+from kerseg.data.documents import corners, member, read_json, size
+from kerseg.data.legend import Legend, legend
+from kerseg.data.pictures import BadFileError, Place, decode, upright_shape
+from kerseg.data.shapes import Points, Region, box, ellipse, outside, paint, polygon
+from kerseg.data.sources.base import PICTURE_SUFFIXES, Classes, Label, Pair, Part, hold_out, named_files, note
+from kerseg.data.sources.palettes import read_names
+from kerseg.errors import ConfigError, DataError
+from kerseg.registry import nearest
+
+_SEVERAL = Parameter(consume_multiple=True)
+
+_AREAS = {"polygon": 3, "rectangle": 2, "oriented_rectangle": 4, "circle": 2, "mask": 2}
+"""Shapes that are drawn, and how many points each needs."""
+_NO_AREAS = ("point", "points", "line", "linestrip")
+_IGNORE, _BACKGROUND = "__ignore__", "_background_"
+
+
+@dataclass(frozen=True)
+class EmbeddedPicture(Part):
+    """The picture that a JSON holds."""
+
+    def read_bytes(self) -> bytes:
+        """Return the file that was embedded."""
+        try:
+            return base64.b64decode(read_json(self.file)["imageData"], validate=True)
+        except (binascii.Error, ValueError, TypeError):
+            raise BadFileError(self, "damaged: it is not base64.") from None
+
+
+@dataclass(frozen=True)
+class _Summary:
+    """What of a JSON must be known before any is drawn."""
+
+    path: Path
+    image: Place | None
+    labels: tuple[str, ...] = ()
+    """Of the shapes that have an area."""
+    without_area: tuple[str, ...] = ()
+    """Types of those that have none."""
+    broken: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labelme:
+    """LabelMe's JSON files, one a picture, with polygons, rectangles, circles and masks."""
+
+    train_path: Path | None = None
+    """Folder of the training JSONs, sub-folders included; the pictures are where these say, or inside them."""
+    val_path: Path | None = None
+    """Folder of the validation JSONs."""
+    test_path: Path | None = None
+    """Folder of the test JSONs."""
+    val_share: float = 0.0
+    """Share of the training pictures that becomes val, if there is no folder for it; 0 to 1, chosen by name."""
+    class_names: Annotated[tuple[str, ...], _SEVERAL] = ()
+    """Names of the classes in their order, or a text file with one on each line, such as LabelMe's labels.txt;
+    by default all labels that occur, sorted."""
+    background: str = ""
+    """Class of the pixels in no shape: one of the names, or a new one that comes first. Without it those
+    pixels are ignored, and pictures without shapes left out."""
+    ignore_classes: Annotated[tuple[str, ...], _SEVERAL] = ()
+    """Labels whose pixels are to be ignored."""
+    clip: bool = False
+    """Cut off what of a shape lies outside its picture, instead of reporting it."""
+
+    name: ClassVar[str] = ""
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Workers need the classes, and not what all files hold.
+        return {key: value for key, value in self.__dict__.items() if key != "_summaries"}
+
+    @property
+    def classes(self) -> Classes:
+        """The names given, or the labels that occur, without those to ignore; a new background first.
+
+        Raises:
+            ConfigError: An option names no label, or there are no labels.
+        """
+        return self._legend.classes
+
+    def splits(self) -> dict[str, list[Pair]]:
+        """Return a pair for each JSON of each folder that was given, by name.
+
+        Raises:
+            ConfigError: No folder was given.
+            DataError: A folder is missing, or has no JSON.
+        """
+        return hold_out({split: self._pairs(split) for split in self._summaries}, self.val_share)
+
+    def read_label(self, path: Path) -> Label:
+        """Draw the shapes of one JSON, in its order.
+
+        Raises:
+            BadFileError: The JSON is broken, or a shape is of no class, or does not fit the picture.
+        """
+        document = read_json(path)
+        shapes = member(path, document, "shapes", list, "the document")
+        if document.get("imageHeight") and document.get("imageWidth"):
+            height, width = size(
+                path,
+                member(path, document, "imageHeight", int, "the document"),
+                member(path, document, "imageWidth", int, "the document"),
+            )
+        else:  # LabelMe before version 3.17 did not write the size
+            height, width = upright_shape(_picture(path, document))
+        layers = []
+        for number, shape in enumerate(shapes, start=1):
+            label, owner = _named(path, shape, number)
+            if _kind(shape) not in _NO_AREAS:
+                region = self._region(path, shape, owner, height, width)
+                layers.append((region, self._value(path, label, owner)))
+        return paint(height, width, layers, outside=self._legend.outside)
+
+    @cached_property
+    def _summaries(self) -> dict[str, list[_Summary]]:
+        given = {"train": self.train_path, "val": self.val_path, "test": self.test_path}
+        if not any(given.values()):
+            raise ConfigError("Give --train-path, and --val-path or --val-share.")
+        for split, folder in given.items():
+            if folder and not folder.is_dir():
+                raise DataError(f"{folder}: no such folder (--{split}-path).")
+        return {
+            split: [_summary(path) for _, path in named_files(folder, (".json",))]
+            for split, folder in given.items()
+            if folder
+        }
+
+    @cached_property
+    def _legend(self) -> Legend:
+        found = {label for files in self._summaries.values() for file in files for label in file.labels}
+        names = read_names(self.class_names) or tuple(sorted(found))
+        names += tuple(sorted(found & {*self.ignore_classes, _IGNORE} - {*names}))
+        background = self.background or (_BACKGROUND if _BACKGROUND in names else "")
+        return legend(names, background=background, ignored={*self.ignore_classes, *({_IGNORE} & {*names})})
+
+    def _pairs(self, split: str) -> list[Pair]:
+        files = self._summaries[split]
+        folder = getattr(self, f"{split}_path")
+        if lines := Counter(kind for file in files for kind in file.without_area):
+            kinds = ", ".join(f"{count} x {kind}" for kind, count in sorted(lines.items()))
+            first = next(file.path for file in files if file.without_area)
+            note(f"{folder}: shapes without area left out: {kinds}; the first in {first}.")
+        if not self._has_background:
+            kept = [file for file in files if file.labels or file.broken]
+            if len(kept) < len(files):
+                note(
+                    f"{folder}: {len(files) - len(kept)} of {len(files)} pictures left out: no shapes. "
+                    "--background keeps them."
+                )
+            files = kept
+        return [
+            Pair(file.path.relative_to(folder).with_suffix("").as_posix(), file.image, file.path)
+            for file in files
+        ]
+
+    @property
+    def _has_background(self) -> bool:
+        return bool(self.background) or _BACKGROUND in self._legend.values
+
+    def _value(self, path: Path, label: str, owner: str) -> int:
+        values = self._legend.values
+        if label not in values:
+            raise BadFileError(
+                path,
+                f"unknown label: {owner} is none of the classes.{nearest(label, values)} Known: "
+                f"{self._legend.known()}. Add it to --class-names, or to --ignore-classes.",
+            )
+        return values[label]
+
+    def _region(self, path: Path, shape: Any, owner: str, height: int, width: int) -> Region:
+        kind = _kind(shape)
+        if kind not in _AREAS:
+            raise BadFileError(
+                path, f"unknown shape: {owner} is a {kind!r}. Known: {', '.join([*_AREAS, *_NO_AREAS])}."
+            )
+        points = corners(path, member(path, shape, "points", list, owner), owner, least=_AREAS[kind])
+        if kind == "mask":
+            return _mask(path, shape, points, owner, height, width)
+        radius = float(np.hypot(*(points[1] - points[0]))) if kind == "circle" else 0
+        if kind == "rectangle" and len(points) == 2:
+            points = box(*points.min(axis=0), *points.max(axis=0))
+        extent = np.concatenate([points[:1] - radius, points[:1] + radius]) if radius else points
+        if not self.clip and (reach := outside(extent, height, width)):
+            raise BadFileError(
+                path, f"outside the picture: {owner} has points at {reach}. Cut such off with --clip."
+            )
+        if kind == "circle":
+            return ellipse(points[0], (radius, radius), height, width)
+        return polygon(points, height, width)
+
+
+def _mask(path: Path, shape: Any, points: Points, owner: str, height: int, width: int) -> Region:
+    """Return a mask that is a PNG; its two points are its first and its last pixel."""
+    try:
+        data = base64.b64decode(member(path, shape, "mask", str, owner), validate=True)
+    except binascii.Error:
+        raise BadFileError(path, f"damaged: the mask of {owner} is not base64.") from None
+    mask = np.asarray(decode(path, data).convert("L")) > 0
+    (left, top), (right, bottom) = points.astype(np.int64)
+    if mask.shape != (bottom - top + 1, right - left + 1):
+        raise BadFileError(
+            path,
+            f"size differs: the mask of {owner} is {mask.shape[1]} x {mask.shape[0]}, its points are those of "
+            f"{right - left + 1} x {bottom - top + 1} (width x height).",
+        )
+    if top < 0 or left < 0 or bottom >= height or right >= width:
+        raise BadFileError(
+            path,
+            f"outside the picture: the mask of {owner} is at x {left} to {right}, y {top} to {bottom}; the picture "
+            f"is {width} x {height} (width x height).",
+        )
+    return Region(mask, int(top), int(left))
+
+
+def _summary(path: Path) -> _Summary:
+    try:
+        document = read_json(path)
+        shapes = [
+            (_named(path, shape, number)[0], _kind(shape))
+            for number, shape in enumerate(member(path, document, "shapes", list, "the document"), start=1)
+        ]
+        image = _picture(path, document)
+    except BadFileError:
+        # Reading the label will say what is wrong. The picture is most likely the one that is named like it.
+        likely = (path.with_suffix(suffix) for suffix in PICTURE_SUFFIXES)
+        return _Summary(path, next((file for file in likely if file.exists()), None), broken=True)
+    return _Summary(
+        path,
+        image,
+        labels=tuple(dict.fromkeys(label for label, kind in shapes if kind not in _NO_AREAS)),
+        without_area=tuple(kind for _, kind in shapes if kind in _NO_AREAS),
+    )
+
+
+def _picture(path: Path, document: Any) -> Place:
+    """Return the file that a JSON names, or the picture inside it if that file is not there."""
+    named = path.parent / member(path, document, "imagePath", str, "the document").replace("\\", "/")
+    return EmbeddedPicture(path, "imageData") if document.get("imageData") and not named.exists() else named
+
+
+def _named(path: Path, shape: Any, number: int) -> tuple[str, str]:
+    """Return the label of a shape, and how messages call it."""
+    label = member(path, shape, "label", str, f"shape {number}")
+    return label, f"shape {number} ({label!r})"
+
+
+def _kind(shape: Any) -> str:
+    # The oldest files know polygons only, and do not say so.
+    return str(shape.get("shape_type") or "polygon")
