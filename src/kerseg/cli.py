@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kerseg import __version__
+from kerseg.backbones import BACKBONES
 from kerseg.catalogue import LOSSES, OPTIMIZERS, SCHEDULES
 from kerseg.config import TrainConfig, recipe_file
 from kerseg.data.convert import ConvertOptions
@@ -32,9 +33,11 @@ from kerseg.quiet import import_tensorflow
 from kerseg.tables import STAR, description_table, models_table
 from kerseg.tf1 import translate
 
+Listed = Literal["models", "backbones", "sources", "datasets", "losses", "optimizers", "schedules"]
 TABLES = {
     "models": MODELS,
     "sources": SOURCES,
+    "backbones": BACKBONES,
     "datasets": DATASETS,
     "losses": LOSSES,
     "optimizers": OPTIMIZERS,
@@ -69,7 +72,9 @@ def quickstart(output: Path = Path("kerseg-quickstart")) -> int:
 
 @app.command(name="list")
 def list_names(
-    what: Literal["models", "sources", "datasets", "losses", "optimizers", "schedules"] | None = None, /
+    what: Literal["models", "backbones", "sources", "datasets", "losses", "optimizers", "schedules"]
+    | None = None,
+    /,
 ) -> int:
     """List what there is to choose from.
 

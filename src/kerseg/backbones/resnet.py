@@ -20,17 +20,26 @@ DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
 
 def resnet50(image: Any, **options: Any) -> Features:
-    """Apply ResNet-50 (23,508,032 parameters at width 64): see ``resnet``."""
+    """Apply ResNet-50: 23,508,032 parameters at width 64.
+
+    The options are those of ``resnet``.
+    """
     return resnet(image, 50, **options)
 
 
 def resnet101(image: Any, **options: Any) -> Features:
-    """Apply ResNet-101 (42,500,160 parameters at width 64): see ``resnet``."""
+    """Apply ResNet-101: 42,500,160 parameters at width 64.
+
+    The options are those of ``resnet``.
+    """
     return resnet(image, 101, **options)
 
 
 def resnet152(image: Any, **options: Any) -> Features:
-    """Apply ResNet-152 (58,143,808 parameters at width 64): see ``resnet``."""
+    """Apply ResNet-152: 58,143,808 parameters at width 64.
+
+    The options are those of ``resnet``.
+    """
     return resnet(image, 152, **options)
 
 

@@ -20,17 +20,26 @@ from kerseg.layers.preprocess import Normalize
 
 
 def resnet50_v2(image: Any, **options: Any) -> Features:
-    """Apply TF-Slim's resnet_v2_50 (23,519,360 parameters at width 64): see ``resnet_v2``."""
+    """Apply TF-Slim's resnet_v2_50: 23,519,360 parameters at width 64.
+
+    The options are those of ``resnet_v2``.
+    """
     return resnet_v2(image, 50, **options)
 
 
 def resnet101_v2(image: Any, **options: Any) -> Features:
-    """Apply TF-Slim's resnet_v2_101 (42,528,896 parameters at width 64): see ``resnet_v2``."""
+    """Apply TF-Slim's resnet_v2_101: 42,528,896 parameters at width 64.
+
+    The options are those of ``resnet_v2``.
+    """
     return resnet_v2(image, 101, **options)
 
 
 def resnet152_v2(image: Any, **options: Any) -> Features:
-    """Apply TF-Slim's resnet_v2_152 (58,187,904 parameters at width 64): see ``resnet_v2``."""
+    """Apply TF-Slim's resnet_v2_152: 58,187,904 parameters at width 64.
+
+    The options are those of ``resnet_v2``.
+    """
     return resnet_v2(image, 152, **options)
 
 
