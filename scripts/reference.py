@@ -2,9 +2,9 @@
 """Write what the documentation takes from the code; ``--check`` fails if it is out of date.
 
 docs/reference/command-line.md: names, defaults and help come from the functions and dataclasses that make the
-command line, so the page says what ``--help`` says. README.md and docs/reference/models.md: the models, from
-their docstrings and from src/kerseg/models/figures.json, for which ``--figures`` first builds them all and
-counts, in a minute or two.
+command line, so the page says what ``--help`` says. docs/reference/sources.md: the sources, from their docstrings.
+README.md and docs/reference/models.md: the models, from their docstrings and from src/kerseg/models/figures.json,
+for which ``--figures`` first builds them all and counts, in a minute or two.
 """
 
 import ast
@@ -31,6 +31,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "command-line.md"
 README = ROOT / "README.md"
 MODELS_PAGE = ROOT / "docs" / "reference" / "models.md"
+SOURCES_PAGE = ROOT / "docs" / "reference" / "sources.md"
 HEAD = """# Command line
 
 Written by `scripts/reference.py`; change the help in the code, then run it again.
@@ -90,6 +91,22 @@ def models() -> str:
     return _between_marks(MODELS_PAGE, lines)
 
 
+def sources() -> str:
+    """Return the page of sources with its tables as they must be: formats have no name of their own."""
+    formats, published = ["| name | what |", "|---|---|"], ["| name | what | page |", "|---|---|---|"]
+    for name in SOURCES:
+        row = f"| [`{name}`](command-line.md#convert-{name}) | {SOURCES.summary(name)} |"
+        source = SOURCES.load(name)
+        if not getattr(source, "name", ""):
+            formats.append(row)
+            continue
+        text = inspect.getdoc(sys.modules[source.__module__]) or ""
+        found = re.search(r"Sources?: (https?://([^\s,;/]+)[^\s,;]*)", text)
+        published.append(f"{row} {f'[{found[2]}]({found[1]})' if found else ''} |")
+    text = _between_marks(SOURCES_PAGE, formats, "formats")
+    return _between_marks(SOURCES_PAGE, published, "data sets", text)
+
+
 def _figures() -> dict[str, figures.Figures]:
     known = figures.read()
     if list(known) != list(MODELS):
@@ -97,10 +114,10 @@ def _figures() -> dict[str, figures.Figures]:
     return known
 
 
-def _between_marks(path: Path, lines: list[str]) -> str:
-    table = "\n".join(["<!-- models: scripts/reference.py -->", *lines, "<!-- end -->"])
-    text = path.read_text(encoding="utf-8")
-    return re.sub("<!-- models: .*?<!-- end -->", lambda _: table, text, flags=re.DOTALL)
+def _between_marks(path: Path, lines: list[str], what: str = "models", text: str | None = None) -> str:
+    table = "\n".join([f"<!-- {what}: scripts/reference.py -->", *lines, "<!-- end -->"])
+    text = path.read_text(encoding="utf-8") if text is None else text
+    return re.sub(f"<!-- {what}: .*?<!-- end -->", lambda _: table, text, flags=re.DOTALL)
 
 
 def _verb(function: Callable[..., Any], name: str = "") -> Iterator[str]:
@@ -193,7 +210,7 @@ def _table(rows: list[Row]) -> str:
 if __name__ == "__main__":
     if "--figures" in sys.argv:
         figures.FILE.write_text(figures.dump(figures.count()), encoding="utf-8")
-    written = {PAGE: page(), README: readme(), MODELS_PAGE: models()}
+    written = {PAGE: page(), README: readme(), MODELS_PAGE: models(), SOURCES_PAGE: sources()}
     for path, text in written.items():
         if "--check" not in sys.argv:
             path.write_text(text, encoding="utf-8")

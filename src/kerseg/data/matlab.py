@@ -46,8 +46,8 @@ def read_values(path: Path, variable: str, field: str | None = None) -> NDArray[
 
     data = read_bytes(path)
     try:
-        names = [name for name, *_ in whosmat(io.BytesIO(data))]
         found = loadmat(io.BytesIO(data), variable_names=[variable]).get(variable)
+        names = [] if found is not None else [name for name, *_ in whosmat(io.BytesIO(data))]
     # SciPy raises whatever it stumbles on in a damaged file.
     except Exception as error:
         raise BadFileError(path, f"unreadable: not a MATLAB file that SciPy reads: {error}.") from error

@@ -29,8 +29,7 @@ class Sbd:
     root: Path
     """Folder dataset of the archive, or one that holds it: benchmark_RELEASE, or the folder around that."""
     lists: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ("train", "val")
-    """Lists, without .txt, each of which becomes a split of that name; train_noval is those of train that VOC 2012
-    does not validate on."""
+    """Lists, without .txt, each of which becomes a split of that name."""
 
     name: ClassVar[str] = "sbd"
     classes: ClassVar[Classes] = CLASSES
