@@ -14,6 +14,7 @@ SOURCES = Registry(
         "cityscapes": "kerseg.data.sources.cityscapes:Cityscapes",
         "coco_json": "kerseg.data.sources.coco_json:CocoJson",
         "coco_stuff": "kerseg.data.sources.coco_stuff:CocoStuff",
+        "cvat_xml": "kerseg.data.sources.cvat_xml:CvatXml",
         "drive": "kerseg.data.sources.drive:Drive",
         "folder": "kerseg.data.sources.folder:Folder",
         "isbi2012": "kerseg.data.sources.isbi2012:Isbi2012",
