@@ -164,6 +164,22 @@ def test_aug_trains_on_everything_that_is_not_vocs_val(tmp_path):
         np.testing.assert_array_equal(label, voc[name] if name in voc else sbd[name])
 
 
+def test_aug_with_sbds_labels_as_png(tmp_path):
+    voc, sbd = write_voc(tmp_path, **VOC), write_sbd(tmp_path, **SBD)
+    root = tmp_path / "VOCdevkit/VOC2012"
+    with pytest.raises(
+        DataError, match=r"VOC2012: has no SegmentationClassAug\. Give --sbd, the folder of SBD's"
+    ):
+        Voc2012Aug(voc=tmp_path).splits()
+    for name in {*voc, *sbd}:
+        save(root / f"SegmentationClassAug/{name}.png", sbd.get(name, voc.get(name)))
+        picture(root / f"JPEGImages/{name}.jpg")
+    _, found = converted(Voc2012Aug(voc=tmp_path), tmp_path / "out")
+    assert {split: "".join(named) for split, named in found.items()} == {"train": "abchijk", "val": "defg"}
+    for name, label in (found["train"] | found["val"]).items():
+        np.testing.assert_array_equal(label, voc[name] if name in voc else sbd[name])
+
+
 def test_restricted_validates_on_what_sbds_train_does_not_have(tmp_path):
     voc, sbd = write_voc(tmp_path, **VOC), write_sbd(tmp_path, **SBD)
     info, found = converted(Voc2012Restricted(voc=tmp_path, sbd=tmp_path), tmp_path / "out")

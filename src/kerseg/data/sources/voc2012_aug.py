@@ -9,9 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from kerseg.data.sources.base import Classes, Label, Pair
+from kerseg.data.sources.base import Classes, Label, Pair, find_root, named_files, pair_names
 from kerseg.data.sources.sbd import read_sbd_label, sbd_list, sbd_pairs, sbd_root
 from kerseg.data.sources.voc2012 import CLASSES, read_voc_label, voc_list, voc_pairs, voc_root
+
+_PNG = "SegmentationClassAug"
+_LAYOUT = (
+    f"Give --sbd, the folder of SBD's labels, or put them as PNG into {_PNG}. SBD is at "
+    "http://home.bharathh.info/pubs/codes/SBD/download.html."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +26,9 @@ class Voc2012Aug:
 
     voc: Path
     """Folder VOC2012 of VOC's development kit, or VOCdevkit, which holds it."""
-    sbd: Path
-    """Folder dataset of SBD's archive, or one that holds it: benchmark_RELEASE, or the folder around that."""
+    sbd: Path | None = None
+    """Folder dataset of SBD's archive, or one that holds it: benchmark_RELEASE, or the folder around that. By
+    default its labels are taken as PNG from a folder SegmentationClassAug in VOC2012."""
 
     name: ClassVar[str] = "voc2012_aug"
     classes: ClassVar[Classes] = CLASSES
@@ -32,6 +39,8 @@ class Voc2012Aug:
         Raises:
             DataError: A folder is not what it must be, or SciPy is not installed.
         """
+        if self.sbd is None:
+            return self._from_png()
         both = VocAndSbd(self.voc, self.sbd)
         val = both.voc_val
         return {"train": both.pairs((both.voc_train | both.sbd_all) - val), "val": both.pairs(val)}
@@ -43,6 +52,15 @@ class Voc2012Aug:
             BadFileError: Neither.
         """
         return read_either(path)
+
+    def _from_png(self) -> dict[str, list[Pair]]:
+        """Return the pairs of both splits, with SBD's labels as others have converted them."""
+        root = voc_root(self.voc, option="--voc")
+        labels = find_root(root, [_PNG], layout=_LAYOUT, option="--voc") / _PNG
+        train, val = voc_list(root, "train"), sorted(voc_list(root, "val"))
+        theirs = {name for name, _ in named_files(labels, (".png",))} - {*train, *val}
+        pairs = voc_pairs(root, train) + pair_names(theirs, root / "JPEGImages", labels)
+        return {"train": sorted(pairs, key=lambda pair: pair.name), "val": voc_pairs(root, val)}
 
 
 class VocAndSbd:
