@@ -17,6 +17,7 @@ SOURCES = Registry(
         "cvat_xml": "kerseg.data.sources.cvat_xml:CvatXml",
         "drive": "kerseg.data.sources.drive:Drive",
         "folder": "kerseg.data.sources.folder:Folder",
+        "huggingface": "kerseg.data.sources.huggingface:HuggingFace",
         "isbi2012": "kerseg.data.sources.isbi2012:Isbi2012",
         "kvasir_seg": "kerseg.data.sources.kvasir_seg:KvasirSeg",
         "labelme": "kerseg.data.sources.labelme:Labelme",

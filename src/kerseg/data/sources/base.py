@@ -287,7 +287,7 @@ def map_values(
 
 
 def map_colours(
-    path: Path, colours: NDArray[np.uint8], classes: Classes | Mapping[Colour, int], *, advice: str = ""
+    path: Place, colours: NDArray[np.uint8], classes: Classes | Mapping[Colour, int], *, advice: str = ""
 ) -> Label:
     """Turn a colour-coded label into class indices.
 

@@ -5,6 +5,7 @@ A label is a picture of the same name and size: grey or indexed colour (its valu
 """
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ from cyclopts import Parameter
 from PIL import Image
 
 from kerseg.data.info import IGNORE_LABEL
-from kerseg.data.pictures import BadFileError, label_values, read_label
+from kerseg.data.pictures import BadFileError, Place, label_values, read_label
 from kerseg.data.sources.base import Classes, Label, Pair, map_colours, map_values, pair_folders
 from kerseg.data.sources.palettes import default_palette, read_names, read_palette
 from kerseg.errors import ConfigError, DataError
@@ -122,7 +123,7 @@ class Folder:
             if images and labels
         }
 
-    def read_label(self, path: Path) -> Label:
+    def read_label(self, path: Place) -> Label:
         """Return the class index of each pixel, from values or from colours.
 
         Raises:
@@ -195,25 +196,25 @@ class Folder:
         """Return the advice that follows "no class names": what to give, judged by a few labels."""
         if given.palette:
             return f"Give one for each of the {len(given.palette)} colours of --palette."
-        paths = [pair.label for pairs in self.splits().values() for pair in pairs if pair.label]
-        looked_at = paths[:: max(1, len(paths) // _GLANCE)][:_GLANCE]
-        values: set[int] = set()
-        for path in looked_at:
-            try:
-                values.update(np.unique(label_values(path, read_label(path))).tolist())
-            except BadFileError as error:
-                if error.reason.startswith("colour label"):
-                    return (
-                        f"Labels are colours: give --palette, a file of lines like '128 64 128 road'. {error}"
-                    )
-        held = (
-            f"{len(looked_at)} of {len(paths)} labels hold the values {', '.join(map(str, sorted(values)))}."
+        return what_labels_hold(
+            [pair.label for pairs in self.splits().values() for pair in pairs if pair.label]
         )
-        if values <= {0, 255}:
-            return f"{held} If they are masks, give --class-names background object --label-values 0 255."
-        return (
-            f"{held} Give one name for each value from 0 on, such as --class-names road car; 255 is ignored."
-        )
+
+
+def what_labels_hold(labels: Sequence[Place]) -> str:
+    """Return sentences that say which values or colours labels hold, judged by a few, and what to give."""
+    looked_at = labels[:: max(1, len(labels) // _GLANCE)][:_GLANCE]
+    values: set[int] = set()
+    for path in looked_at:
+        try:
+            values.update(np.unique(label_values(path, read_label(path))).tolist())
+        except BadFileError as error:
+            if error.reason.startswith("colour label"):
+                return f"Labels are colours: give --palette, a file of lines like '128 64 128 road'. {error}"
+    held = f"{len(looked_at)} of {len(labels)} labels hold the values {', '.join(map(str, sorted(values)))}."
+    if values <= {0, 255}:
+        return f"{held} If they are masks, give --class-names background object --label-values 0 255."
+    return f"{held} Give one name for each value from 0 on, such as --class-names road car; 255 is ignored."
 
 
 def _advise(unique: list[int]) -> str:
