@@ -180,6 +180,15 @@ def test_data_yamls_that_cannot_be_used(tmp_path, text, message):
     assert refusal(lambda: (yolo.classes, yolo.splits())).startswith(expected)
 
 
+def test_a_share_becomes_val(tmp_path):
+    for index in range(12):
+        picture(tmp_path / f"images/{index}.png")
+        write(tmp_path / f"labels/{index}.txt", f"0 {ROW}")
+    file = write(tmp_path / "data.yaml", f"train: images\n{NAMES}")
+    splits = YoloSeg(yaml=file, val_share=0.5).splits()
+    assert list(splits) == ["train", "val"] and sum(map(len, splits.values())) == 12
+
+
 def test_one_class_needs_a_background(tmp_path):
     file = write(tmp_path / "data.yaml", "train: x\nnames: [cell]\n")
     assert refusal(lambda: YoloSeg(yaml=file).classes) == (

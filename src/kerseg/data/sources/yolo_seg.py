@@ -24,7 +24,7 @@ from kerseg.data.documents import corners, read_lines, read_yaml
 from kerseg.data.legend import Legend, legend
 from kerseg.data.pictures import BadFileError, upright_shape
 from kerseg.data.shapes import Region, largest_first, outside, paint, polygon
-from kerseg.data.sources.base import PICTURE_SUFFIXES, Classes, Label, Pair, named_files, note
+from kerseg.data.sources.base import PICTURE_SUFFIXES, Classes, Label, Pair, hold_out, named_files, note
 
 _SEVERAL = Parameter(consume_multiple=True)
 
@@ -52,6 +52,8 @@ class YoloSeg:
     """The data.yaml, which names the classes and says where the pictures of each split are."""
     root: Path | None = None
     """Folder that the paths in data.yaml start from; by default its 'path', or else the one it is in."""
+    val_share: float = 0.0
+    """Share of the training pictures that becomes val, if data.yaml has none; 0 to 1, chosen by name."""
     background: str = ""
     """Class of the pixels in no object: one of the names, or a new one that comes first. Without it those
     pixels are ignored, and pictures without objects left out."""
@@ -81,7 +83,8 @@ class YoloSeg:
         given = {split: self._document.get(split) for split in ("train", "val", "test")}
         if not any(given.values()):
             raise BadFileError(self.yaml, "no splits: it has no 'train', no 'val' and no 'test'.")
-        return {split: self._pairs(split, entry) for split, entry in given.items() if entry}
+        pairs = {split: self._pairs(split, entry) for split, entry in given.items() if entry}
+        return hold_out(pairs, self.val_share)
 
     def read_label(self, path: YoloLabel) -> Label:
         """Draw the objects of one picture, the smaller upon the larger.
