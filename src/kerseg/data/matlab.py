@@ -21,7 +21,7 @@ def need_scipy(path: Path) -> None:
         DataError: SciPy is not installed.
     """
     if find_spec("scipy") is None:
-        raise DataError(f"{path}: labels are .mat files, which SciPy reads: pip install 'kerseg[mat]'.")
+        raise DataError(f"{path}: labels are .mat files, which SciPy reads: pip install scipy.")
 
 
 def read_values(path: Path, variable: str, field: str | None = None) -> NDArray[np.integer]:

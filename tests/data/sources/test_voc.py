@@ -145,7 +145,7 @@ def test_sbd_labels_that_are_none(tmp_path):
 def test_without_scipy_sbd_says_what_to_install(tmp_path, monkeypatch):
     write_sbd(tmp_path, train="a", val="b")
     monkeypatch.setattr(matlab, "find_spec", lambda name: None)
-    with pytest.raises(DataError, match=r"cls: labels are \.mat files.*pip install 'kerseg\[mat\]'\.$"):
+    with pytest.raises(DataError, match=r"cls: labels are \.mat files.*pip install scipy\.$"):
         Sbd(root=tmp_path).splits()
 
 
