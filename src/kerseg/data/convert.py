@@ -139,7 +139,7 @@ def _fill(folder: Path, source: Source, options: ConvertOptions) -> DatasetInfo:
         progress.describe("convert")
     if faulty:
         _judge(splits, total, options.skip_bad)
-    _refuse_one_class(splits, classes.names)
+    _refuse_one_class(splits, classes.names, drawn=hasattr(source, "background"))
     if classes.open_ended:
         classes, splits = _as_shown(classes, splits)
     name = options.name or source.name or options.output.resolve().name
@@ -198,8 +198,14 @@ def _judge(splits: Mapping[str, Split], total: int, skip_bad: bool) -> None:
     raise DataError("\n".join(lines))
 
 
-def _refuse_one_class(splits: Mapping[str, Split], names: Sequence[str]) -> None:
-    """Raise if masks of 0 and 255 were read as "class 0 or ignored", which no single label shows."""
+def _refuse_one_class(splits: Mapping[str, Split], names: Sequence[str], *, drawn: bool) -> None:
+    """Raise if masks of 0 and 255 were read as "class 0 or ignored", which no single label shows.
+
+    Args:
+        splits: What was counted.
+        names: Of the classes.
+        drawn: Whether labels are shapes, and what is ignored is what lies outside them.
+    """
     found = [
         name
         for index, name in enumerate(names)
@@ -207,10 +213,12 @@ def _refuse_one_class(splits: Mapping[str, Split], names: Sequence[str]) -> None
     ]
     ignored = sum(split.ignored_pixels for split in splits.values())
     if len(found) == 1 and len(names) > 1 and ignored:
+        advice = "If the labels are masks of 0 and 255, both of them classes, give --label-values 0 255."
+        if drawn:
+            advice = "Give --background NAME: a class for the pixels in no shape."
         raise DataError(
             f"All labels: every pixel is {found[0]!r} or ignored ({ignored} pixels), so there is nothing to "
-            "learn. If the labels are masks of 0 and 255, both of them classes, give --label-values 0 255. "
-            "Nothing was written."
+            f"learn. {advice} Nothing was written."
         )
 
 

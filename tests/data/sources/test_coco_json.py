@@ -281,6 +281,14 @@ def test_files_that_are_not_there(tmp_path):
     assert refusal(gone.splits) == f"{tmp_path / 'gone'}: no such folder (--train-image-path)."
 
 
+def test_one_class_alone_is_refused_with_what_to_do(tmp_path):
+    coco = source(tmp_path, annotation(1, 10, 3, [BOX]))
+    assert refusal(convert_and_read, coco, tmp_path / "out") == (
+        "All labels: every pixel is 'cat' or ignored (16 pixels), so there is nothing to learn. Give --background "
+        "NAME: a class for the pixels in no shape. Nothing was written."
+    )
+
+
 def test_splits_must_agree_in_their_categories(tmp_path):
     train = write_json(tmp_path / "t.json", document())
     val = write_json(tmp_path / "v.json", document(categories=[{"id": 1, "name": "cow"}]))

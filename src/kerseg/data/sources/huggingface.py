@@ -113,6 +113,9 @@ class HuggingFace:
             DataError: There are no tables, or they lack the columns.
         """
         _pyarrow()
+        # Someone in a notebook may have written the files anew since they were last read.
+        _table.cache_clear()
+        _column.cache_clear()
         found: dict[str, list[Path]] = {"train": [], "val": [], "test": []}
         for split, file in self._files():
             found[split].append(file)
