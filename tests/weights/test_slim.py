@@ -143,8 +143,8 @@ def test_a_segnet_takes_the_convolutions_alone(slim):
             "deeplab_v3",
             {"width": 4},
             "resnet_v2_50.ckpt",
-            r"resnet_v2_50\.ckpt \(TF-Slim resnet_v2_50\): these are weights of resnet50_v2, and deeplab_v3 has the "
-            r"backbone resnet101\. Build it with --model-options\.backbone resnet50_v2",
+            r"resnet_v2_50\.ckpt \(TF-Slim resnet_v2_50\): these are weights of resnet50_v2, and deeplab_v3 "
+            r"has the backbone resnet101\. Build it with --model-options\.backbone resnet50_v2",
         ),
         ("enet", {}, "resnet_v2_50.ckpt", r"weights of resnet50_v2, and enet has no backbone of its own\."),
         (
