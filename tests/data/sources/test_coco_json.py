@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from annotated import HEIGHT, WIDTH, convert_and_read, label_of, picture, pixels, refusal, write_json
 
+from kerseg.data.shapes import box, paint, polygon
 from kerseg.data.sources.coco_json import CocoJson, decode_counts
 from kerseg.errors import ConfigError
 
@@ -99,8 +100,6 @@ def test_run_lengths_are_those_of_the_coco_api():
 
 def test_boxes_are_those_of_the_coco_api():
     mask = pytest.importorskip("pycocotools.mask")
-    from kerseg.data.shapes import box, paint, polygon
-
     random = np.random.default_rng(6)
     for _ in range(50):
         left, top = random.integers(0, 10, 2)
@@ -109,6 +108,26 @@ def test_boxes_are_those_of_the_coco_api():
         theirs = mask.decode(mask.frPyObjects([corners.ravel().tolist()], 20, 20))[..., 0]
         ours = paint(20, 20, [(polygon(corners, 20, 20), 1)], outside=0)
         np.testing.assert_array_equal(ours, theirs)
+
+
+def distance(corners: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return how far the centre of each pixel is from an outline."""
+    centres = np.stack(np.mgrid[:height, :width][::-1] + 0.5, axis=-1)
+    nearest = np.full((height, width), np.inf)
+    for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        along = ((centres - start) @ (end - start) / ((end - start) ** 2).sum()).clip(0, 1)[..., None]
+        nearest = np.minimum(nearest, np.linalg.norm(centres - start - along * (end - start), axis=-1))
+    return nearest
+
+
+def test_polygons_differ_from_the_coco_apis_only_where_that_rounds():
+    mask = pytest.importorskip("pycocotools.mask")
+    random = np.random.default_rng(8)
+    for _ in range(50):
+        corners = random.uniform(1, 39, (random.integers(3, 10), 2))
+        theirs = mask.decode(mask.frPyObjects([corners.ravel().tolist()], 40, 40))[..., 0]
+        ours = paint(40, 40, [(polygon(corners, 40, 40), 1)], outside=0)
+        assert distance(corners, 40, 40)[ours != theirs].max(initial=0) < 0.2
 
 
 def test_without_background_the_rest_is_ignored_and_empty_pictures_are_left_out(tmp_path, capsys):

@@ -77,6 +77,7 @@ def test_round_trip(tmp_path, capsys):
     ("drawn", "expected"),
     [
         ([shape("a", BOX, "rectangle")], "...... .0000. .0000. ......"),
+        ([shape("a", [[1, 1], [5, 1], [5, 3], [1, 3]], "rectangle")], "...... .0000. .0000. ......"),
         # Centre (3, 2), radius 1: the four centres at distance 0.71 are inside, those at 1.58 are not.
         ([shape("a", [[3, 2], [4, 2]], "circle")], "...... ..00.. ..00.. ......"),
         ([shape("a", [[3, 2], [3, 2]], "circle")], "...... ...... ...... ......"),

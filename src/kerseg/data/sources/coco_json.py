@@ -5,8 +5,8 @@ https://github.com/cocodataset/cocoapi/blob/master/common/maskApi.c
 
 Objects become classes: all cats of a picture are "cat". Where objects overlap, the smaller one (in pixels) is
 drawn upon the larger, and of equal ones the later. Polygons become pixels as `kerseg.data.shapes` says; the
-COCO API rounds along the outline, and differs there by single pixels. An object of several polygons is all of
-them together, as in the COCO API: what has a hole comes as run lengths.
+COCO API rounds outlines to a fifth of a pixel, and differs where a centre lies that near to one. An object of
+several polygons is all of them together, as in the COCO API: what has a hole comes as run lengths.
 """
 
 from collections import defaultdict

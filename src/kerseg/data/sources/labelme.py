@@ -125,7 +125,7 @@ class Labelme:
                 member(path, document, "imageHeight", int, "the document"),
                 member(path, document, "imageWidth", int, "the document"),
             )
-        else:  # LabelMe before version 3.17 did not write the size
+        else:  # the oldest files do not have it
             height, width = upright_shape(_picture(path, document))
         layers = []
         for number, shape in enumerate(shapes, start=1):
