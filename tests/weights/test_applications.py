@@ -128,6 +128,12 @@ def test_a_stride_elsewhere_is_told(hub):
     said = []
     load(models.build("deeplab_v3", num_classes=3, backbone="resnet50"), "imagenet", say=said.append)
     assert "Keras's ResNets have their strides in 1x1 convolutions, this model in 3x3 ones" in said[0]
+    load(
+        models.build("deeplab_v3", num_classes=3, backbone="resnet50", stride_in="1x1"),
+        "imagenet",
+        say=said.append,
+    )
+    assert "strides" not in said[1]
 
 
 def test_a_failed_download_is_one_line(hub):

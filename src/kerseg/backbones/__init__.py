@@ -63,13 +63,24 @@ def build(name: str, image: Any, *, allowed: Iterable[str] = tuple(BACKBONES), *
     return features
 
 
-def is_v2(name: str) -> bool:
-    """Tell whether a name or alias is of a pre-activation ResNet, which has variants of its own.
+def first_generation(name: str, **options: Any) -> dict[str, Any]:
+    """Return options that ResNets of the first generation take and those of the second, and VGG16, do not.
+
+    Args:
+        name: A name or alias of ``BACKBONES``.
+        **options: ``stem`` and ``stride_in`` of ``kerseg.backbones.resnet.resnet``.
+
+    Returns:
+        ``options``, or nothing where they mean nothing.
 
     Raises:
         ConfigError: There is no such backbone.
+
+    Example:
+        >>> first_generation("resnet101", stem="deep"), first_generation("resnet_v2_101", stem="deep")
+        ({'stem': 'deep'}, {})
     """
-    return BACKBONES.resolve(name).endswith("_v2")
+    return options if BACKBONES.resolve(name) in ("resnet50", "resnet101", "resnet152") else {}
 
 
 def plan_strides(output_stride: int, stages: int, first: int) -> list[tuple[int, int]]:

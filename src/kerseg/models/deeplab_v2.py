@@ -91,7 +91,7 @@ def _scores(image: Any, num_classes: int, *, backbone: str, width: int, freeze_n
             for i, dilation in enumerate(DILATIONS, 1)
         ]
     else:
-        variant: dict[str, Any] = {} if backbones.is_v2(backbone) else {"stride_in": "1x1"}
+        variant = backbones.first_generation(backbone, stride_in="1x1")
         x = backbones.build(
             backbone, image, output_stride=8, width=width, freeze_norm=freeze_norm, **variant
         )[8]

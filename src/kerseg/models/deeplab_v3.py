@@ -27,6 +27,7 @@ def deeplab_v3(
     backbone: str = "resnet101",
     output_stride: int = 16,
     multi_grid: tuple[int, int, int] = (1, 2, 4),
+    stride_in: str = "3x3",
     momentum: float = MOMENTUM,
     freeze_norm: bool = False,
     width: int = 64,
@@ -40,6 +41,8 @@ def deeplab_v3(
         output_stride: Image pixels for one pixel of the features: 16, or 8 with all dilations doubled, or 32
             with them halved. The weights fit all three.
         multi_grid: Factors of the dilations of the backbone's last three 3x3 convolutions.
+        stride_in: Where a ResNet has its strides: in its ``"3x3"`` convolutions, or in the ``"1x1"`` ones before
+            them, as Keras's ImageNet weights were trained. ResNets v2 have a place of their own for them.
         momentum: What the running statistics of batch normalisation keep at each step. The paper's 0.9997
             needs tens of thousands of steps.
         freeze_norm: Keep batch normalisation as it was loaded: the paper's second phase, at stride 8.
@@ -67,6 +70,7 @@ def deeplab_v3(
         multi_grid=tuple(multi_grid),
         width=width,
         **norm,
+        **backbones.first_generation(backbone, stride_in=stride_in),
     )
     x = _aspp(features[output_stride], 4 * width, output_stride, momentum=momentum, frozen=freeze_norm)
     x = layers.Conv2D(num_classes, 1, dtype="float32", name="scores")(x)

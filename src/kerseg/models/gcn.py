@@ -21,6 +21,7 @@ def gcn(
     num_classes: int,
     input_shape: tuple[int | None, int | None, int] = (None, None, 3),
     backbone: str = "resnet152",
+    stride_in: str = "3x3",
     kernel_size: int = 15,
     learned_upsampling: bool = False,
     width: int = 64,
@@ -31,6 +32,8 @@ def gcn(
         num_classes: Classes, at least 1.
         input_shape: ``(height, width, 3)`` of the image, RGB 0 to 255; ``None`` for any size.
         backbone: ``"resnet152"`` is the paper's, ``"resnet101"`` that of its ablations; any ResNet.
+        stride_in: Where a ResNet has its strides: in its ``"3x3"`` convolutions, or in the ``"1x1"`` ones before
+            them, as Keras's ImageNet weights were trained. ResNets v2 have a place of their own for them.
         kernel_size: Odd number of pixels of the large kernels; 15 in the paper, 25 for Cityscapes.
         learned_upsampling: Upsample with 4x4 convolutions of stride 2 that start bilinear and are trained; the
             paper says "deconvolution" and no more.
@@ -51,7 +54,8 @@ def gcn(
     if kernel_size < 1 or kernel_size % 2 == 0:
         raise ConfigError(f"kernel_size is {kernel_size}; gcn takes an odd number of at least 1.")
     image = rgb_input(input_shape)
-    features = backbones.build(backbone, image, allowed=backbones.RESNETS, width=width)
+    variant = backbones.first_generation(backbone, stride_in=stride_in)
+    features = backbones.build(backbone, image, allowed=backbones.RESNETS, width=width, **variant)
     sizes = {**features, 1: image}
 
     x = None

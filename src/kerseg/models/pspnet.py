@@ -32,6 +32,7 @@ def pspnet(
     auxiliary: bool = False,
     backbone: str = "resnet101",
     stem: str = "deep",
+    stride_in: str = "3x3",
     output_stride: int = 8,
     width: int = 64,
 ) -> keras.Model:
@@ -45,6 +46,8 @@ def pspnet(
             head on the backbone's fourth stage.
         backbone: ``"resnet101"`` is the paper's; any ResNet.
         stem: ``"deep"`` as released, or ``"7x7"`` as in ImageNet weights. ResNets v2 have 7x7.
+        stride_in: Where a ResNet has its strides: in its ``"3x3"`` convolutions, or in the ``"1x1"`` ones before
+            them, as Keras's ImageNet weights were trained. ResNets v2 have a place of their own for them.
         output_stride: Image pixels for one pixel of the features: 8, 16 or 32. The paper's is 8.
         width: Channels of the backbone's first stage; all others follow. The paper's is 64.
 
@@ -61,7 +64,6 @@ def pspnet(
         (1, 473, 473, 21)
     """
     image = rgb_input(input_shape)
-    options: dict[str, Any] = {} if backbones.is_v2(backbone) else {"stem": stem}
     features = backbones.build(
         backbone,
         image,
@@ -69,7 +71,7 @@ def pspnet(
         output_stride=output_stride,
         width=width,
         momentum=MOMENTUM,
-        **options,
+        **backbones.first_generation(backbone, stem=stem, stride_in=stride_in),
     )
     x = _pyramid(features[output_stride], 8 * width)
     x = conv_norm(x, 8 * width, 3, momentum=MOMENTUM, name="head")

@@ -107,5 +107,5 @@ def _note_stride(model: keras.Model) -> list[str]:
         return []
     return [
         "Keras's ResNets have their strides in 1x1 convolutions, this model in 3x3 ones: the features are close, "
-        "and not equal, until training adapts them."
+        "and not equal, until training adapts them. --model-options.stride_in 1x1 makes them equal."
     ]
