@@ -8,6 +8,7 @@ import pytest
 from annotated import convert_and_read, label_of, picture, pixels, refusal
 from PIL import Image
 
+from kerseg.data.checks import check_pair
 from kerseg.data.sources.yolo_seg import YoloSeg
 
 NAMES = "names:\n  0: cat\n  1: dog\n"
@@ -146,6 +147,7 @@ def test_clip_cuts_off(tmp_path):
 def test_a_broken_picture_is_reported_once(tmp_path):
     yolo = source(tmp_path, f"0 {BOX}")
     (tmp_path / "images/train/a.png").write_bytes(b"nothing")
+    assert len(check_pair(yolo, yolo.splits()["train"][0])) == 1
     text = refusal(convert_and_read, yolo, tmp_path / "out").splitlines()
     assert text[0] == (
         f"{tmp_path / 'images/train/a.png'}: unreadable: not a picture, its first bytes are b'nothing'."
