@@ -181,7 +181,7 @@ def shapes_of(model: "keras.Model") -> Shapes:
     """Return the shapes of a model's variables by ``layer/variable``."""
     from kerseg.weights.trunk import variables_of
 
-    return {name: tuple(variables[0].shape) for name, variables in variables_of(model).items()}
+    return {name: tuple(variable.shape) for name, variable in variables_of(model).items()}
 
 
 def _count(name: str, model: "keras.Model") -> Figures:

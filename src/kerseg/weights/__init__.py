@@ -80,8 +80,7 @@ def load(model: keras.Model, source: str | Path, *, say: Callable[[str], None] |
         )
     fitting, other_classes = _fitting(values, mine, read)
     for name, value in fitting.items():
-        for variable in mine[name]:
-            variable.assign(value)
+        mine[name].assign(value)
     result = Loaded(
         origin=read.origin,
         loaded=tuple(fitting),
@@ -112,14 +111,12 @@ def _read_model(path: Path) -> Source:
             "prefix of its .index and .data files), a .keras file or a run folder."
         )
     other, card = modelfile.load(path)
-    values = {
-        name: keras.ops.convert_to_numpy(variables[0]) for name, variables in variables_of(other).items()
-    }
+    values = {name: keras.ops.convert_to_numpy(variable) for name, variable in variables_of(other).items()}
     return Source(f"{path} ({card.architecture or other.name})", values, classes=card.num_classes)
 
 
 def _fitting(
-    values: Mapping[str, np.ndarray], mine: Mapping[str, list[Any]], read: Source
+    values: Mapping[str, np.ndarray], mine: Mapping[str, Any], read: Source
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return the values that have a place; a shape that does not fit is an error.
 
@@ -129,7 +126,7 @@ def _fitting(
     for name, value in values.items():
         if name not in mine:
             continue
-        shape = tuple(mine[name][0].shape)
+        shape = tuple(mine[name].shape)
         if shape == value.shape:
             fitting[name] = value
         elif read.depends_on_classes(value.shape, shape):

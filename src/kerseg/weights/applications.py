@@ -57,7 +57,7 @@ def translate(application: keras.Model, name: str, model: keras.Model) -> Source
         model: The model they are for.
     """
     values = {
-        key: keras.ops.convert_to_numpy(variables[0]) for key, variables in variables_of(application).items()
+        key: keras.ops.convert_to_numpy(variable) for key, variable in variables_of(application).items()
     }
     # Keras's VGG16 and ResNets were trained on BGR; kerseg's images are RGB.
     for first in ("block1_conv1/kernel", "conv1_conv/kernel"):

@@ -13,17 +13,17 @@ _RESNET_DEPTHS = {6: 50, 23: 101, 36: 152}
 """Units of the third stage -> layers."""
 
 
-def variables_of(model: keras.Model) -> dict[str, list[Any]]:
+def variables_of(model: keras.Model) -> dict[str, Any]:
     """Return a model's weights by ``layer/variable``, those of models inside it included.
 
-    Seeds are left out: they are state, not weights. Each entry is a list with one variable.
+    Seeds are left out: they are state, not weights.
     """
-    found: dict[str, list[Any]] = {}
+    found: dict[str, Any] = {}
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             found |= variables_of(layer)
         else:
-            found |= {f"{layer.name}/{variable.name}": [variable] for variable in layer.weights}
+            found |= {f"{layer.name}/{variable.name}": variable for variable in layer.weights}
     return found
 
 
@@ -54,7 +54,7 @@ def require(model: keras.Model, wanted: str, origin: str) -> None:
 
 
 def fit_classifier(
-    values: Mapping[str, np.ndarray], mine: Mapping[str, list[Any]], seed: int = 0
+    values: Mapping[str, np.ndarray], mine: Mapping[str, Any], seed: int = 0
 ) -> dict[str, np.ndarray]:
     """Bring VGG16's fully connected layers to the size that DeepLab's branches have.
 
@@ -77,7 +77,7 @@ def fit_classifier(
     full = [result.pop(name) for name in ("fc6/kernel", "fc6/bias", "fc7/kernel", "fc7/bias")]
     random = np.random.default_rng(seed)
     for branch in branches:
-        smaller = _subsample(*full, shape=tuple(mine[f"fc6{branch}/kernel"][0].shape), random=random)
+        smaller = _subsample(*full, shape=tuple(mine[f"fc6{branch}/kernel"].shape), random=random)
         names = (f"fc6{branch}/kernel", f"fc6{branch}/bias", f"fc7{branch}/kernel", f"fc7{branch}/bias")
         result |= dict(zip(names, smaller, strict=True))
     return result
