@@ -33,6 +33,8 @@ def numpy(x):
 def test_unpooling_puts_each_maximum_back(size):
     x = noise(2, *size, 3)
     pooled, index = MaxPoolWithIndex()(x)
+    for value, expected in zip(MaxPoolWithIndex()(x, training=True), (pooled, index), strict=True):
+        np.testing.assert_array_equal(numpy(value), numpy(expected))
     restored = numpy(MaxUnpool()(pooled, index, x))
     assert restored.shape == x.shape
     kept = restored != 0
@@ -62,7 +64,7 @@ def test_pooling_s_gradient_is_unpooling_and_the_reverse():
     x, upstream = tf.constant(noise(2, 5, 6, 3)), tf.constant(noise(2, 3, 3, 3))
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([x, upstream])
-        pooled, index = MaxPoolWithIndex()(x)
+        pooled, index = MaxPoolWithIndex()(x, training=True)
         unpooled = MaxUnpool()(upstream, index, x)
     np.testing.assert_array_equal(tape.gradient(pooled, x, upstream), unpooled)
     gradient = tape.gradient(unpooled, upstream, x)
@@ -138,7 +140,9 @@ def test_prelu_is_keras_s():
     for layer in (ours, theirs):
         layer.build(x.shape)
         layer.alpha.assign(np.array([[[-0.5, 0.0, 0.25, 3.0]]]))
-    np.testing.assert_allclose(numpy(ours(x)), numpy(theirs(x)), rtol=1e-6, atol=1e-6)
+    for training in (False, True):
+        actual, expected = numpy(ours(x, training=training)), numpy(theirs(x))
+        np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-6)
 
 
 @tensorflow_only
@@ -151,7 +155,7 @@ def test_prelu_has_keras_s_gradients():
         layer = cls(shared_axes=[1, 2], alpha_initializer=keras.initializers.Constant(0.25))
         with tf.GradientTape() as tape:
             tape.watch(x)
-            y = layer(x)
+            y = layer(x, training=True) if cls is PReLU else layer(x)
         results.append(tape.gradient(y, [x, layer.alpha], upstream))
     for ours, theirs in zip(*results, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)

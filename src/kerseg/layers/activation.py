@@ -19,6 +19,8 @@ class PReLU(keras.layers.PReLU):
         (2, 8, 8, 16)
     """
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Activate ``inputs``, of any shape that fits ``alpha``."""
-        return inputs + (1 - self.alpha) * ops.relu(-inputs)
+        if training:  # a minimum has a slower gradient
+            return inputs + (1 - self.alpha) * ops.relu(-inputs)
+        return inputs + (self.alpha - 1) * ops.minimum(inputs, 0)

@@ -24,18 +24,22 @@ class MaxPoolWithIndex(keras.layers.Layer):
         >>> pooled, index = MaxPoolWithIndex()(x)        # (b, 2h, 2w, c) -> (b, h, w, c) twice
     """
 
-    def call(self, x: Any) -> tuple[Any, Any]:
+    def call(self, x: Any, training: bool | None = None) -> tuple[Any, Any]:
         """Return maxima, and their positions in the window, 0 to 3, as uint8."""
         pixels = _windows(x)
         upper, lower = ops.maximum(*pixels[:2]), ops.maximum(*pixels[2:])
         is_lower = lower > upper
         is_right = ops.where(is_lower, pixels[3] > pixels[2], pixels[1] > pixels[0])
         index = 2 * ops.cast(is_lower, "uint8") + ops.cast(is_right, "uint8")
-        # Not ops.maximum(upper, lower): of two equal pixels only the one in the index may get a gradient.
+        if not training:
+            return ops.maximum(upper, lower), index
+        # Not the maximum: of two equal pixels only the one in the index may get a gradient.
         a, b, c, d = (pixel * mask for pixel, mask in zip(pixels, _masks(index, x.dtype), strict=True))
         return (a + b) + (c + d), index
 
-    def compute_output_spec(self, x: Any) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    def compute_output_spec(
+        self, x: Any, training: bool | None = None
+    ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
         """Return two specs of half the size, rounded up."""
         batch, *size, channels = x.shape
         half = tuple(None if s is None else -(-s // 2) for s in size)
