@@ -14,8 +14,7 @@ from keras import layers
 from kerseg.backbones import Features, plan_strides
 from kerseg.backbones.resnet import DEPTHS
 from kerseg.errors import ConfigError
-from kerseg.layers.conv import conv, conv_norm
-from kerseg.layers.norm import BatchNorm
+from kerseg.layers.conv import conv, conv_norm, norm
 from kerseg.layers.preprocess import Normalize
 
 
@@ -83,7 +82,7 @@ def resnet_v2(
     """
     if root_pool not in ("slim", "keras"):
         raise ConfigError(f"root_pool is {root_pool!r}; a ResNet v2 takes 'slim' or 'keras'.")
-    norm: dict[str, Any] = {"momentum": momentum, "frozen": freeze_norm}
+    statistics: dict[str, Any] = {"momentum": momentum, "frozen": freeze_norm}
     x = Normalize(mean=127.5, scale=1 / 127.5, name="normalize")(image)
     x = conv(x, width, 7, strides=2, use_bias=True, name="conv1_conv")
     maps, stages, stride, dilation = {2: x}, [], 4, 1
@@ -101,34 +100,28 @@ def resnet_v2(
                 dilation=dilation * (multi_grid[i] if stage == 5 else 1),
                 project=i == 0,
                 name=f"conv{stage}_block{i + 1}",
-                **norm,
+                **statistics,
             )
             if i == 0 and stage > 2:
                 stages.append(preactivated)
         maps[stride] = preactivated
         stride, dilation = stride * step, next_dilation
-    maps[stride] = norm_relu(x, "post", **norm)
+    maps[stride] = norm(x, name="post", **statistics)
     return Features(maps, [*stages, maps[stride]])
 
 
 def _unit(
-    x: Any, channels: int, *, strides: int, dilation: int, project: bool, name: str, **norm: Any
+    x: Any, channels: int, *, strides: int, dilation: int, project: bool, name: str, **statistics: Any
 ) -> tuple[Any, Any]:
     """Apply a unit (figure 4e); also return its input normalised and rectified."""
-    preactivated = norm_relu(x, f"{name}_preact", **norm)
+    preactivated = norm(x, name=f"{name}_preact", **statistics)
     if project:
         shortcut = conv(preactivated, 4 * channels, 1, strides=strides, use_bias=True, name=f"{name}_0_conv")
     elif strides > 1:
         shortcut = layers.MaxPooling2D(1, strides=strides, name=f"{name}_0_pool")(x)
     else:
         shortcut = x
-    y = conv_norm(preactivated, channels, 1, name=f"{name}_1", **norm)
-    y = conv_norm(y, channels, 3, strides=strides, dilation=dilation, name=f"{name}_2", **norm)
+    y = conv_norm(preactivated, channels, 1, name=f"{name}_1", **statistics)
+    y = conv_norm(y, channels, 3, strides=strides, dilation=dilation, name=f"{name}_2", **statistics)
     y = conv(y, 4 * channels, 1, use_bias=True, name=f"{name}_3_conv")
     return layers.Add(name=f"{name}_out")([shortcut, y]), preactivated
-
-
-def norm_relu(x: Any, name: str, *, momentum: float, frozen: bool) -> Any:
-    """Normalise over the batch and rectify."""
-    x = BatchNorm(momentum=momentum, epsilon=1e-5, trainable=not frozen, name=f"{name}_bn")(x)
-    return layers.ReLU(name=f"{name}_relu")(x)

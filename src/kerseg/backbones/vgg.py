@@ -55,8 +55,7 @@ def vgg16(
     x = layers.ZeroPadding2D(padding, name="pad")(x)
     for block, (step, next_dilation) in enumerate(plan_strides(output_stride, 5, first=1), start=1):
         for i in range(1, DEPTHS[block - 1] + 1):
-            kind = DilatedConv if dilation > 1 else layers.Conv2D
-            x = kind(
+            x = DilatedConv(
                 MULTIPLES[block - 1] * width,
                 3,
                 dilation_rate=dilation,

@@ -122,8 +122,7 @@ def _bottleneck(
         y = layers.Conv2D(internal, (5, 1), padding="same", use_bias=False, name=f"{name}_conv_5x1")(y)
         y = layers.Conv2D(internal, (1, 5), padding="same", use_bias=False, name=f"{name}_conv_1x5")(y)
     else:
-        kind = DilatedConv if dilation > 1 else layers.Conv2D
-        y = kind(internal, 3, padding="same", dilation_rate=dilation, name=f"{name}_conv")(y)
+        y = DilatedConv(internal, 3, padding="same", dilation_rate=dilation, name=f"{name}_conv")(y)
     y = _norm_activation(y, f"{name}_conv", decoder=decoder)
     return _expand_and_add(x, y, channels, dropout, name, decoder=decoder)
 
