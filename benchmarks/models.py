@@ -1,13 +1,14 @@
 """Training step and inference of four networks: kerseg on TensorFlow against the same in eager PyTorch.
 
-    pip install 'kerseg[benchmark]'
+    pip install 'kerseg[benchmark,openvino]'
     python benchmarks/models.py [--models unet enet] [--what train infer first] [--rounds 7]
 
 kerseg trains as ``kerseg.train`` does (``fit`` with its cross entropy and Adam, PSPNet with its auxiliary head)
 and predicts with its ``Predictor``; PyTorch runs the plain loop, channels last. Both take uint8 pictures, both
-read the loss after each step, and both give uint8 labels back. ENet has a third contender: kerseg's graph of
-Keras's own layers, with Keras's Adam. DeepLab-v3 and PSPNet are on ResNet-50, U-Net has width 32, so that two
-cores can train them.
+read the loss after each step, and both give uint8 labels back. Further contenders are kerseg's graph of ENet in
+Keras's own layers, with Keras's Adam, and, in prediction, OpenVINO in float32 and in bfloat16, which takes all
+cores whatever ``--threads`` says. DeepLab-v3 and PSPNet are on ResNet-50, U-Net has width 32, so that two cores can
+train them.
 
 Before anything is timed the contenders must be the same network: as many trainable parameters, and the same
 logits from the same weights. Each then has a process of its own, and they take turns, so that what else the
@@ -82,7 +83,7 @@ def clocked(function: Callable[[], object]) -> Seconds:
 class Kerseg:
     """kerseg as it is; with ``stock`` its graphs have Keras's layers, and Keras's Adam trains them."""
 
-    def __init__(self, task: Task, *, stock: bool = False):
+    def __init__(self, task: Task, *, stock: bool = False, runtime: str = "keras"):
         os.environ["KERAS_BACKEND"] = "tensorflow"
         from kerseg import quiet
 
@@ -111,7 +112,7 @@ class Kerseg:
         )
         self.model.optimizer.build(self.model.trainable_variables)
         self.inference = keras.Model(network.input, network.output["logits"])
-        self.predictor = Predictor(self.inference)
+        self.predictor = Predictor(self.inference, runtime=runtime)
         self.images, labels = pictures(task.batch, task.height, task.width)
         batch = self.images, dict.fromkeys(weights, labels)
         self.data = tf.data.Dataset.from_tensors(batch).repeat().prefetch(1)
@@ -246,12 +247,17 @@ class PyTorch:
 
 CONTENDERS: dict[str, Callable[[Task], Any]] = {
     "kerseg": Kerseg,
+    "openvino": lambda task: Kerseg(task, runtime="openvino"),
+    "openvino_bf16": lambda task: Kerseg(task, runtime="openvino_bf16"),
     "keras": lambda task: Kerseg(task, stock=True),
     "pytorch": PyTorch,
     "pytorch_nchw": lambda task: PyTorch(task, channels_last=False),
 }
+PREDICT_ONLY = "openvino", "openvino_bf16"
 TITLES = {
     "kerseg": "kerseg",
+    "openvino": "kerseg, OpenVINO",
+    "openvino_bf16": "kerseg, OpenVINO, bfloat16",
     "keras": "Keras's layers",
     "pytorch": "PyTorch",
     "pytorch_nchw": "PyTorch, NCHW",
@@ -345,11 +351,12 @@ def measure_steps(task: Task, options: argparse.Namespace) -> list[dict[str, Any
         (name, kind): {"model": task.model, "contender": name, "what": kind, "wall": [], "cpu": []}
         for name in processes
         for kind in kinds
+        if kind == "infer" or name not in PREDICT_ONLY
     }
     for number in range(-1, options.rounds):
         for kind in kinds:
-            for name, process in processes.items():
-                wall, cpu = process.ask(kind)
+            for name in (name for name, of in rows if of == kind):
+                wall, cpu = processes[name].ask(kind)
                 if number >= 0:  # the round before is for tracing, and for memory never touched
                     rows[name, kind]["wall"].append(wall)
                     rows[name, kind]["cpu"].append(cpu)
@@ -361,7 +368,7 @@ def measure_steps(task: Task, options: argparse.Namespace) -> list[dict[str, Any
 
 def measure_first(task: Task, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Start fresh processes in turns; a row has the seconds until imports, model and first step were done."""
-    names = contenders_of(task.model, options.contenders)
+    names = [name for name in contenders_of(task.model, options.contenders) if name not in PREDICT_ONLY]
     rows = {name: {"model": task.model, "contender": name, "what": "first", "marks": []} for name in names}
     for number in range(options.fresh):
         for name in names:
@@ -474,7 +481,11 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--models", nargs="+", choices=OPTIONS, default=list(OPTIONS), metavar="NAME")
     parser.add_argument(
-        "--contenders", nargs="+", choices=CONTENDERS, default=["kerseg", "keras", "pytorch"], metavar="NAME"
+        "--contenders",
+        nargs="+",
+        choices=CONTENDERS,
+        default=[name for name in CONTENDERS if name != "pytorch_nchw"],
+        metavar="NAME",
     )
     parser.add_argument(
         "--what",

@@ -27,13 +27,16 @@ from kerseg.data.sources import SOURCES
 from kerseg.data.unconverted import describe
 from kerseg.errors import ConfigError, KersegError
 from kerseg.footprint import ROOM
+from kerseg.inference import RUNTIMES
 from kerseg.models import MODELS
 from kerseg.models.figures import SIZE, is_name
 from kerseg.quiet import import_tensorflow
 from kerseg.tables import STAR, description_table, models_table
 from kerseg.tf1 import translate
 
-Listed = Literal["models", "backbones", "sources", "datasets", "losses", "optimizers", "schedules"]
+Listed = Literal[
+    "models", "backbones", "sources", "datasets", "losses", "optimizers", "schedules", "runtimes"
+]
 TABLES = {
     "models": MODELS,
     "sources": SOURCES,
@@ -42,6 +45,7 @@ TABLES = {
     "losses": LOSSES,
     "optimizers": OPTIMIZERS,
     "schedules": SCHEDULES,
+    "runtimes": RUNTIMES,
 }
 
 app = cyclopts.App(
@@ -72,8 +76,7 @@ def quickstart(output: Path = Path("kerseg-quickstart")) -> int:
 
 @app.command(name="list")
 def list_names(
-    what: Literal["models", "backbones", "sources", "datasets", "losses", "optimizers", "schedules"]
-    | None = None,
+    what: Listed | None = None,
     /,
 ) -> int:
     """List what there is to choose from.
@@ -143,6 +146,7 @@ def evaluate(
     batch_size: int = 4,
     output: Path | None = None,
     dataset: str | None = None,
+    runtime: str = "keras",
 ) -> int:
     """Score a model on a data set, at the labels' own size.
 
@@ -153,19 +157,30 @@ def evaluate(
         batch_size: Pictures predicted at a time; they are grouped by size.
         output: JSON file to write; default: report/SPLIT.json in the run folder, or beside the model file.
         dataset: Data set whose classes the records hold, where no dataset.json names them.
+        runtime: What runs the model; `kerseg list runtimes`. OpenVINO's are faster on a CPU.
     """
+    RUNTIMES.resolve(runtime)  # a misspelt name is refused before the seconds of the import
     import_tensorflow()
     from kerseg.evaluation import evaluate
     from kerseg.tables import scores_table
 
-    scores = evaluate(model, data_dir, split=split, batch_size=batch_size, output=output, dataset=dataset)
+    scores = evaluate(
+        model, data_dir, split=split, batch_size=batch_size, output=output, dataset=dataset, runtime=runtime
+    )
     Console().print(scores_table(scores))
     return 0
 
 
 @app.command
 def predict(
-    model: Path, inputs: list[str], /, *, output: Path, batch_size: int = 1, alpha: float = 0.5
+    model: Path,
+    inputs: list[str],
+    /,
+    *,
+    output: Path,
+    batch_size: int = 1,
+    alpha: float = 0.5,
+    runtime: str = "keras",
 ) -> int:
     """Predict pictures: index PNG, colour PNG and overlay with a legend.
 
@@ -175,11 +190,13 @@ def predict(
         output: Folder to write to; names and sub-folders are kept.
         batch_size: Pictures predicted at a time.
         alpha: Strength of the colours in the overlay, 0 to 1.
+        runtime: What runs the model; `kerseg list runtimes`. OpenVINO's are faster on a CPU.
     """
+    RUNTIMES.resolve(runtime)
     import_tensorflow()
     from kerseg.prediction import predict
 
-    report = predict(model, inputs, output=output, batch_size=batch_size, alpha=alpha)
+    report = predict(model, inputs, output=output, batch_size=batch_size, alpha=alpha, runtime=runtime)
     return 1 if report.failed else 0
 
 

@@ -27,6 +27,7 @@ def evaluate(
     batch_size: int = 4,
     output: str | Path | None = None,
     dataset: str | None = None,
+    runtime: str = "keras",
 ) -> Scores:
     """Score a model on one split of a data set and write the result as JSON.
 
@@ -39,6 +40,7 @@ def evaluate(
             ``report/<split>.json`` in the run folder, or ``<name>.<split>.json`` beside the model file; for a
             model that was passed as an object, nothing is written.
         dataset: Data set whose classes the records hold, where no ``dataset.json`` names them.
+        runtime: What runs the model, a name of `kerseg.inference.RUNTIMES`.
 
     Returns:
         The scores. The JSON holds them too, with the confusion matrix and what they were measured on.
@@ -46,7 +48,7 @@ def evaluate(
     Raises:
         WeightsError: The model file is missing, damaged or no segmentation model.
         DataError: The data is missing or damaged, has no such split, or not one labelled pixel.
-        ConfigError: Model and data differ in the number of classes, or an option is out of range.
+        ConfigError: Model and data differ in the number of classes, or an option is out of range or unknown.
 
     Example:
         >>> evaluate("runs/enet", "data/camvid", split="test").mean_iou
@@ -60,7 +62,7 @@ def evaluate(
         network, card, where = model, None, model.name
     else:
         (network, card), where = modelfile.load(model), str(modelfile.locate(model))
-    predictor = Predictor(network)
+    predictor = Predictor(network, runtime=runtime)
     _check_classes(predictor.num_classes, card, data.info, where)
     began = time.monotonic()
     matrix = confusion(predictor, data, split, batch_size=batch_size)
@@ -70,6 +72,7 @@ def evaluate(
         "data_dir": str(data_dir),
         "seconds": round(time.monotonic() - began, 3),
         "batch_size": batch_size,
+        "runtime": runtime,
     }
     scores = matrix.scores(data.info.class_names)
     if (target := _target(model, split, output)) is not None:

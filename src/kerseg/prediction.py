@@ -54,6 +54,7 @@ def predict(
     output: str | Path,
     batch_size: int = 1,
     alpha: float = 0.5,
+    runtime: str = "keras",
 ) -> Report:
     """Predict pictures and write the results below ``output``.
 
@@ -71,12 +72,13 @@ def predict(
         output: Folder to write to.
         batch_size: Pictures predicted at a time, 1 or more; only neighbours of equal size share a batch.
         alpha: Strength of the colours in the overlay, 0 to 1.
+        runtime: What runs the model, a name of `kerseg.inference.RUNTIMES`.
 
     Returns:
         What was written, and what failed and why.
 
     Raises:
-        ConfigError: An option is out of range.
+        ConfigError: An option is out of range, or the runtime is unknown or not installed.
         DataError: There is no picture at all.
         WeightsError: The model file is missing, damaged or no segmentation model.
 
@@ -91,11 +93,11 @@ def predict(
         raise ConfigError(f"--alpha is 0 (picture only) to 1 (colours only). Received: {alpha}.")
     pictures, failed = collect([inputs] if isinstance(inputs, (str, Path)) else inputs)
     if isinstance(model, keras.Model):
-        predictor = Predictor(model)
+        predictor = Predictor(model, runtime=runtime)
         card = modelfile.blank_card(predictor.num_classes)
     else:
         network, card = modelfile.load(model)
-        predictor = Predictor(network)
+        predictor = Predictor(network, runtime=runtime)
     written: list[Written] = []
     with Progress("predict", total=len(pictures), unit="pictures") as bar:
         examples = _examples(pictures, Path(output), predictor, failed, bar)

@@ -17,6 +17,7 @@ import pytest
 from keras import ops
 
 from kerseg.errors import ConfigError
+from kerseg.inference.runtimes import in_openvino
 from kerseg.layers.resize import ResizeLike
 from kerseg.layers.unpool import MaxUnpool
 from kerseg.models import MODELS, build, loss_weights
@@ -317,6 +318,17 @@ def test_one_graph_serves_every_size(case):
         np.testing.assert_allclose(
             graph(tf.constant(image)), expected, rtol=0, atol=1e-4 * np.abs(expected).max()
         )
+
+
+@tensorflow_only
+@each_case
+def test_openvino_gives_equal_logits(case):
+    model = narrow(case)
+    program = in_openvino(model, lambda logits: logits)
+    for size in (1, 1), (37, 53):
+        image = picture(2, *size)
+        expected = run(model, image)
+        np.testing.assert_allclose(program(image), expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
 @each_case

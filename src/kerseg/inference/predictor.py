@@ -1,6 +1,6 @@
 """A model as a function from pictures to labels: compiled once, for any picture size, on each backend."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kerseg.errors import ConfigError, DataError
+from kerseg.inference import RUNTIMES
+from kerseg.inference.runtimes import Run
 
 Images = NDArray[Any]
-Head = Callable[[Any], Any]
 Example = Mapping[str, Any]
 """At least ``image``, uint8 (height, width, 3)."""
 
@@ -19,16 +20,17 @@ class Predictor:
     """Predicts with a model in inference mode (no dropout, stored batch statistics).
 
     The step from logits to labels is part of the compiled function, and pictures enter it as they are (uint8
-    stays uint8 up to the model), so that only small arrays cross the border. Weights are read at each call: a
-    predictor made before training serves the weights after it.
-
-    On TensorFlow one trace serves all sizes; JAX compiles once a size and keeps it; PyTorch runs as it is.
+    stays uint8 up to the model), so that only small arrays cross the border. In Keras weights are read at each
+    call: a predictor made before training serves the weights after it.
 
     Args:
         model: A functional model (batch, height, width, 3) -> logits (batch, height, width, C).
+        runtime: What runs it, a name of `kerseg.inference.RUNTIMES`. ``"openvino"`` is faster on a CPU, and keeps
+            the weights of its first prediction.
 
     Raises:
-        ConfigError: The model has several outputs, or another shape.
+        ConfigError: The model has several outputs, or another shape; or the runtime is unknown, not installed,
+            or not for this backend.
 
     Example:
         >>> predictor = Predictor(kerseg.models.build("enet", num_classes=11))
@@ -36,7 +38,7 @@ class Predictor:
         (1, 360, 480)
     """
 
-    def __init__(self, model: keras.Model):
+    def __init__(self, model: keras.Model, *, runtime: str = "keras"):
         outputs = [tuple(tensor.shape) for tensor in model.outputs]
         if len(outputs) != 1 or len(outputs[0]) != 4:
             raise ConfigError(
@@ -46,9 +48,9 @@ class Predictor:
         self.model = model
         self.num_classes = int(outputs[0][-1])
         self._size: tuple[int | None, int | None] = tuple(model.inputs[0].shape[1:3])
-        compiler = _COMPILERS[keras.backend.backend()]
-        self._labels = compiler(model, self._argmax)
-        self._probabilities = compiler(model, lambda logits: keras.ops.softmax(logits, axis=-1))
+        run_in = RUNTIMES.load(runtime)
+        self._labels: Run = run_in(model, self._argmax)
+        self._probabilities: Run = run_in(model, lambda logits: keras.ops.softmax(logits, axis=-1))
 
     def __call__(self, images: Images) -> NDArray[Any]:
         """Return the most probable class of each pixel.
@@ -139,57 +141,3 @@ def predict_batches(
     for batch in batches(examples, batch_size):
         labels = predictor(np.stack([example["image"] for example in batch]))
         yield from zip(batch, labels, strict=True)
-
-
-def _tensorflow(model: keras.Model, head: Head) -> Callable[[Images], NDArray[Any]]:
-    import tensorflow as tf
-
-    def run(images: Any) -> Any:
-        return head(model(tf.cast(images, model.inputs[0].dtype), training=False))
-
-    # The open signature keeps tf.function from tracing anew for each size. One trace a type of pixel.
-    shape = (None, *model.inputs[0].shape[1:])
-    traces = {
-        name: tf.function(run, input_signature=[tf.TensorSpec(shape, name)], autograph=False)
-        for name in ("uint8", "float32")
-    }
-    return lambda images: traces[images.dtype.name](images).numpy()
-
-
-def _jax(model: keras.Model, head: Head) -> Callable[[Images], NDArray[Any]]:
-    import jax
-
-    def run(trainable: Any, other: Any, images: Any) -> Any:
-        images = images.astype(model.inputs[0].dtype)
-        logits, _ = model.stateless_call(trainable, other, images, training=False)
-        return head(logits)
-
-    # The weights are arguments: as constants of the compiled function they would stay those of the first
-    # call.
-    compiled = jax.jit(run)
-
-    def call(images: Images) -> NDArray[Any]:
-        trainable = [variable.value for variable in model.trainable_variables]
-        other = [variable.value for variable in model.non_trainable_variables]
-        return np.asarray(compiled(trainable, other, images))
-
-    return call
-
-
-def _torch(model: keras.Model, head: Head) -> Callable[[Images], NDArray[Any]]:
-    import torch
-
-    def call(images: Images) -> NDArray[Any]:
-        with torch.inference_mode():
-            # To Keras's device first, as uint8; then to float there.
-            tensor = keras.ops.cast(keras.ops.convert_to_tensor(images), model.inputs[0].dtype)
-            return np.asarray(keras.ops.convert_to_numpy(head(model(tensor, training=False))))
-
-    return call
-
-
-_COMPILERS: dict[str, Callable[[keras.Model, Head], Callable[[Images], NDArray[Any]]]] = {
-    "tensorflow": _tensorflow,
-    "jax": _jax,
-    "torch": _torch,
-}
