@@ -156,3 +156,10 @@ def test_predict_batches_gives_each_example_its_own_label():
     found = list(predict_batches(Predictor(nearest_colour()), examples, 2))
     assert [example["truth"].shape for example, _ in found] == [label.shape for label in labels]
     assert all((prediction == example["truth"]).all() for example, prediction in found)
+
+
+def test_of_equal_logits_the_first_class_wins():
+    image = keras.Input((None, None, 3))
+    model = keras.Model(image, keras.layers.Conv2D(5, 1, kernel_initializer="zeros")(image))
+    model.layers[-1].bias.assign([-1, 0.0, -0.0, 0.0, -2])
+    assert (Predictor(model)(np.zeros((1, 2, 3, 3), np.uint8)) == 1).all()
