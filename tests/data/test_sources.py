@@ -12,9 +12,10 @@ from PIL import Image
 
 from kerseg.data.pictures import BadFileError
 from kerseg.data.sources import SOURCES
-from kerseg.data.sources.base import Classes, Pair, map_colours, map_values, pair_folders
+from kerseg.data.sources.base import Classes, Pair, pair_folders
 from kerseg.data.sources.camvid import CamVid
 from kerseg.data.sources.folder import Folder
+from kerseg.data.sources.mapping import map_colours, map_values
 from kerseg.data.sources.palettes import default_palette, read_names, read_palette
 from kerseg.errors import ConfigError, DataError
 

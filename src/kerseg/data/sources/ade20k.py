@@ -18,7 +18,8 @@ import numpy as np
 from kerseg.data import known
 from kerseg.data.info import IGNORE_LABEL
 from kerseg.data.pictures import BadFileError, label_values, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, map_values, named_files, pair_folders
+from kerseg.data.sources.base import Classes, Label, Pair, find_root, named_files, pair_folders
+from kerseg.data.sources.mapping import map_values
 
 _LAYOUT = (
     "It is ADEChallengeData2016, with images and annotations, from http://sceneparsing.csail.mit.edu, or the "

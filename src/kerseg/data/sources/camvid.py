@@ -19,15 +19,8 @@ import numpy as np
 
 from kerseg.data.info import IGNORE_LABEL, Colour
 from kerseg.data.pictures import BadFileError, label_values, read_label
-from kerseg.data.sources.base import (
-    Classes,
-    Label,
-    Pair,
-    find_root,
-    map_colours,
-    map_values,
-    pair_folders,
-)
+from kerseg.data.sources.base import Classes, Label, Pair, find_root, pair_folders
+from kerseg.data.sources.mapping import map_colours, map_values
 from kerseg.errors import DataError
 
 _COLOURS = {

@@ -17,7 +17,8 @@ from PIL import Image, ImageDraw
 from kerseg.data import known
 from kerseg.data.info import IGNORE_LABEL
 from kerseg.data.pictures import BadFileError, label_values, read_bytes, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, map_values, named_files
+from kerseg.data.sources.base import Classes, Label, Pair, find_root, named_files
+from kerseg.data.sources.mapping import map_values
 
 _LAYOUT = (
     "It is the folder that leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip (or gtCoarse.zip and "

@@ -12,7 +12,8 @@ from typing import ClassVar
 from kerseg.data import known
 from kerseg.data.info import IGNORE_LABEL
 from kerseg.data.pictures import label_values, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, map_values, pair_folders
+from kerseg.data.sources.base import Classes, Label, Pair, find_root, pair_folders
+from kerseg.data.sources.mapping import map_values
 
 _LAYOUT = (
     "It is the folder that train2017.zip and val2017.zip of https://cocodataset.org/#download were unpacked into "

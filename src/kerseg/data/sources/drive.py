@@ -13,7 +13,8 @@ import numpy as np
 
 from kerseg.data.info import IGNORE_LABEL
 from kerseg.data.pictures import BadFileError, label_values, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, hold_out, map_values, named_files
+from kerseg.data.sources.base import Classes, Label, Pair, find_root, hold_out, named_files
+from kerseg.data.sources.mapping import map_values
 
 _LAYOUT = (
     "It is the folder that training.zip and test.zip were unpacked into, with training, in which are images, "

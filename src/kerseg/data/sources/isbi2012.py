@@ -15,16 +15,8 @@ from typing import ClassVar
 from PIL import Image
 
 from kerseg.data.pictures import Place, label_values, read_label
-from kerseg.data.sources.base import (
-    Classes,
-    Label,
-    Pair,
-    Part,
-    find_root,
-    hold_out,
-    map_values,
-    pair_folders,
-)
+from kerseg.data.sources.base import Classes, Label, Pair, Part, find_root, hold_out, pair_folders
+from kerseg.data.sources.mapping import map_values
 from kerseg.errors import DataError
 
 _STACKS = ("train-volume.tif", "train-labels.tif")

@@ -14,7 +14,8 @@ from cyclopts import Parameter
 
 from kerseg.data.info import IGNORE_LABEL
 from kerseg.data.pictures import label_values, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, map_values, pair_folders
+from kerseg.data.sources.base import Classes, Label, Pair, find_root, pair_folders
+from kerseg.data.sources.mapping import map_values
 
 _COLOURS = {
     "background": (255, 255, 255),

@@ -11,16 +11,8 @@ from typing import ClassVar, Literal
 
 from kerseg.data.info import IGNORE_LABEL
 from kerseg.data.pictures import label_values, read_label
-from kerseg.data.sources.base import (
-    Classes,
-    Label,
-    Pair,
-    find_root,
-    hold_out,
-    map_values,
-    pair_names,
-    read_list,
-)
+from kerseg.data.sources.base import Classes, Label, Pair, find_root, hold_out, pair_names, read_list
+from kerseg.data.sources.mapping import map_values
 
 _LAYOUT = (
     "It is the folder that images.tar.gz and annotations.tar.gz were unpacked into, with images and annotations. "

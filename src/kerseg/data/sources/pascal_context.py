@@ -13,7 +13,8 @@ from kerseg.data import known
 from kerseg.data.info import IGNORE_LABEL
 from kerseg.data.matlab import need_scipy, read_values
 from kerseg.data.pictures import label_values, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, map_values, pair_names, read_list
+from kerseg.data.sources.base import Classes, Label, Pair, find_root, pair_names, read_list
+from kerseg.data.sources.mapping import map_values
 
 _LAYOUT = (
     "It is the folder VOC2010 of VOCtrainval_03-May-2010.tar, with JPEGImages and ImageSets/Main. Get it from "

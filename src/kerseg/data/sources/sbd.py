@@ -12,7 +12,8 @@ from typing import Annotated, ClassVar
 from cyclopts import Parameter
 
 from kerseg.data.matlab import need_scipy, read_values
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, map_values, pair_names, read_list
+from kerseg.data.sources.base import Classes, Label, Pair, find_root, pair_names, read_list
+from kerseg.data.sources.mapping import map_values
 from kerseg.data.sources.voc2012 import CLASSES
 
 _LAYOUT = (
