@@ -205,20 +205,22 @@ def pair_folders(images: Path, labels: Path, *, image_tail: str = "", label_tail
 
 
 def hold_out(splits: dict[str, list[Pair]], share: float) -> dict[str, list[Pair]]:
-    """Make a part of the training pictures the validation split.
+    """Make a part of the training pictures the validation split: the ``share`` of them with the lowest hashes.
 
-    A picture's name alone decides, so that it stays where it is when others come or go.
+    Names and their number alone decide. Whatever the order of the pictures, the same ones are held out, and one
+    picture that comes or goes moves at most one other across.
 
     Args:
         splits: Pairs of each split.
-        share: Of the training pictures, 0 to 1 (below 1); 0 changes nothing.
+        share: Of the training pictures, 0 to 1 (below 1); 0 changes nothing. It is rounded to whole pictures, of
+            which at least one is held out and at least one is not.
 
     Raises:
-        ConfigError: There is a split ``val`` already, or the share is out of range or leaves a split empty.
+        ConfigError: There is a split ``val`` already, or the share is out of range, or there are not two pictures.
 
     Example:
         >>> {name: len(pairs) for name, pairs in hold_out({"train": pairs}, 0.2).items()}
-        {'train': 803, 'val': 197}
+        {'train': 800, 'val': 200}
     """
     if not share:
         return splits
@@ -226,16 +228,21 @@ def hold_out(splits: dict[str, list[Pair]], share: float) -> dict[str, list[Pair
         raise ConfigError(f"--val-share is between 0 and 1. Received: {share:g}.")
     if "val" in splits or not splits.get("train"):
         raise ConfigError("--val-share takes a part of train for val: it needs a split train, and none val.")
+    # Pairs that share a name, which is a fault, stay together, so that it is found.
+    names = sorted({pair.name for pair in splits["train"]}, key=_digest)
+    if len(names) < 2:
+        raise ConfigError(
+            f"--val-share {share:g}: of 1 picture, none can be held out. Give the splits themselves."
+        )
+    held = set(names[: min(max(round(share * len(names)), 1), len(names) - 1)])
     parts: dict[bool, list[Pair]] = {False: [], True: []}
     for pair in splits["train"]:
-        digest = hashlib.sha256(pair.name.encode("utf-8", "surrogateescape")).digest()
-        parts[int.from_bytes(digest[:8]) < share * 2**64].append(pair)
-    if not all(parts.values()):
-        raise ConfigError(
-            f"--val-share {share:g}: of {len(splits['train'])} pictures, that leaves no "
-            f"{'val' if parts[False] else 'train'}. Give another share, or the splits themselves."
-        )
+        parts[pair.name in held].append(pair)
     return {"train": parts[False], "val": parts[True], **{k: v for k, v in splits.items() if k != "train"}}
+
+
+def _digest(name: str) -> bytes:
+    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
 
 
 def note(text: str) -> None:

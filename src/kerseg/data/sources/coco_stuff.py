@@ -24,7 +24,7 @@ _SPLITS = {"train": "train2017", "val": "val2017"}
 # Ids of things that COCO has no labels of: street sign, hat, shoe, eye glasses, plate, mirror, window, desk,
 # door, blender, hair brush. https://github.com/nightrome/cocostuff/blob/master/labels.md
 _REMOVED = frozenset((12, 26, 29, 30, 45, 66, 68, 69, 71, 83, 91))
-_ALL = known.table("coco_stuff")
+_ALL = known.coco_stuff()
 _IDS = tuple(id_ for id_ in range(1, 183) if id_ not in _REMOVED)
 _CURATED = Classes(tuple(_ALL.names[id_ - 1] for id_ in _IDS), tuple(_ALL.palette[id_ - 1] for id_ in _IDS))
 

@@ -24,7 +24,7 @@ _LABEL_LAYOUT = (
     "It is the folder of .mat files of trainval.tar.gz or that of .png files of 59_context_labels.tar.gz. Get "
     "either from https://cs.stanford.edu/~roozbeh/pascal-context/."
 )
-_ALL = known.table("pascal_context")
+_ALL = known.pascal_context()
 # Values of the 59 classes, in their order, among the 459 of the full release: labels.txt in trainval.tar.gz.
 # fmt: off
 _VALUES = (
