@@ -7,6 +7,7 @@ Licence: https://www.cityscapes-dataset.com/license/, for non-commercial use; to
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -15,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from kerseg.data import known
+from kerseg.data.download import Release
 from kerseg.data.info import IGNORE_LABEL
 from kerseg.data.pictures import BadFileError, label_values, read_bytes, read_label
 from kerseg.data.sources.base import Classes, Label, Pair, find_root, named_files
@@ -57,6 +59,11 @@ _NAME_TABLE = {
     **dict.fromkeys(_OTHERS, IGNORE_LABEL),
     **{name: index for index, name in enumerate(_CLASSES.names)},
 }
+_RELEASE = Release(
+    "cityscapes",
+    terms="it is given out after registration, for non-commercial use.",
+    layout=_LAYOUT,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +78,8 @@ class Cityscapes:
     """Files to read: ids as released, the ids of the 19 classes that cityscapesScripts makes, or JSON."""
 
     name: ClassVar[str] = "cityscapes"
+    releases: ClassVar[Mapping[str, Release]] = {"root": _RELEASE}
+    counts: ClassVar[Mapping[str, int]] = {"train": 2975, "val": 500}
     classes: ClassVar[Classes] = _CLASSES
 
     def splits(self) -> dict[str, list[Pair]]:
