@@ -469,6 +469,22 @@ def test_a_bad_archive_without_checksum_is_fetched_again(server, tmp_path, capsy
     assert leftovers(tmp_path) == ["set"]
 
 
+def test_two_processes_do_not_fill_one_folder(server, tmp_path):
+    found = release(server, zipped({"a.txt": b"1"}))
+    lock = tmp_path / ".set.download/process"
+    lock.parent.mkdir()
+    lock.write_text(str(os.getppid()))
+    assert refusal(lambda: fill(found, tmp_path / "set")).startswith(
+        f"{tmp_path / '.set.download'}: process {os.getppid()} is filling it. Wait until that is done"
+    )
+    assert server.requests == []
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    lock.write_text(str(gone.pid))
+    fill(found, tmp_path / "set")
+    assert leftovers(tmp_path) == ["set"]
+
+
 def test_a_disk_that_cannot_hold_it_is_refused_before_anything_is_fetched(server, tmp_path, monkeypatch):
     found = Release("set", "free.", "It is SET.", (Archive("http://127.0.0.1:9/a", size=3 * 10**9),))
     usage = shutil.disk_usage(tmp_path)

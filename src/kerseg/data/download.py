@@ -7,14 +7,15 @@ appears when everything is unpacked, and not before; until then the archives lie
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from kerseg.data.sources.base import note
-from kerseg.data.staging import whole_folder
+from kerseg.data.staging import runs, whole_folder
 from kerseg.errors import ConfigError, DataError
 
 VARIABLE = "KERSEG_DATA"
@@ -132,25 +133,50 @@ def _fill(release: Release, folder: Path) -> None:
 
     folder = folder.resolve()
     store = folder.with_name(f".{folder.name}.download")
+    with _alone(store):
+        try:
+            _need_room(release, store)
+            for archive in release.archives:
+                fetch(archive.url, store / archive.name, size=archive.size, checksum=archive.checksum)
+                if not archive.checksum:
+                    note(
+                        f"{archive.name}: no checksum is known: checked is only that it unpacks without fault."
+                    )
+            with whole_folder(folder, overwrite=False, ours=lambda name: False) as temporary:
+                for archive in release.archives:
+                    try:
+                        unpack(store / archive.name, temporary / archive.into)
+                    except DataError as error:
+                        (store / archive.name).unlink()
+                        raise DataError(
+                            f"{error} It was deleted: the same command fetches it again."
+                        ) from error
+        except OSError as error:
+            raise DataError(
+                f"{error.filename or folder}: cannot be written: {error.strerror}. What has arrived is kept."
+            ) from error
+        shutil.rmtree(store)
+
+
+@contextmanager
+def _alone(store: Path) -> Iterator[None]:
+    """Make the folder of the archives and keep other processes out of it: two would write into one file."""
+    lock = store / "process"
     try:
         store.mkdir(parents=True, exist_ok=True)
-        _need_room(release, store)
-        for archive in release.archives:
-            fetch(archive.url, store / archive.name, size=archive.size, checksum=archive.checksum)
-            if not archive.checksum:
-                note(f"{archive.name}: no checksum is known: checked is only that it unpacks without fault.")
-        with whole_folder(folder, overwrite=False, ours=lambda name: False) as temporary:
-            for archive in release.archives:
-                try:
-                    unpack(store / archive.name, temporary / archive.into)
-                except DataError as error:
-                    (store / archive.name).unlink()
-                    raise DataError(f"{error} It was deleted: the same command fetches it again.") from error
+        process = lock.read_text(encoding="utf-8") if lock.exists() else ""
+        if process.isdigit() and runs(int(process)):
+            raise DataError(
+                f"{store}: process {process} is filling it. Wait until that is done; if it is not one of kerseg's, "
+                f"delete {lock}."
+            )
+        lock.write_text(str(os.getpid()), encoding="utf-8")
     except OSError as error:
-        raise DataError(
-            f"{error.filename or folder}: cannot be written: {error.strerror}. What has arrived is kept."
-        ) from error
-    shutil.rmtree(store)
+        raise DataError(f"{error.filename or store}: cannot be written: {error.strerror}.") from error
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
 
 
 def _need_room(release: Release, store: Path) -> None:

@@ -77,6 +77,8 @@ class Classes:
 class Source(Protocol):
     """A raw data set: a frozen dataclass whose fields are its options, with a line of help under each.
 
+    A published one also says what belongs into the folders that its fields name, ``releases`` (see
+    `kerseg.data.download`), and may say how many pictures each split was published with, ``counts``.
     Instances are pickled, once for each worker process.
     """
 
