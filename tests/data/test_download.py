@@ -21,9 +21,10 @@ from PIL import Image
 
 from kerseg.cli import main
 from kerseg.data import transfer
-from kerseg.data.download import Archive, Release, fill
+from kerseg.data.download import Archive, Release, download, fill
 from kerseg.data.sources import SOURCES
 from kerseg.data.sources.kvasir_seg import KvasirSeg
+from kerseg.data.sources.voc2012_aug import Voc2012Aug
 from kerseg.data.transfer import fetch
 from kerseg.data.unpack import unpack
 from kerseg.errors import ConfigError, DataError
@@ -515,6 +516,15 @@ def test_every_published_source_says_where_each_folder_comes_from():
                 assert len(digest) == {"sha256": 64, "md5": 32, "": 0}[algorithm]
 
 
+def test_a_folder_that_a_source_does_without_is_not_fetched(server, tmp_path, monkeypatch):
+    found = release(server, zipped({"a.txt": b"1"}))
+    monkeypatch.setattr(Voc2012Aug, "releases", {"voc": found, "sbd": found})
+    download(Voc2012Aug(voc=tmp_path / "voc"))
+    assert leftovers(tmp_path) == ["voc"]
+    download(Voc2012Aug(voc=tmp_path / "voc", sbd=tmp_path / "sbd"))
+    assert leftovers(tmp_path) == ["sbd", "voc"]
+
+
 def kvasir() -> bytes:
     members = {}
     for index in range(4):
@@ -539,11 +549,14 @@ def test_convert_downloads_into_the_cache_or_into_root(server, tmp_path, monkeyp
     assert leftovers(tmp_path / "cache") == ["set"]
     assert main([*command, str(tmp_path / "two"), "--root", str(tmp_path / "raw")]) == 0
     assert leftovers(tmp_path / "raw") == ["Kvasir-SEG"]
+    capsys.readouterr()
     assert main([*command, str(tmp_path / "three"), "--val-share", "0.25"]) == 0
+    said = capsys.readouterr()
+    assert "train: 3 pairs" in said.out and "val: 1 pairs" in said.out
+    assert "kvasir_seg: train has 4 pictures; 1,000 were published." in said.err
     assert len(server.requests) == 2
-    assert (
-        os.environ["KERSEG_DATA"] and main(["convert", "kvasir_seg", "--output", str(tmp_path / "four")]) == 2
-    )
+    # Without --download the folder must be named.
+    assert main(["convert", "kvasir_seg", "--output", str(tmp_path / "four")]) == 2
 
 
 def test_a_server_s_refusal_ends_with_how_to_do_it_by_hand(server, tmp_path):

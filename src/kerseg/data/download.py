@@ -78,7 +78,8 @@ class Downloadable(Protocol):
 def download(source: Downloadable) -> None:
     """Fetch what the folders of a source lack: those that are not there, or empty, are filled.
 
-    Folders that hold something are taken as they are; nothing in them is changed.
+    Folders that hold something are taken as they are; nothing in them is changed. Fields that are None are left
+    alone.
 
     Args:
         source: Such as ``Voc2012(root=Path("voc"))``.
@@ -93,7 +94,8 @@ def download(source: Downloadable) -> None:
         >>> convert(source, output=Path("data/voc2012"))
     """
     for field, release in source.releases.items():
-        fill(release, getattr(source, field) or release.default_folder(), option=f"--{field}")
+        if (folder := getattr(source, field)) is not None:
+            fill(release, folder, option=f"--{field}")
 
 
 def fill(release: Release, folder: Path, *, option: str = "--root") -> None:
