@@ -22,6 +22,7 @@ from typing import Any, Literal
 from kerseg import cli
 from kerseg.config import Augment, TrainConfig
 from kerseg.data.convert import ConvertOptions
+from kerseg.data.download import HELP as DOWNLOAD
 from kerseg.data.sources import SOURCES
 from kerseg.models import MODELS, figures
 from kerseg.models.figures import NUM_CLASSES, SIZE
@@ -54,7 +55,10 @@ def page() -> str:
     ]
     for name in SOURCES:
         source = SOURCES.load(name)
-        parts += [f"### convert {name}\n", f"{inspect.getdoc(source)}\n", _table(_fields(source))]
+        # A source's own options come before those that its base shares with others.
+        rows = sorted(_fields(source), key=lambda row: _field(row[0]) not in vars(source)["__annotations__"])
+        rows += [("--download", "", DOWNLOAD)] * hasattr(source, "releases")
+        parts += [f"### convert {name}\n", f"{inspect.getdoc(source)}\n", _table(rows)]
     parts += [
         *_verb(cli.train),
         *_verb(cli.evaluate),
@@ -93,7 +97,8 @@ def models() -> str:
 
 def sources() -> str:
     """Return the page of sources with its tables as they must be: formats have no name of their own."""
-    formats, published = ["| name | what |", "|---|---|"], ["| name | what | page |", "|---|---|---|"]
+    formats = ["| name | what |", "|---|---|"]
+    published = ["| name | what | page | `--download` |", "|---|---|---|---|"]
     for name in SOURCES:
         row = f"| [`{name}`](command-line.md#convert-{name}) | {SOURCES.summary(name)} |"
         source = SOURCES.load(name)
@@ -102,9 +107,19 @@ def sources() -> str:
             continue
         text = inspect.getdoc(sys.modules[source.__module__]) or ""
         found = re.search(r"Sources?: (https?://([^\s,;/]+)[^\s,;]*)", text)
-        published.append(f"{row} {f'[{found[2]}]({found[1]})' if found else ''} |")
+        published.append(f"{row} {f'[{found[2]}]({found[1]})' if found else ''} | {_fetched(source)} |")
     text = _between_marks(SOURCES_PAGE, formats, "formats")
     return _between_marks(SOURCES_PAGE, published, "data sets", text)
+
+
+def _fetched(source: Any) -> str:
+    """Return what ``--download`` fetches for a source, where it may."""
+    archives = [archive for release in source.releases.values() for archive in release.archives]
+    if not archives:
+        return "by hand"
+    size = sum(archive.size or 0 for archive in archives)
+    shown = f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+    return shown if all(archive.size for archive in archives) else f"over {shown}" if size else "yes"
 
 
 def _figures() -> dict[str, figures.Figures]:
@@ -157,11 +172,12 @@ def _fields(kind: type, prefix: str = "--") -> list[Row]:
 
 def _documented(kind: type) -> dict[str, str]:
     """Return the text under each field of a class."""
-    body = ast.parse(inspect.getsource(kind)).body[0].body  # type: ignore[attr-defined]
     found = {}
-    for field, text in itertools.pairwise(body):
-        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
-            found[ast.unparse(field.target)] = " ".join(ast.literal_eval(text.value).split())
+    for base in filter(dataclasses.is_dataclass, reversed(kind.__mro__)):
+        body = ast.parse(inspect.getsource(base)).body[0].body  # type: ignore[attr-defined]
+        for field, text in itertools.pairwise(body):
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+                found[ast.unparse(field.target)] = " ".join(ast.literal_eval(text.value).split())
     return found
 
 
@@ -197,6 +213,10 @@ def _default(value: Any, missing: Any) -> str:
 
 def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
+
+
+def _field(flag: str) -> str:
+    return flag.removeprefix("--").replace("-", "_")
 
 
 def _table(rows: list[Row]) -> str:

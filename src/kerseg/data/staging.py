@@ -118,7 +118,7 @@ def _recover(folder: Path) -> None:
     prefix = f".{folder.name}.partial-"
     for path in folder.parent.iterdir():
         process = path.name.removeprefix(prefix)
-        if path.name.startswith(prefix) and process.isdigit() and not _runs(int(process)):
+        if path.name.startswith(prefix) and process.isdigit() and not runs(int(process)):
             shutil.rmtree(path, ignore_errors=True)
     old = _old(folder)
     if old.exists() and folder.exists():
@@ -127,7 +127,7 @@ def _recover(folder: Path) -> None:
         old.rename(folder)
 
 
-def _runs(process: int) -> bool:
+def runs(process: int) -> bool:
     """Whether another process of this number runs; this one's number was left by an earlier process."""
     if process == os.getpid():
         return False

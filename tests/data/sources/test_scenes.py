@@ -242,6 +242,14 @@ class TestPascalContext:
         table = {0: other, 1: first, 11: first + 10, 59: first + 58}
         np.testing.assert_array_equal(found["val"]["2008_000003"], mapped(raw, table))
 
+    def test_labels_as_their_archive_has_them(self, tmp_path):
+        labels = self.write(tmp_path)
+        for name in ("2008_000002", "2008_000003"):
+            (labels / "trainval").mkdir(exist_ok=True)
+            savemat(labels / f"trainval/{name}.mat", {"LabelMap": np.full((HEIGHT, WIDTH), 2, np.uint16)})
+        splits = PascalContext(root=tmp_path, labels=labels).splits()
+        assert splits["val"][0].label == labels / "trainval/2008_000003.mat"
+
     def test_colours_are_vocs(self, tmp_path):
         classes = PascalContext(root=tmp_path, labels=tmp_path).classes
         assert classes.palette == default_palette(60)[1:] and classes.void_colours == ((0, 0, 0),)

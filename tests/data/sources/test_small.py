@@ -1,4 +1,4 @@
-"""Sources of smaller data sets: LoveDA, Oxford-IIIT Pet, Kvasir-SEG, DRIVE, ISBI 2012, on tiny trees."""
+"""Sources of smaller data sets: LoveDA, Oxford-IIIT Pet, Kvasir-SEG, ISIC 2018, DRIVE, ISBI 2012, on tiny trees."""
 
 import pickle
 
@@ -10,6 +10,7 @@ from trees import HEIGHT, WIDTH, converted, lines, mapped, picture, save, values
 from kerseg.data.pictures import BadFileError
 from kerseg.data.sources.drive import Drive
 from kerseg.data.sources.isbi2012 import Isbi2012
+from kerseg.data.sources.isic2018 import Isic2018
 from kerseg.data.sources.kvasir_seg import KvasirSeg
 from kerseg.data.sources.loveda import LoveDA
 from kerseg.data.sources.oxford_pets import OxfordPets
@@ -87,6 +88,45 @@ class TestKvasirSeg:
     def test_values_between_black_and_white(self, tmp_path):
         save(tmp_path / "m.png", np.array([[0, 127, 128, 255]], np.uint8))
         np.testing.assert_array_equal(KvasirSeg(root=tmp_path).read_label(tmp_path / "m.png"), [[0, 0, 1, 1]])
+
+
+class TestIsic2018:
+    def write(self, root, part, index):
+        """Write a picture of a part, with the text files that the archives have beside it; return its lesion."""
+        images = root / f"ISIC2018_Task1-2_{part}_Input"
+        picture(images / f"ISIC_{index:07}.jpg")
+        lines(images / "LICENSE.txt", "CC")
+        lines(images / "ATTRIBUTION.txt", "ISIC")
+        label = values(0, 255, seed=index)
+        save(root / f"ISIC2018_Task1_{part}_GroundTruth/ISIC_{index:07}_segmentation.png", label)
+        return label // 255
+
+    def test_round_trip(self, tmp_path, capsys):
+        lesions = {part: self.write(tmp_path, part, index) for index, part in enumerate(("Training", "Test"))}
+        info, found = converted(Isic2018(root=tmp_path), tmp_path / "out")
+        assert (info.name, info.class_names) == ("isic2018", ("skin", "lesion"))
+        assert {split: list(named) for split, named in found.items()} == {
+            "train": ["ISIC_0000000"],
+            "test": ["ISIC_0000001"],
+        }
+        np.testing.assert_array_equal(found["train"]["ISIC_0000000"], lesions["Training"])
+        np.testing.assert_array_equal(found["test"]["ISIC_0000001"], lesions["Test"])
+        assert "isic2018: train has 1 pictures; 2,594 were published." in capsys.readouterr().err
+
+    def test_folders_that_do_not_fit(self, tmp_path):
+        self.write(tmp_path, "Training", 0)
+        (tmp_path / "ISIC2018_Task1-2_Validation_Input").mkdir()
+        with pytest.raises(DataError, match=r"Task1_Validation_GroundTruth: no such folder\.$"):
+            Isic2018(root=tmp_path).splits()
+        with pytest.raises(
+            DataError, match=r"has no ISIC2018_Task1-2_Training_Input and no .* Get them from https"
+        ):
+            Isic2018(root=tmp_path / "ISIC2018_Task1-2_Validation_Input").splits()
+
+    def test_a_label_that_is_none(self, tmp_path):
+        save(tmp_path / "m.png", np.array([[0, 7]], np.uint8))
+        with pytest.raises(BadFileError, match=r"value outside the classes: 7 \(1 pixel\)\. Known: 0, 255"):
+            Isic2018(root=tmp_path).read_label(tmp_path / "m.png")
 
 
 class TestDrive:

@@ -208,3 +208,34 @@ def test_lists_are_read_with_care(tmp_path):
         with pytest.raises(DataError) as error:
             Voc2012(root=tmp_path).splits()
         assert str(error.value) == f"{file.parent}/{message}"
+
+
+def test_lists_of_the_published_sizes_make_splits_of_the_published_sizes(tmp_path):
+    """VOC has 1,464 and 1,449 pictures with labels, SBD 8,498 and 2,857, and 12,031 have one in either.
+
+    545 of VOC's val are in SBD's train; where the other 1,692 are that both have is made up.
+    """
+    every = [f"{number:05}" for number in range(12_031)]
+    voc, sbd_only = every[:2913], every[2913:]
+    val, train = voc[:1449], voc[1449:]
+    shared = [*val, *train[: 2237 - 1449]]
+    assert len(sbd_only) + len(shared) == 8498 + 2857
+    sbd_train = [*val[:545], *sbd_only[: 8498 - 545]]
+    sbd_val = sorted({*shared, *sbd_only} - {*sbd_train})
+    devkit, release = tmp_path / "VOCdevkit/VOC2012", tmp_path / "benchmark_RELEASE/dataset"
+    for folder in (devkit / "JPEGImages", devkit / "SegmentationClass", release / "img", release / "cls"):
+        folder.mkdir(parents=True)
+    for split, names in (("train", train), ("val", val)):
+        lines(devkit / f"ImageSets/Segmentation/{split}.txt", *names)
+    for split, names in (("train", sbd_train), ("val", sbd_val)):
+        lines(release / f"{split}.txt", *names)
+    for source in (
+        Voc2012(root=tmp_path),
+        Sbd(root=tmp_path),
+        Voc2012Aug(voc=tmp_path, sbd=tmp_path),
+        Voc2012Restricted(voc=tmp_path, sbd=tmp_path),
+    ):
+        found = {split: len(pairs) for split, pairs in source.splits().items()}
+        assert found == {split: source.counts[split] for split in found}
+    assert Voc2012Aug.counts == {"train": 10_582, "val": 1449}
+    assert Voc2012Restricted.counts == {"train": 11_127, "val": 904}

@@ -18,6 +18,8 @@ DATASETS = Registry(
         "cityscapes": "kerseg.data.known:cityscapes",
         "ade20k": "kerseg.data.known:ade20k",
         "camvid": "kerseg.data.known:camvid",
+        "pascal_context": "kerseg.data.known:pascal_context",
+        "coco_stuff": "kerseg.data.known:coco_stuff",
     },
     aliases={
         "ADE20K": "ade20k",
@@ -61,6 +63,16 @@ def ade20k() -> Classes:
 def camvid() -> Classes:
     """CamVid as prepared for SegNet: 11 classes."""
     return CamVid.classes
+
+
+def pascal_context() -> Classes:
+    """PASCAL-Context: 60 classes, 0 for what is none of the 59."""
+    return table("pascal_context")
+
+
+def coco_stuff() -> Classes:
+    """COCO-Stuff: 182 classes, value + 1 is the id; eleven never occur."""
+    return table("coco_stuff")
 
 
 def table(name: str) -> Classes:

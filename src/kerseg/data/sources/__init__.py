@@ -19,6 +19,7 @@ SOURCES = Registry(
         "folder": "kerseg.data.sources.folder:Folder",
         "huggingface": "kerseg.data.sources.huggingface:HuggingFace",
         "isbi2012": "kerseg.data.sources.isbi2012:Isbi2012",
+        "isic2018": "kerseg.data.sources.isic2018:Isic2018",
         "kvasir_seg": "kerseg.data.sources.kvasir_seg:KvasirSeg",
         "labelme": "kerseg.data.sources.labelme:Labelme",
         "loveda": "kerseg.data.sources.loveda:LoveDA",

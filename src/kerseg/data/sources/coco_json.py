@@ -13,19 +13,15 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
-
-from cyclopts import Parameter
+from typing import Any, Literal
 
 from kerseg.data.documents import corners, member, read_json, size
 from kerseg.data.info import IGNORE_LABEL
-from kerseg.data.legend import Legend, legend
 from kerseg.data.pictures import BadFileError
-from kerseg.data.shapes import Region, largest_first, outside, paint, polygon, runs, union
-from kerseg.data.sources.base import Classes, Label, Pair, Part, hold_out, note
+from kerseg.data.shapes import Region, largest_first, paint, polygon, runs, union
+from kerseg.data.sources.annotated import AnnotatedSource
+from kerseg.data.sources.base import Label, Pair, Part, hold_out
 from kerseg.errors import ConfigError, DataError
-
-_SEVERAL = Parameter(consume_multiple=True)
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ class CocoLabel(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CocoJson:
+class CocoJson(AnnotatedSource):
     """A JSON in COCO's format for each split: polygons, run lengths and crowds become classes."""
 
     train_json: Path | None = None
@@ -53,34 +49,9 @@ class CocoJson:
     """Annotations of the test pictures."""
     test_image_path: Path | None = None
     """Folder that the file names in this JSON start from; by default the one the JSON is in."""
-    val_share: float = 0.0
-    """Share of the training pictures that becomes val, if there is no JSON for it; 0 to 1, chosen by name."""
-    background: str = ""
-    """Class of the pixels in no object: a category, or a new one that comes first. Without it those pixels
-    are ignored, and pictures without objects left out."""
-    ignore_classes: Annotated[tuple[str, ...], _SEVERAL] = ()
-    """Categories whose pixels are to be ignored."""
     crowd: Literal["class", "ignore"] = "class"
     """What becomes of objects marked iscrowd, regions of many that were outlined roughly: their category's
     class, or pixels to ignore."""
-    clip: bool = False
-    """Cut off what of a polygon lies outside its picture, instead of reporting it."""
-
-    name: ClassVar[str] = ""
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Workers get the annotations of a picture with its pair, and not those of all pictures with the source.
-        return {key: value for key, value in self.__dict__.items() if key != "_documents"}
-
-    @property
-    def classes(self) -> Classes:
-        """The categories by their ids, which may have gaps, without those to ignore; a new background first.
-
-        Raises:
-            BadFileError: A JSON is broken, or the splits' categories do not agree.
-            ConfigError: An option names no category.
-        """
-        return self._legend.classes
 
     def splits(self) -> dict[str, list[Pair]]:
         """Return the pictures of each JSON that was given, in its order.
@@ -104,7 +75,7 @@ class CocoJson:
             member(path, path.image, "width", int, owner),
         )
         layers = [
-            (self._region(path, annotation, height, width), self._value(path, annotation))
+            (self._region(path, annotation, height, width), self._value_of(path, annotation))
             for annotation in path.annotations
         ]
         return paint(height, width, largest_first(layers), outside=self._legend.outside)
@@ -136,14 +107,10 @@ class CocoJson:
             found[path] = categories
         return found
 
-    @cached_property
-    def _legend(self) -> Legend:
+    def _labels(self) -> dict[str, None]:
+        """Return the categories by their ids, which may have gaps."""
         categories = next(iter(self._categories.values()))
-        return legend(
-            [categories[number] for number in sorted(categories)],
-            background=self.background,
-            ignored=self.ignore_classes,
-        )
+        return dict.fromkeys(categories[number] for number in sorted(categories))
 
     def _pairs(self, split: str) -> list[Pair]:
         path, document = self._documents[split]
@@ -162,9 +129,7 @@ class CocoJson:
                 f"unknown image: {_named(annotation)} is of image {number}, which 'images' does not list; "
                 f"{len(of_image)} such image{'s' * (len(of_image) > 1)}. Export the data again.",
             )
-        if not self.background and (empty := sum(not label.annotations for label in labels)):
-            note(f"{path}: {empty} of {len(labels)} pictures left out: no objects. --background keeps them.")
-            labels = [label for label in labels if label.annotations]
+        labels = self._with_shapes(path, labels, lambda label: bool(label.annotations), what="objects")
         if labels and not any((images / label.key).exists() for label in labels):
             raise DataError(
                 f"{images}: has none of the {len(labels)} pictures of {path}, such as {labels[0].key}. "
@@ -174,7 +139,7 @@ class CocoJson:
             Pair(Path(label.key).with_suffix("").as_posix(), images / label.key, label) for label in labels
         ]
 
-    def _value(self, path: CocoLabel, annotation: dict[str, Any]) -> int:
+    def _value_of(self, path: CocoLabel, annotation: dict[str, Any]) -> int:
         number = member(path, annotation, "category_id", int, _named(annotation))
         categories = self._categories[path.file]
         if number not in categories:
@@ -203,10 +168,7 @@ class CocoJson:
         regions = []
         for part in outline:
             points = corners(path, part, owner)
-            if not self.clip and (reach := outside(points, height, width)):
-                raise BadFileError(
-                    path, f"outside the picture: {owner} has points at {reach}. Cut such off with --clip."
-                )
+            self._refuse_outside(path, points, owner, (height, width))
             regions.append(polygon(points, height, width))
         return union(regions)
 

@@ -5,14 +5,17 @@ Paper: Caesar et al., "COCO-Stuff: Thing and Stuff Classes in Context", CVPR 201
 Labels under CC BY 4.0; the pictures are Flickr's, under its terms of use.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from kerseg.data import known
+from kerseg.data.download import Archive, Release
 from kerseg.data.info import IGNORE_LABEL
 from kerseg.data.pictures import label_values, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, map_values, pair_folders
+from kerseg.data.sources.base import Classes, Label, Pair, find_root, pair_folders
+from kerseg.data.sources.mapping import map_values
 
 _LAYOUT = (
     "It is the folder that train2017.zip and val2017.zip of https://cocodataset.org/#download were unpacked into "
@@ -23,9 +26,30 @@ _SPLITS = {"train": "train2017", "val": "val2017"}
 # Ids of things that COCO has no labels of: street sign, hat, shoe, eye glasses, plate, mirror, window, desk,
 # door, blender, hair brush. https://github.com/nightrome/cocostuff/blob/master/labels.md
 _REMOVED = frozenset((12, 26, 29, 30, 45, 66, 68, 69, 71, 83, 91))
-_ALL = known.table("coco_stuff")
+_ALL = known.coco_stuff()
 _IDS = tuple(id_ for id_ in range(1, 183) if id_ not in _REMOVED)
 _CURATED = Classes(tuple(_ALL.names[id_ - 1] for id_ in _IDS), tuple(_ALL.palette[id_ - 1] for id_ in _IDS))
+_RELEASE = Release(
+    "coco_stuff",
+    terms="annotations under CC BY 4.0, photographs under Flickr's terms of use; https://cocodataset.org/#termsofuse.",
+    layout=_LAYOUT,
+    archives=(
+        Archive(
+            "http://images.cocodataset.org/zips/train2017.zip",
+            "sha256:69a8bb58ea5f8f99d24875f21416de2e9ded3178e903f1f7603e283b9e06d929",
+            size=19_336_861_798,
+        ),
+        Archive(
+            "http://images.cocodataset.org/zips/val2017.zip",
+            "sha256:4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05",
+            size=815_585_330,
+        ),
+        Archive(
+            "http://calvin.inf.ed.ac.uk/wp-content/uploads/data/cocostuffdataset/stuffthingmaps_trainval2017.zip",
+            into="stuffthingmaps",
+        ),
+    ),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +62,8 @@ class CocoStuff:
     """Make a class of each of COCO's 182 ids, of which eleven never occur, so that class index + 1 is the id."""
 
     name: ClassVar[str] = "coco_stuff"
+    releases: ClassVar[Mapping[str, Release]] = {"root": _RELEASE}
+    counts: ClassVar[Mapping[str, int]] = {"train": 118287, "val": 5000}
 
     @property
     def classes(self) -> Classes:

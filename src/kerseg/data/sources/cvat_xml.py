@@ -11,27 +11,21 @@ A shape with a higher ``z_order`` is drawn upon a lower one, of equal ones the l
 counted.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
 from xml.etree.ElementTree import Element
 
 import numpy as np
-from cyclopts import Parameter
 
 from kerseg.data.documents import corners, read_xml, size
 from kerseg.data.info import Colour
-from kerseg.data.legend import Legend, legend
 from kerseg.data.pictures import BadFileError
-from kerseg.data.shapes import Points, Region, box, ellipse, outside, paint, polygon, rotated, runs
-from kerseg.data.sources.base import Classes, Label, Pair, Part, hold_out, note
+from kerseg.data.shapes import Points, Region, box, ellipse, paint, polygon, rotated, runs
+from kerseg.data.sources.annotated import AnnotatedSource, note_without_area
+from kerseg.data.sources.base import Label, Pair, Part, hold_out
 from kerseg.errors import ConfigError, DataError
-from kerseg.registry import nearest
-
-_SEVERAL = Parameter(consume_multiple=True)
 
 FILE_NAME = "annotations.xml"
 _AREAS = ("polygon", "box", "ellipse", "mask")
@@ -64,7 +58,7 @@ class CvatLabel(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CvatXml:
+class CvatXml(AnnotatedSource):
     """An export of CVAT, "CVAT for images 1.1": polygons, boxes, ellipses and masks become classes."""
 
     root: Path | None = None
@@ -76,31 +70,6 @@ class CvatXml:
     """Export of the validation pictures."""
     test_path: Path | None = None
     """Export of the test pictures."""
-    val_share: float = 0.0
-    """Share of the training pictures that becomes val, if there is none; 0 to 1, chosen by name."""
-    background: str = ""
-    """Class of the pixels in no shape: one of the labels, or a new one that comes first. Without it those
-    pixels are ignored, and pictures without shapes left out."""
-    ignore_classes: Annotated[tuple[str, ...], _SEVERAL] = ()
-    """Labels whose pixels are to be ignored."""
-    clip: bool = False
-    """Cut off what of a shape lies outside its picture, instead of reporting it."""
-
-    name: ClassVar[str] = ""
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Workers get the shapes of a picture with its pair, and not those of all pictures with the source.
-        return {key: value for key, value in self.__dict__.items() if key != "_documents"}
-
-    @property
-    def classes(self) -> Classes:
-        """The labels of the XML in its order, with its colours, without those to ignore; a new background first.
-
-        Raises:
-            BadFileError: The XML is broken, or the splits' labels do not agree.
-            ConfigError: An option names no label.
-        """
-        return self._legend.classes
 
     def splits(self) -> dict[str, list[Pair]]:
         """Return the pictures of each split, in the order of the XML.
@@ -140,7 +109,8 @@ class CvatXml:
             owner = f"{kind} {number} ({attributes.get('label')!r})"
             order = _number(path, attributes, "z_order", owner, default=0)
             region = self._region(path, kind, attributes, owner, height, width)
-            layers.append((order, region, self._value(path, attributes, owner)))
+            value = self._value(path, attributes.get("label", ""), owner, among="the XML's labels")
+            layers.append((order, region, value))
         layers.sort(key=lambda layer: layer[0])
         return paint(height, width, [layer[1:] for layer in layers], outside=self._legend.outside)
 
@@ -153,8 +123,8 @@ class CvatXml:
         paths = {split: path for split, path in {"": self.root, **given}.items() if path}
         return {split: _read(path, split) for split, path in paths.items()}
 
-    @cached_property
-    def _legend(self) -> Legend:
+    def _labels(self) -> dict[str, Colour | None]:
+        """Return the labels of the XML in its order, with its colours."""
         (first, document), *others = self._documents.values()
         colours = _labels(first, document)
         for path, other in others:
@@ -164,32 +134,13 @@ class CvatXml:
                     f"other labels: {first} has no {', '.join(map(repr, unknown))}. It has: "
                     f"{', '.join(colours)}. Export the splits of one project.",
                 )
-        known = {name: colour for name, colour in colours.items() if colour}
-        return legend(colours, background=self.background, ignored=self.ignore_classes, colours=known)
+        return colours
 
     def _kept(self, path: Path, labels: list[tuple[CvatLabel, list[str]]]) -> list[CvatLabel]:
         """Return the pictures that are part of the data, and say what is not."""
-        if left := Counter(kind for _, kinds in labels for kind in kinds):
-            kinds = ", ".join(f"{count} x {kind}" for kind, count in sorted(left.items()))
-            first = next(label.key for label, kinds in labels if kinds)
-            note(f"{path}: shapes without area left out: {kinds}; the first in {first}.")
-        kept = [label for label, _ in labels if label.shapes or self.background]
-        if len(kept) < len(labels):
-            note(
-                f"{path}: {len(labels) - len(kept)} of {len(labels)} pictures left out: no shapes. --background "
-                "keeps them."
-            )
-        return kept
-
-    def _value(self, path: CvatLabel, attributes: Mapping[str, str], owner: str) -> int:
-        label, values = attributes.get("label", ""), self._legend.values
-        if label not in values:
-            raise BadFileError(
-                path,
-                f"unknown label: {owner} is none of the XML's labels.{nearest(label, values)} Known: "
-                f"{self._legend.known()}.",
-            )
-        return values[label]
+        note_without_area(path, ((label.key, kinds) for label, kinds in labels))
+        every = [label for label, _ in labels]
+        return self._with_shapes(path, every, lambda label: bool(label.shapes), what="shapes")
 
     def _region(
         self, path: CvatLabel, kind: str, attributes: Mapping[str, str], owner: str, height: int, width: int
@@ -209,10 +160,7 @@ class CvatXml:
         else:
             pairs = attributes.get("points", "").split(";")
             points = corners(path, [pair.split(",") for pair in pairs], owner)
-        if not self.clip and (reach := outside(points, height, width)):
-            raise BadFileError(
-                path, f"outside the picture: {owner} has points at {reach}. Cut such off with --clip."
-            )
+        self._refuse_outside(path, points, owner, (height, width))
         if kind == "ellipse":
             return ellipse(centre, radii, height, width, degrees=degrees)
         return polygon(points, height, width)

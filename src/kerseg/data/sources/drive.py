@@ -5,15 +5,18 @@ Paper: Staal et al., "Ridge-based Vessel Segmentation in Color Images of the Ret
 For research and education; to be had after registration.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
+from kerseg.data.download import Release
 from kerseg.data.info import IGNORE_LABEL
 from kerseg.data.pictures import BadFileError, label_values, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, hold_out, map_values, named_files
+from kerseg.data.sources.base import Classes, Label, Pair, find_root, hold_out, named_files
+from kerseg.data.sources.mapping import map_values
 
 _LAYOUT = (
     "It is the folder that training.zip and test.zip were unpacked into, with training, in which are images, "
@@ -21,6 +24,11 @@ _LAYOUT = (
 )
 _LABELS = "1st_manual"
 _BLACK_AND_WHITE = {0: 0, 255: 1}
+_RELEASE = Release(
+    "drive",
+    terms="it is given out after registration.",
+    layout=_LAYOUT,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +44,8 @@ class Drive:
     """Share of the training pictures that becomes val, of which the data set has none; 0 to 1, chosen by name."""
 
     name: ClassVar[str] = "drive"
+    releases: ClassVar[Mapping[str, Release]] = {"root": _RELEASE}
+    counts: ClassVar[Mapping[str, int]] = {"train": 20, "test": 20}
     classes: ClassVar[Classes] = Classes(("background", "vessel"), ((0, 0, 0), (255, 255, 255)))
 
     def splits(self) -> dict[str, list[Pair]]:

@@ -17,7 +17,8 @@ from PIL import Image
 
 from kerseg.data.info import IGNORE_LABEL
 from kerseg.data.pictures import BadFileError, Place, label_values, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, map_colours, map_values, pair_folders
+from kerseg.data.sources.base import Classes, Label, Pair, pair_folders
+from kerseg.data.sources.mapping import map_colours, map_values
 from kerseg.data.sources.palettes import default_palette, read_names, read_palette
 from kerseg.errors import ConfigError, DataError
 

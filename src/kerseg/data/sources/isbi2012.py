@@ -8,23 +8,17 @@ For research; U-Net's first data set.
 """
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from PIL import Image
 
+from kerseg.data.download import Release
 from kerseg.data.pictures import Place, label_values, read_label
-from kerseg.data.sources.base import (
-    Classes,
-    Label,
-    Pair,
-    Part,
-    find_root,
-    hold_out,
-    map_values,
-    pair_folders,
-)
+from kerseg.data.sources.base import Classes, Label, Pair, Part, find_root, hold_out, pair_folders
+from kerseg.data.sources.mapping import map_values
 from kerseg.errors import DataError
 
 _STACKS = ("train-volume.tif", "train-labels.tif")
@@ -33,6 +27,11 @@ _LAYOUT = (
     "slice. Get the stacks from http://brainiac2.mit.edu/isbi_challenge/."
 )
 _TABLE = {0: 0, 255: 1}
+_RELEASE = Release(
+    "isbi2012",
+    terms="the challenge has ended, and there is no lasting address of its files.",
+    layout=_LAYOUT,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +44,8 @@ class Isbi2012:
     """Share of the slices that becomes val; 0 to 1, chosen by name."""
 
     name: ClassVar[str] = "isbi2012"
+    releases: ClassVar[Mapping[str, Release]] = {"root": _RELEASE}
+    counts: ClassVar[Mapping[str, int]] = {"train": 30}
     classes: ClassVar[Classes] = Classes(("membrane", "cell"), ((0, 0, 0), (255, 255, 255)))
 
     def splits(self) -> dict[str, list[Pair]]:

@@ -5,18 +5,32 @@ Paper: Jha et al., "Kvasir-SEG: A Segmented Polyp Dataset", MMM 2020.
 For research and education; other uses need the owners' permission.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
+from kerseg.data.download import Archive, Release
 from kerseg.data.pictures import decode, read_bytes
 from kerseg.data.sources.base import Classes, Label, Pair, find_root, hold_out, pair_folders
 
 _LAYOUT = (
     "It is the folder Kvasir-SEG of kvasir-seg.zip, with images and masks. Get it from "
     "https://datasets.simula.no/kvasir-seg/."
+)
+_RELEASE = Release(
+    "kvasir_seg",
+    terms="for research and education; https://datasets.simula.no/kvasir-seg/.",
+    layout=_LAYOUT,
+    archives=(
+        Archive(
+            "https://datasets.simula.no/downloads/kvasir-seg.zip",
+            "sha256:03b30e21d584e04facf49397a2576738fd626815771afbbf788f74a7153478f7",
+            size=46_227_172,
+        ),
+    ),
 )
 
 
@@ -30,6 +44,8 @@ class KvasirSeg:
     """Share of the pictures that becomes val; 0 to 1, chosen by name."""
 
     name: ClassVar[str] = "kvasir_seg"
+    releases: ClassVar[Mapping[str, Release]] = {"root": _RELEASE}
+    counts: ClassVar[Mapping[str, int]] = {"train": 1000}
     classes: ClassVar[Classes] = Classes(("background", "polyp"), ((0, 0, 0), (255, 255, 255)))
 
     def splits(self) -> dict[str, list[Pair]]:

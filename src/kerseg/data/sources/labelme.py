@@ -13,11 +13,10 @@ LabelMe's own ``labels.txt`` can be given as ``--class-names``: its ``__ignore__
 
 import base64
 import binascii
-from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import numpy as np
 from cyclopts import Parameter
@@ -25,18 +24,17 @@ from cyclopts import Parameter
 from kerseg.data.documents import corners, member, read_json, size
 from kerseg.data.legend import Legend, legend
 from kerseg.data.pictures import BadFileError, Place, decode, upright_shape
-from kerseg.data.shapes import Points, Region, box, ellipse, outside, paint, polygon
-from kerseg.data.sources.base import PICTURE_SUFFIXES, Classes, Label, Pair, Part, hold_out, named_files, note
+from kerseg.data.shapes import Points, Region, box, ellipse, paint, polygon
+from kerseg.data.sources.annotated import AnnotatedSource, note_without_area
+from kerseg.data.sources.base import PICTURE_SUFFIXES, Label, Pair, Part, hold_out, named_files
 from kerseg.data.sources.palettes import read_names
 from kerseg.errors import ConfigError, DataError
-from kerseg.registry import nearest
-
-_SEVERAL = Parameter(consume_multiple=True)
 
 _AREAS = {"polygon": 3, "rectangle": 2, "oriented_rectangle": 4, "circle": 2, "mask": 2}
 """Shapes that are drawn, and how many points each needs."""
 _NO_AREAS = ("point", "points", "line", "linestrip")
 _IGNORE, _BACKGROUND = "__ignore__", "_background_"
+_ADVICE = "Add it to --class-names, or to --ignore-classes."
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class _Summary:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Labelme:
+class Labelme(AnnotatedSource):
     """LabelMe's JSON files, one a picture, with polygons, rectangles, circles and masks."""
 
     train_path: Path | None = None
@@ -74,33 +72,9 @@ class Labelme:
     """Folder of the validation JSONs."""
     test_path: Path | None = None
     """Folder of the test JSONs."""
-    val_share: float = 0.0
-    """Share of the training pictures that becomes val, if there is no folder for it; 0 to 1, chosen by name."""
-    class_names: Annotated[tuple[str, ...], _SEVERAL] = ()
+    class_names: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ()
     """Names of the classes in their order, or a text file with one on each line, such as LabelMe's labels.txt;
     by default all labels that occur, sorted."""
-    background: str = ""
-    """Class of the pixels in no shape: one of the names, or a new one that comes first. Without it those
-    pixels are ignored, and pictures without shapes left out."""
-    ignore_classes: Annotated[tuple[str, ...], _SEVERAL] = ()
-    """Labels whose pixels are to be ignored."""
-    clip: bool = False
-    """Cut off what of a shape lies outside its picture, instead of reporting it."""
-
-    name: ClassVar[str] = ""
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Workers need the classes, and not what all files hold.
-        return {key: value for key, value in self.__dict__.items() if key != "_summaries"}
-
-    @property
-    def classes(self) -> Classes:
-        """The names given, or the labels that occur, without those to ignore; a new background first.
-
-        Raises:
-            ConfigError: An option names no label, or there are no labels.
-        """
-        return self._legend.classes
 
     def splits(self) -> dict[str, list[Pair]]:
         """Return a pair for each JSON of each folder that was given, by name.
@@ -109,7 +83,7 @@ class Labelme:
             ConfigError: No folder was given.
             DataError: A folder is missing, or has no JSON.
         """
-        return hold_out({split: self._pairs(split) for split in self._summaries}, self.val_share)
+        return hold_out({split: self._pairs(split) for split in self._documents}, self.val_share)
 
     def read_label(self, path: Path) -> Label:
         """Draw the shapes of one JSON, in its order.
@@ -132,11 +106,11 @@ class Labelme:
             label, owner = _named(path, shape, number)
             if _kind(shape) not in _NO_AREAS:
                 region = self._region(path, shape, owner, height, width)
-                layers.append((region, self._value(path, label, owner)))
+                layers.append((region, self._value(path, label, owner, among="the classes", advice=_ADVICE)))
         return paint(height, width, layers, outside=self._legend.outside)
 
     @cached_property
-    def _summaries(self) -> dict[str, list[_Summary]]:
+    def _documents(self) -> dict[str, list[_Summary]]:
         given = {"train": self.train_path, "val": self.val_path, "test": self.test_path}
         if not any(given.values()):
             raise ConfigError("Give --train-path, and --val-path or --val-share.")
@@ -151,45 +125,21 @@ class Labelme:
 
     @cached_property
     def _legend(self) -> Legend:
-        found = {label for files in self._summaries.values() for file in files for label in file.labels}
+        found = {label for files in self._documents.values() for file in files for label in file.labels}
         names = read_names(self.class_names) or tuple(sorted(found))
         names += tuple(sorted(found & {*self.ignore_classes, _IGNORE} - {*names}))
         background = self.background or (_BACKGROUND if _BACKGROUND in names else "")
         return legend(names, background=background, ignored={*self.ignore_classes, *({_IGNORE} & {*names})})
 
     def _pairs(self, split: str) -> list[Pair]:
-        files = self._summaries[split]
+        files = self._documents[split]
         folder = getattr(self, f"{split}_path")
-        if lines := Counter(kind for file in files for kind in file.without_area):
-            kinds = ", ".join(f"{count} x {kind}" for kind, count in sorted(lines.items()))
-            first = next(file.path for file in files if file.without_area)
-            note(f"{folder}: shapes without area left out: {kinds}; the first in {first}.")
-        if not self._has_background:
-            kept = [file for file in files if file.labels or file.broken]
-            if len(kept) < len(files):
-                note(
-                    f"{folder}: {len(files) - len(kept)} of {len(files)} pictures left out: no shapes. "
-                    "--background keeps them."
-                )
-            files = kept
+        note_without_area(folder, ((file.path, file.without_area) for file in files))
+        files = self._with_shapes(folder, files, lambda file: bool(file.labels or file.broken), what="shapes")
         return [
             Pair(file.path.relative_to(folder).with_suffix("").as_posix(), file.image, file.path)
             for file in files
         ]
-
-    @property
-    def _has_background(self) -> bool:
-        return bool(self.background) or _BACKGROUND in self._legend.values
-
-    def _value(self, path: Path, label: str, owner: str) -> int:
-        values = self._legend.values
-        if label not in values:
-            raise BadFileError(
-                path,
-                f"unknown label: {owner} is none of the classes.{nearest(label, values)} Known: "
-                f"{self._legend.known()}. Add it to --class-names, or to --ignore-classes.",
-            )
-        return values[label]
 
     def _region(self, path: Path, shape: Any, owner: str, height: int, width: int) -> Region:
         kind = _kind(shape)
@@ -204,10 +154,7 @@ class Labelme:
         if kind == "rectangle" and len(points) == 2:
             points = box(*points.min(axis=0), *points.max(axis=0))
         extent = np.concatenate([points[:1] - radius, points[:1] + radius]) if radius else points
-        if not self.clip and (reach := outside(extent, height, width)):
-            raise BadFileError(
-                path, f"outside the picture: {owner} has points at {reach}. Cut such off with --clip."
-            )
+        self._refuse_outside(path, extent, owner, (height, width))
         if kind == "circle":
             return ellipse(points[0], (radius, radius), height, width)
         return polygon(points, height, width)

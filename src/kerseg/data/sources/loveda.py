@@ -6,15 +6,18 @@ Datasets and Benchmarks 2021.
 CC BY-NC-SA 4.0; for research.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from cyclopts import Parameter
 
+from kerseg.data.download import Archive, Release
 from kerseg.data.info import IGNORE_LABEL
 from kerseg.data.pictures import label_values, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, map_values, pair_folders
+from kerseg.data.sources.base import Classes, Label, Pair, find_root, pair_folders
+from kerseg.data.sources.mapping import map_values
 
 _COLOURS = {
     "background": (255, 255, 255),
@@ -29,6 +32,23 @@ _TABLE = {0: IGNORE_LABEL, **{index + 1: index for index in range(len(_COLOURS))
 _LAYOUT = (
     "It is the folder that Train.zip and Val.zip were unpacked into, with Train and Val, each of them with Urban "
     "and Rural, each with images_png and masks_png. Get them from https://zenodo.org/records/5706578."
+)
+_RELEASE = Release(
+    "loveda",
+    terms="CC BY-NC-SA 4.0, for research, not for commerce; https://github.com/Junjue-Wang/LoveDA.",
+    layout=_LAYOUT,
+    archives=(
+        Archive(
+            "https://zenodo.org/records/5706578/files/Train.zip",
+            "md5:de2b196043ed9b4af1690b3f9a7d558f",
+            size=4_021_669_263,
+        ),
+        Archive(
+            "https://zenodo.org/records/5706578/files/Val.zip",
+            "md5:84cae2577468ff0b5386758bb386d31d",
+            size=2_425_958_254,
+        ),
+    ),
 )
 
 
@@ -45,7 +65,13 @@ class LoveDA:
     """Parts to take."""
 
     name: ClassVar[str] = "loveda"
+    releases: ClassVar[Mapping[str, Release]] = {"root": _RELEASE}
     classes: ClassVar[Classes] = Classes(tuple(_COLOURS), tuple(_COLOURS.values()), void_colours=((0, 0, 0),))
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Published number of pictures of both parts together."""
+        return {"train": 2522, "val": 1669} if len(set(self.domains)) == 2 else {}
 
     def splits(self) -> dict[str, list[Pair]]:
         """Return the pairs of train and val, whose names begin with their part: ``Urban/1366``.

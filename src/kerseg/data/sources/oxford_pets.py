@@ -5,22 +5,16 @@ Paper: Parkhi et al., "Cats and Dogs", CVPR 2012.
 CC BY-SA 4.0; the pictures belong to their owners.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from kerseg.data.download import Archive, Release
 from kerseg.data.info import IGNORE_LABEL
 from kerseg.data.pictures import label_values, read_label
-from kerseg.data.sources.base import (
-    Classes,
-    Label,
-    Pair,
-    find_root,
-    hold_out,
-    map_values,
-    pair_names,
-    read_list,
-)
+from kerseg.data.sources.base import Classes, Label, Pair, find_root, hold_out, pair_names, read_list
+from kerseg.data.sources.mapping import map_values
 
 _LAYOUT = (
     "It is the folder that images.tar.gz and annotations.tar.gz were unpacked into, with images and annotations. "
@@ -30,6 +24,23 @@ _LISTS = {"train": "annotations/trainval.txt", "test": "annotations/test.txt"}
 _COLOURS = {"background": (0, 0, 0), "pet": (128, 0, 0), "outline": (224, 224, 192)}
 # What a trimap's values mean: annotations/README. The data set has no colours of its own.
 _PET, _BACKGROUND, _OUTLINE = 1, 2, 3
+_RELEASE = Release(
+    "oxford_pets",
+    terms="CC BY-SA 4.0; https://www.robots.ox.ac.uk/~vgg/data/pets/.",
+    layout=_LAYOUT,
+    archives=(
+        Archive(
+            "https://www.robots.ox.ac.uk/~vgg/data/pets/data/images.tar.gz",
+            "sha256:67195c5e1c01f1ab5f9b6a5d22b8c27a580d896ece458917e61d459337fa318d",
+            size=791_918_971,
+        ),
+        Archive(
+            "https://www.robots.ox.ac.uk/~vgg/data/pets/data/annotations.tar.gz",
+            "sha256:52425fb6de5c424942b7626b428656fcbd798db970a937df61750c0f1d358e91",
+            size=19_173_078,
+        ),
+    ),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +55,8 @@ class OxfordPets:
     """Share of the training pictures that becomes val, of which the data set has none; 0 to 1, chosen by name."""
 
     name: ClassVar[str] = "oxford_pets"
+    releases: ClassVar[Mapping[str, Release]] = {"root": _RELEASE}
+    counts: ClassVar[Mapping[str, int]] = {"train": 3680, "test": 3669}
 
     @property
     def classes(self) -> Classes:

@@ -5,15 +5,18 @@ Paper: Mottaghi et al., "The Role of Context for Object Detection and Semantic S
 The photographs are Flickr's, under its terms of use; the labels are for research.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from kerseg.data import known
+from kerseg.data.download import Archive, Release
 from kerseg.data.info import IGNORE_LABEL
 from kerseg.data.matlab import need_scipy, read_values
 from kerseg.data.pictures import label_values, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, map_values, pair_names, read_list
+from kerseg.data.sources.base import Classes, Label, Pair, find_root, pair_names, read_list
+from kerseg.data.sources.mapping import map_values
 
 _LAYOUT = (
     "It is the folder VOC2010 of VOCtrainval_03-May-2010.tar, with JPEGImages and ImageSets/Main. Get it from "
@@ -23,7 +26,30 @@ _LABEL_LAYOUT = (
     "It is the folder of .mat files of trainval.tar.gz or that of .png files of 59_context_labels.tar.gz. Get "
     "either from https://cs.stanford.edu/~roozbeh/pascal-context/."
 )
-_ALL = known.table("pascal_context")
+_TERMS = "photographs under Flickr's terms of use, labels for research; https://cs.stanford.edu/~roozbeh/pascal-context/."
+_PICTURES = Release(
+    "voc2010",
+    terms=_TERMS,
+    layout=_LAYOUT,
+    archives=(
+        Archive(
+            "http://host.robots.ox.ac.uk/pascal/VOC/voc2010/VOCtrainval_03-May-2010.tar",
+            "md5:da459979d0c395079b5c75ee67908abb",
+        ),
+    ),
+)
+_LABELS = Release(
+    "pascal_context",
+    terms=_TERMS,
+    layout=_LABEL_LAYOUT,
+    archives=(
+        Archive(
+            "https://cs.stanford.edu/~roozbeh/pascal-context/trainval.tar.gz",
+            "md5:df034edb2c12aa7d33b42b20bb1796e3",
+        ),
+    ),
+)
+_ALL = known.pascal_context()
 # Values of the 59 classes, in their order, among the 459 of the full release: labels.txt in trainval.tar.gz.
 # fmt: off
 _VALUES = (
@@ -41,11 +67,14 @@ class PascalContext:
     root: Path
     """Folder VOC2010 of VOC's development kit, or VOCdevkit, which holds it."""
     labels: Path
-    """Folder of the labels: .mat files of the full release, or .png files of its 59 classes."""
+    """Folder of the labels: .mat files of the full release (trainval, or the one around it), or .png files of
+    its 59 classes."""
     background: bool = False
     """Make what is none of the 59 classes a class, the first, instead of ignoring it: 60 classes."""
 
     name: ClassVar[str] = "pascal_context"
+    releases: ClassVar[Mapping[str, Release]] = {"root": _PICTURES, "labels": _LABELS}
+    counts: ClassVar[Mapping[str, int]] = {"train": 4998, "val": 5105}
 
     @property
     def classes(self) -> Classes:
@@ -62,6 +91,7 @@ class PascalContext:
         within = ("VOC2010", "VOCdevkit/VOC2010")
         root = find_root(self.root, ["JPEGImages", *lists.values()], within=within, layout=_LAYOUT)
         labels = find_root(self.labels, [], layout=_LABEL_LAYOUT, option="--labels")
+        labels = labels / "trainval" if (labels / "trainval").is_dir() else labels
         names = {split: read_list(root / file) for split, file in lists.items()}
         tail = self._tail(labels, names["train"][0])
         return {

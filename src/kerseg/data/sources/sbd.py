@@ -5,19 +5,34 @@ Paper: Hariharan et al., "Semantic Contours from Inverse Detectors", ICCV 2011.
 The photographs are Flickr's, under its terms of use; the labels are for research.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
 
 from cyclopts import Parameter
 
+from kerseg.data.download import Archive, Release
 from kerseg.data.matlab import need_scipy, read_values
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, map_values, pair_names, read_list
+from kerseg.data.sources.base import Classes, Label, Pair, find_root, pair_names, read_list
+from kerseg.data.sources.mapping import map_values
 from kerseg.data.sources.voc2012 import CLASSES
 
 _LAYOUT = (
     "It is the folder benchmark_RELEASE/dataset of benchmark.tgz, with img, cls, train.txt and val.txt. Get it "
     "from http://home.bharathh.info/pubs/codes/SBD/download.html."
+)
+RELEASE = Release(
+    "sbd",
+    terms="photographs under Flickr's terms of use, labels for research; "
+    "http://home.bharathh.info/pubs/codes/SBD/download.html.",
+    layout=_LAYOUT,
+    archives=(
+        Archive(
+            "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz",
+            "md5:82b4d87ceb2ed10f6038a1cba92111cb",
+        ),
+    ),
 )
 _TABLE = {index: index for index in range(len(CLASSES.names))}
 
@@ -32,6 +47,8 @@ class Sbd:
     """Lists, without .txt, each of which becomes a split of that name."""
 
     name: ClassVar[str] = "sbd"
+    releases: ClassVar[Mapping[str, Release]] = {"root": RELEASE}
+    counts: ClassVar[Mapping[str, int]] = {"train": 8498, "val": 2857}
     classes: ClassVar[Classes] = CLASSES
 
     def splits(self) -> dict[str, list[Pair]]:

@@ -5,6 +5,7 @@ Paper: Everingham et al., "The Pascal Visual Object Classes Challenge: A Retrosp
 The photographs are Flickr's, under its terms of use; the labels are for research.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -12,9 +13,11 @@ from typing import Annotated, ClassVar
 from cyclopts import Parameter
 
 from kerseg.data import known
+from kerseg.data.download import Archive, Release
 from kerseg.data.info import IGNORE_LABEL
 from kerseg.data.pictures import label_values, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, map_values, pair_names, read_list
+from kerseg.data.sources.base import Classes, Label, Pair, find_root, pair_names, read_list
+from kerseg.data.sources.mapping import map_values
 
 CLASSES = known.pascal_voc2012()
 LISTS = "ImageSets/Segmentation"
@@ -22,6 +25,18 @@ LISTS = "ImageSets/Segmentation"
 _LAYOUT = (
     "It is the folder VOC2012 of VOCtrainval_11-May-2012.tar, with JPEGImages, SegmentationClass and "
     f"{LISTS}. Get it from http://host.robots.ox.ac.uk/pascal/VOC/voc2012/#devkit."
+)
+RELEASE = Release(
+    "voc2012",
+    terms="photographs under Flickr's terms of use, labels for research; http://host.robots.ox.ac.uk/pascal/VOC/.",
+    layout=_LAYOUT,
+    archives=(
+        Archive(
+            "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
+            "md5:6cd6e144f989b92b3379bac3b3de84fd",
+            size=1_999_639_040,
+        ),
+    ),
 )
 _TABLE = {**{index: index for index in range(len(CLASSES.names))}, 255: IGNORE_LABEL}
 
@@ -37,6 +52,8 @@ class Voc2012:
     and test for who has its labels."""
 
     name: ClassVar[str] = "voc2012"
+    releases: ClassVar[Mapping[str, Release]] = {"root": RELEASE}
+    counts: ClassVar[Mapping[str, int]] = {"train": 1464, "val": 1449, "trainval": 2913}
     classes: ClassVar[Classes] = CLASSES
 
     def splits(self) -> dict[str, list[Pair]]:

@@ -5,13 +5,17 @@ and val without VOC's val, 10,582; the list is that of DeepLab's train_aug.txt (
 Segmentation with Deep Convolutional Nets and Fully Connected CRFs", ICLR 2015).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from kerseg.data.download import Release
 from kerseg.data.sources.base import Classes, Label, Pair, find_root, named_files, pair_names
+from kerseg.data.sources.sbd import RELEASE as SBD
 from kerseg.data.sources.sbd import read_sbd_label, sbd_list, sbd_pairs, sbd_root
 from kerseg.data.sources.voc2012 import CLASSES, read_voc_label, voc_list, voc_pairs, voc_root
+from kerseg.data.sources.voc2012 import RELEASE as VOC
 
 _PNG = "SegmentationClassAug"
 _LAYOUT = (
@@ -31,6 +35,8 @@ class Voc2012Aug:
     default its labels are taken as PNG from a folder SegmentationClassAug in VOC2012."""
 
     name: ClassVar[str] = "voc2012_aug"
+    releases: ClassVar[Mapping[str, Release]] = {"voc": VOC, "sbd": SBD}
+    counts: ClassVar[Mapping[str, int]] = {"train": 10_582, "val": 1449}
     classes: ClassVar[Classes] = CLASSES
 
     def splits(self) -> dict[str, list[Pair]]:

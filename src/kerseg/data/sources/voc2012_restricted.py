@@ -6,12 +6,16 @@ SBD's train, 904; every other picture that VOC (train, val) or SBD (train, val) 
 https://github.com/warmspringwinds/tf-image-segmentation
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from kerseg.data.download import Release
 from kerseg.data.sources.base import Classes, Label, Pair
+from kerseg.data.sources.sbd import RELEASE as SBD
 from kerseg.data.sources.voc2012 import CLASSES
+from kerseg.data.sources.voc2012 import RELEASE as VOC
 from kerseg.data.sources.voc2012_aug import VocAndSbd, read_either
 
 
@@ -25,6 +29,8 @@ class Voc2012Restricted:
     """Folder dataset of SBD's archive, or one that holds it: benchmark_RELEASE, or the folder around that."""
 
     name: ClassVar[str] = "voc2012_restricted"
+    releases: ClassVar[Mapping[str, Release]] = {"voc": VOC, "sbd": SBD}
+    counts: ClassVar[Mapping[str, int]] = {"train": 11_127, "val": 904}
     classes: ClassVar[Classes] = CLASSES
 
     def splits(self) -> dict[str, list[Pair]]:

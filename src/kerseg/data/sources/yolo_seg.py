@@ -16,17 +16,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
-
-from cyclopts import Parameter
+from typing import Any
 
 from kerseg.data.documents import corners, read_lines, read_yaml
-from kerseg.data.legend import Legend, legend
 from kerseg.data.pictures import BadFileError, upright_shape
-from kerseg.data.shapes import Region, largest_first, outside, paint, polygon
-from kerseg.data.sources.base import PICTURE_SUFFIXES, Classes, Label, Pair, hold_out, named_files, note
-
-_SEVERAL = Parameter(consume_multiple=True)
+from kerseg.data.shapes import Region, largest_first, paint, polygon
+from kerseg.data.sources.annotated import AnnotatedSource
+from kerseg.data.sources.base import PICTURE_SUFFIXES, Label, Pair, hold_out, named_files
 
 
 @dataclass(frozen=True)
@@ -45,34 +41,13 @@ class YoloLabel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class YoloSeg:
+class YoloSeg(AnnotatedSource):
     """Ultralytics YOLO's format for segmentation: a data.yaml, and polygons in text files."""
 
     yaml: Path
     """The data.yaml, which names the classes and says where the pictures of each split are."""
     root: Path | None = None
     """Folder that the paths in data.yaml start from; by default its 'path', or else the one it is in."""
-    val_share: float = 0.0
-    """Share of the training pictures that becomes val, if data.yaml has none; 0 to 1, chosen by name."""
-    background: str = ""
-    """Class of the pixels in no object: one of the names, or a new one that comes first. Without it those
-    pixels are ignored, and pictures without objects left out."""
-    ignore_classes: Annotated[tuple[str, ...], _SEVERAL] = ()
-    """Classes whose pixels are to be ignored."""
-    clip: bool = False
-    """Cut off what of a polygon lies outside its picture, instead of reporting it."""
-
-    name: ClassVar[str] = ""
-
-    @property
-    def classes(self) -> Classes:
-        """The names of data.yaml, without those to ignore; a new background first.
-
-        Raises:
-            BadFileError: The file is broken, or its names are.
-            ConfigError: An option names no class.
-        """
-        return self._legend.classes
 
     def splits(self) -> dict[str, list[Pair]]:
         """Return the pictures of each split that data.yaml has, by name.
@@ -95,7 +70,10 @@ class YoloSeg:
         height, width = upright_shape(path.image)
         lines = read_lines(path.path) if path.path.exists() else []
         layers = [
-            (self._region(path, words, f"line {number}", height, width), self._value(path, words[0], number))
+            (
+                self._region(path, words, f"line {number}", height, width),
+                self._value_of(path, words[0], number),
+            )
             for number, words in enumerate(map(str.split, lines), start=1)
             if words
         ]
@@ -124,9 +102,8 @@ class YoloSeg:
             )
         return {key: str(names[key]) for key in sorted(names)}
 
-    @cached_property
-    def _legend(self) -> Legend:
-        return legend(self._names.values(), background=self.background, ignored=self.ignore_classes)
+    def _labels(self) -> dict[str, None]:
+        return dict.fromkeys(self._names.values())
 
     @cached_property
     def _root(self) -> Path:
@@ -148,17 +125,7 @@ class YoloSeg:
                 f"no labels: none of the {len(pairs)} pictures of {split!r} has one; that of {pairs[0].image} "
                 f"would be {labels[0]}.",
             )
-        if self.background:
-            return pairs
-        kept = [
-            pair for pair, path in zip(pairs, labels, strict=True) if path.exists() and path.stat().st_size
-        ]
-        if len(kept) < len(pairs):
-            note(
-                f"{self.yaml}: {len(pairs) - len(kept)} of {len(pairs)} pictures of {split!r} left out: no "
-                "objects. --background keeps them."
-            )
-        return kept
+        return self._with_shapes(self.yaml, pairs, _has_text, what="objects", of=f" of {split!r}")
 
     def _pictures(self, split: str, place: str, *, alone: bool) -> Iterator[tuple[Path, str]]:
         """Yield the path and the name of each picture of a folder or of a list of pictures."""
@@ -180,7 +147,7 @@ class YoloSeg:
                 "the paths start from.",
             )
 
-    def _value(self, path: YoloLabel, word: str, line: int) -> int:
+    def _value_of(self, path: YoloLabel, word: str, line: int) -> int:
         names = self._names
         # Some tools write 3.0 for 3.
         number = word.removesuffix(".0")
@@ -196,13 +163,17 @@ class YoloSeg:
                 f"box: {line} has 4 numbers after the class, a box of YOLO detection. Outline the object.",
             )
         shares = corners(path, words[1:], line)
-        if not self.clip and (reach := outside(shares * [width, height], height, width)):
-            hint = "Numbers are shares of width and height, 0 to 1" if (abs(shares) > 2).any() else ""
-            raise BadFileError(
-                path,
-                f"outside the picture: {line} has points at {reach}. {hint or 'Cut such off with --clip'}.",
-            )
-        return polygon(shares * [width, height], height, width)
+        points = shares * [width, height]
+        if (abs(shares) > 2).any():
+            advice = "Numbers are shares of width and height, 0 to 1."
+            self._refuse_outside(path, points, line, (height, width), advice)
+        self._refuse_outside(path, points, line, (height, width))
+        return polygon(points, height, width)
+
+
+def _has_text(pair: Pair) -> bool:
+    path = _label_path(pair.image) if isinstance(pair.image, Path) else None
+    return path is not None and path.exists() and path.stat().st_size > 0
 
 
 def _label_path(image: Path) -> Path:

@@ -1,0 +1,128 @@
+"""What the sources of annotation tools share: shapes with the name of a class each, drawn into labels."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from cyclopts import Group, Parameter
+
+from kerseg.data.info import IGNORE_LABEL, Colour
+from kerseg.data.legend import Legend, legend
+from kerseg.data.pictures import BadFileError, Place
+from kerseg.data.shapes import Points, outside
+from kerseg.data.sources.base import Classes, note
+from kerseg.registry import nearest
+
+T = TypeVar("T")
+
+_GROUP = Parameter(group=Group("What shapes become", sort_key=1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnotatedSource:
+    """Base of such a source, with the options that all of them have.
+
+    A derived class says what the classes are, with `_labels`, and keeps what all its files hold in
+    ``_documents``.
+    """
+
+    val_share: Annotated[float, _GROUP] = 0.0
+    """Share of the training pictures that becomes val, if val is not given; 0 to 1, chosen by name."""
+    background: Annotated[str, _GROUP] = ""
+    """Class of the pixels in no shape: one of the names, or a new one that comes first. Without it those
+    pixels are ignored, and pictures without shapes left out."""
+    ignore_classes: Annotated[tuple[str, ...], _GROUP, Parameter(consume_multiple=True)] = ()
+    """Names of shapes whose pixels are to be ignored."""
+    clip: Annotated[bool, _GROUP] = False
+    """Cut off what of a shape lies outside its picture, instead of reporting it."""
+
+    name: ClassVar[str] = ""
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Workers get the shapes of a picture with its pair, and not those of all pictures with the source.
+        return {key: value for key, value in self.__dict__.items() if key != "_documents"}
+
+    @property
+    def classes(self) -> Classes:
+        """The names of shapes that the files give, without those to ignore; a new background first.
+
+        Raises:
+            BadFileError: A file is broken, or the splits' names do not agree.
+            ConfigError: An option names no class.
+        """
+        return self._legend.classes
+
+    def _labels(self) -> Mapping[str, Colour | None]:
+        """Return the names of shapes in the order of the classes, with their colours where there are any."""
+        raise NotImplementedError
+
+    @cached_property
+    def _legend(self) -> Legend:
+        labels = self._labels()
+        colours = {name: colour for name, colour in labels.items() if colour}
+        return legend(labels, background=self.background, ignored=self.ignore_classes, colours=colours)
+
+    def _value(self, path: Place, label: str, owner: str, *, among: str, advice: str = "") -> int:
+        """Return the value of the pixels of a shape that is called ``label``.
+
+        Raises:
+            BadFileError: No class is called so.
+        """
+        values = self._legend.values
+        if label not in values:
+            raise BadFileError(
+                path,
+                f"unknown label: {owner} is none of {among}.{nearest(label, values)} Known: "
+                f"{self._legend.known()}. {advice}".rstrip(),
+            )
+        return values[label]
+
+    def _refuse_outside(
+        self,
+        path: Place,
+        points: Points,
+        owner: str,
+        size: tuple[int, int],
+        advice: str = "Cut such off with --clip.",
+    ) -> None:
+        """Refuse points outside a picture of this height and width, unless what is there is cut off."""
+        if not self.clip and (reach := outside(points, *size)):
+            raise BadFileError(path, f"outside the picture: {owner} has points at {reach}. {advice}")
+
+    def _with_shapes(
+        self, place: object, items: Sequence[T], drawn: Callable[[T], bool], *, what: str, of: str = ""
+    ) -> list[T]:
+        """Return the pictures that are part of the data: all, if the pixels in no shape have a class.
+
+        Args:
+            place: What the note begins with.
+            items: One for each picture.
+            drawn: Whether a picture has shapes.
+            what: What a shape is called.
+            of: Split, for the note.
+        """
+        if self._legend.outside != IGNORE_LABEL:
+            return list(items)
+        kept = [item for item in items if drawn(item)]
+        if len(kept) < len(items):
+            note(
+                f"{place}: {len(items) - len(kept)} of {len(items)} pictures{of} left out: no {what}. "
+                "--background keeps them."
+            )
+        return kept
+
+
+def note_without_area(place: object, kinds_of: Iterable[tuple[object, Sequence[str]]]) -> None:
+    """Tell the user which shapes are not drawn, such as points and lines.
+
+    Args:
+        place: What the note begins with.
+        kinds_of: Each picture with the kinds of its shapes that have no area.
+    """
+    pairs = [(picture, kinds) for picture, kinds in kinds_of if kinds]
+    if pairs:
+        left = Counter(kind for _, kinds in pairs for kind in kinds)
+        kinds = ", ".join(f"{count} x {kind}" for kind, count in sorted(left.items()))
+        note(f"{place}: shapes without area left out: {kinds}; the first in {pairs[0][0]}.")
