@@ -95,7 +95,7 @@ def download(source: Downloadable) -> None:
     """
     for field, release in source.releases.items():
         if (folder := getattr(source, field)) is not None:
-            fill(release, folder, option=f"--{field}")
+            fill(release, folder, option="--" + field.replace("_", "-"))
 
 
 def fill(release: Release, folder: Path, *, option: str = "--root") -> None:
