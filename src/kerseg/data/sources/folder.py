@@ -136,10 +136,10 @@ class Folder:
                 advice += " Or leave out --palette, to take the indices of this indexed picture."
             return map_colours(path, np.asarray(image.convert("RGB")), self.classes, advice=advice)
         values = label_values(path, image, advice="Give --palette with the colour of each class.")
-        if image.mode == "1" and 255 in self._table and 1 not in self._table:
+        if image.mode == "1" and 255 in self.table and 1 not in self.table:
             # The same mask saved with 1 bit or with 8 must not differ: white is 1 here and 255 there.
             values = values * np.uint8(255)
-        return map_values(path, values, self._table, advise=_advise)
+        return map_values(path, values, self.table, advise=_advise)
 
     def _numbered(self) -> Classes:
         """Return all classes that labels can hold; which of them they do is seen when all have been read."""
@@ -151,7 +151,8 @@ class Folder:
         return Classes(names, default_palette(IGNORE_LABEL), open_ended=True)
 
     @cached_property
-    def _table(self) -> dict[int, int]:
+    def table(self) -> dict[int, int]:
+        """What the value of a grey label stands for: value -> class index, 255 for pixels to ignore."""
         return self._values(len(self.classes.names))
 
     def _values(self, count: int) -> dict[int, int]:
@@ -185,7 +186,7 @@ class Folder:
                 f"{images}: holds pictures and labels at once. Move the labels to a folder of their own."
             )
         pairs = pair_folders(images, labels, label_tail=self.label_tail)
-        if not any(pair.image and pair.label for pair in pairs) and (tail := _common_tail(pairs)):
+        if not any(pair.image and pair.label for pair in pairs) and (tail := common_tail(pairs)):
             raise DataError(
                 f"{labels}: no label is named like its picture: the labels' names end in {tail!r}. "
                 f"Give --label-tail {tail}."
@@ -226,7 +227,7 @@ def _advise(unique: list[int]) -> str:
     return "Name a class for it in --class-names, map it with --label-values, or give it to --ignore-values."
 
 
-def _common_tail(pairs: list[Pair]) -> str | None:
+def common_tail(pairs: list[Pair]) -> str | None:
     """Return the ending that turns the names of most pictures into those of labels, if there is one."""
     images = sorted(pair.name for pair in pairs if pair.image)
     labels = {pair.name for pair in pairs if pair.label}
