@@ -6,7 +6,7 @@
     meaning.py        what the labels' values stand for, given or shown by the whole tree
     likeness.py       equal and nearly equal pictures
     checks.py         the table of checks; file_checks.py, label_checks.py, split_checks.py are its functions
-    mend.py           a mended copy
+    mending.py        a mended copy
     text.py page.py   what was found, for a terminal and as one HTML file
 
 NumPy and Pillow only: TensorFlow is never imported.
@@ -26,12 +26,14 @@ from kerseg.data.doctor.facts import Facts, Task, measure
 from kerseg.data.doctor.findings import Affected, Evidence, Finding
 from kerseg.data.doctor.label_checks import class_pixels
 from kerseg.data.doctor.meaning import Meaning
+from kerseg.data.doctor.mending import Mended, mend
 from kerseg.data.info import FILE_NAME, DatasetInfo
+from kerseg.data.sources.base import Pair
 from kerseg.data.workers import default_workers, map_in_order
 from kerseg.errors import ConfigError, DataError
 from kerseg.progress import Progress
 
-__all__ = ["Affected", "Diagnosis", "Finding", "diagnose"]
+__all__ = ["Affected", "Diagnosis", "Finding", "Mended", "diagnose"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,15 @@ class Diagnosis:
     def class_pixels(self) -> dict[str, NDArray[np.int64]]:
         """Pixels of each class, ``(classes + 1,)``, for each split; those to ignore come last."""
         return class_pixels(self.evidence)
+
+    def mend(self, output: str | Path, *, workers: int | None = None) -> list[Mended]:
+        """Write a mended copy to ``output``; see `kerseg.data.doctor.mending.mend`.
+
+        Example:
+            >>> diagnose("raw").mend("mended")[0].done
+            ('label: values to class indices',)
+        """
+        return mend(self.path, self.evidence, self.findings, Path(output), workers=workers)
 
     def channels(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return mean and standard deviation of red, green and blue over all pixels of all pictures."""
@@ -141,7 +152,9 @@ def diagnose(
         folder = meaning.given(num_classes=num_classes, **options)  # type: ignore[arg-type]
         said = None if folder is None else meaning.of_folder(folder)
         if said and num_classes not in (None, len(said.names)):
-            raise ConfigError(f"--num-classes {num_classes} does not fit the {len(said.names)} classes given.")
+            raise ConfigError(
+                f"--num-classes {num_classes} does not fit the {len(said.names)} classes given."
+            )
         branches = layout.find(path, images=images, labels=labels, label_tail=label_tail)
         pairs = {branch.split: branch.pairs() for branch in branches}
     facts = _measured(pairs, workers or default_workers())
@@ -167,7 +180,7 @@ def diagnose(
     return Diagnosis(path, tuple(findings), evidence)
 
 
-def _measured(pairs: dict[str, list[layout.Pair]], workers: int) -> list[Facts]:
+def _measured(pairs: dict[str, list[Pair]], workers: int) -> list[Facts]:
     tasks = [Task(split, pair) for split, members in pairs.items() for pair in members]
     if not tasks:
         raise DataError("There are no pictures and labels to look at.")

@@ -78,8 +78,8 @@ CHECKS: tuple[Check, ...] = (
     Check("size_mismatch", "error", "pairs", "picture and label of different size", True, files.size_mismatch,
           "Make the label again at its picture's size; --fix leaves the pair out."),
     Check("exif_orientation", "warning", "pictures", "pictures stored turned, with an EXIF orientation", True,
-          files.exif_orientation, "kerseg turns them as their label lies, other programs may not; --fix writes them "
-          "as their label lies, without the tag."),
+          files.exif_orientation, "kerseg turns them as their label lies, other programs may not; --fix writes "
+          "them as their label lies, without the tag."),
     Check("alpha_picture", "warning", "pictures", "pictures with an alpha channel", True, files.alpha_picture,
           "Training drops transparency, and what it hid becomes visible; --fix writes them without it."),
     Check("alpha_label", "error", "labels", "labels with an alpha channel", True, files.alpha_label,
@@ -94,8 +94,8 @@ CHECKS: tuple[Check, ...] = (
     Check("blended_values", "error", "labels", "values between the classes, from smooth resizing or JPEG", True,
           labels.blended_values, "Resize labels with nearest neighbour and never through JPEG; --fix gives these "
           "pixels the nearest class beside them."),
-    Check("colour_masks", "error", "labels", "labels that are colours, not class indices", True, labels.colour_masks,
-          "Give --palette, a file of lines like '128 64 128 road'; with it, --fix writes class indices."),
+    Check("colour_masks", "error", "labels", "labels that are colours, not class indices", True,
+          labels.colour_masks, "Give --palette, a file of lines like '128 64 128 road'; with it, --fix writes class indices."),
     Check("palette_differs", "error", "labels", "indexed labels whose index means another colour elsewhere", True,
           labels.palette_differs, "The indices are not classes: give --palette with the colour of each class; with "
           "it, --fix writes class indices, and without leaves these out."),
@@ -121,8 +121,8 @@ CHECKS: tuple[Check, ...] = (
           labels.wrong_class_count, ""),
     Check("duplicate_picture", "warning", "pictures", "the same picture more than once in a split", True,
           splits.duplicate_picture, "It counts double; --fix keeps the first."),
-    Check("contradicting_labels", "warning", "labels", "the same picture with different labels", False,
-          splits.contradicting_labels, "Keep the right one."),
+    Check("contradicting_labels", "warning", "labels", "the same picture with different labels", True,
+          splits.contradicting_labels, "Keep the right one; --fix leaves all of them out."),
     Check("leakage", "error", "pictures", "the same picture in two splits", True, splits.leakage,
           "Scores on it are too good: remove it from one split; --fix leaves it out of the earlier one."),
     Check("near_leakage", "error", "pictures", "nearly the same picture in two splits", True, splits.near_leakage,

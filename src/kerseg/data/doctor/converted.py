@@ -47,7 +47,9 @@ class Member(Part):
             raise BadFileError(self, f"damaged record: no {'label' if self.label else 'picture'} in it.")
         shape = (height, width) if self.label else (height, width, 3)
         if len(raw) != np.prod(shape):
-            raise BadFileError(self, f"damaged record: {len(raw)} bytes are not {' x '.join(map(str, shape))}.")
+            raise BadFileError(
+                self, f"damaged record: {len(raw)} bytes are not {' x '.join(map(str, shape))}."
+            )
         buffer = io.BytesIO()
         Image.fromarray(np.frombuffer(raw, np.uint8).reshape(shape)).save(buffer, "BMP")
         return buffer.getvalue()

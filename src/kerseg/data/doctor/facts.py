@@ -117,7 +117,7 @@ def measure(task: Task) -> Facts:
             faults.append(("picture", task.pair.image, _reason(task.pair.image, error)))
     if task.pair.label is not None:
         try:
-            label = _label(decode(task.pair.label, read_bytes(task.pair.label)))
+            label = label_facts(decode(task.pair.label, read_bytes(task.pair.label)))
         except Exception as error:
             faults.append(("label", task.pair.label, _reason(task.pair.label, error)))
     return Facts(task.split, task.pair, picture, label, tuple(faults))
@@ -179,7 +179,8 @@ def _picture(picture: Picture) -> PictureFacts:
     )
 
 
-def _label(image: Image.Image) -> LabelFacts:
+def label_facts(image: Image.Image) -> LabelFacts:
+    """Return what matters of a label as it was decoded."""
     pixels, colours, plain = open_label(image)
     values, counts = _counts(pixels)
     distinct = len(values)
@@ -219,7 +220,7 @@ def _digest(image: Image.Image) -> bytes:
 
 
 def _counts(pixels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    if 0 <= pixels.min() and pixels.max() < 2**16:
+    if pixels.min() >= 0 and pixels.max() < 2**16:
         counts = np.bincount(pixels.ravel())
         values = np.flatnonzero(counts)
         return values, counts[values]

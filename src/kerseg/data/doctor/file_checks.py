@@ -60,7 +60,8 @@ def unusable_name(evidence: Evidence) -> Found:
         [
             evidence.picture(index)
             for index, facts in enumerate(evidence.facts)
-            if facts.pair.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace") != facts.pair.name
+            if facts.pair.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            != facts.pair.name
         ]
     )
 

@@ -27,6 +27,11 @@ class Affected:
     other: int | None = None
     """The pair that it is like, where there is one."""
 
+    def __str__(self) -> str:
+        # A file name that is not UTF-8 cannot be printed; its odd bytes are shown as \xff.
+        text = f"{self.place}: {self.detail}" if self.detail else str(self.place)
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -44,9 +49,10 @@ class Finding:
     mended: bool
     """Whether ``--fix`` mends it."""
 
-    def __str__(self) -> str:
-        count = f"{len(self.affected)} of {self.of}, {100 * self.share:.3g} %"
-        return f"{self.severity}: {self.code}: {self.title} ({count})"
+    @property
+    def count(self) -> str:
+        """How much is affected: ``"3 of 468 labels, 0.641 %"``."""
+        return f"{len(self.affected)} of {self.of}, {100 * self.share:.3g} %"
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,10 @@
 from collections import defaultdict
 
 import numpy as np
-
 from numpy.typing import NDArray
 
 from kerseg.data.doctor.facts import LabelFacts
-from kerseg.data.doctor.findings import Affected, Evidence, Found
+from kerseg.data.doctor.findings import Affected, Evidence, Found, Severity
 from kerseg.data.info import IGNORE_LABEL
 from kerseg.data.pictures import describe_counts
 
@@ -72,7 +71,9 @@ def _source_of(colours: set[int]) -> str:
 
 def palette_differs(evidence: Evidence) -> Found:
     """Indexed labels in which an index has another colour than in most of the others."""
-    indexed = [(i, label) for i, label in evidence.labels if label.palette and not _by_colour(evidence, label)]
+    indexed = [
+        (i, label) for i, label in evidence.labels if label.palette and not _by_colour(evidence, label)
+    ]
     votes: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for _, label in indexed:
         for value, colour in zip(label.values.tolist(), label.palette, strict=True):
@@ -107,29 +108,21 @@ def binary_255(evidence: Evidence) -> Found:
     """Masks of 0 and 255: a convention if all are, a fault where others are not."""
     meaning = evidence.meaning
     held = _values(evidence)
+    if meaning.white:
+        remedy = "255 means ignore where the classes are 0 and 1; --fix writes 1 for it."
+        return Found([evidence.label(index) for index in sorted(meaning.white)], remedy, severity="error")
     if meaning.way == "binary":
-        mixed = 1 in meaning.table
-        affected = [
-            evidence.label(i, "others hold 0 and 1" if mixed else "")
-            for i, values in held.items()
-            if IGNORE_LABEL in values
-        ]
-        if not mixed:
-            return Found(affected)
-        return Found(
-            affected, "255 means ignore beside masks of 0 and 1; --fix writes 1 for it.", severity="error"
-        )
+        return Found([evidence.label(index) for index, values in held.items() if IGNORE_LABEL in values])
     if meaning.table.get(IGNORE_LABEL) != IGNORE_LABEL or meaning.colours:
         return Found([])
     if any(IGNORE_LABEL in values and values - {0, IGNORE_LABEL} for values in held.values()):
         return Found([])  # 255 is void beside classes, so it may be void beside background
-    found = [index for index, values in held.items() if values == {0, IGNORE_LABEL}]
-    remedy = (
-        "255 is ignored, and these hold nothing else but 0: if it is an object here, save it as its class."
+    return Found(
+        [evidence.label(index) for index, values in held.items() if values == {0, IGNORE_LABEL}],
+        "255 is ignored, and these hold nothing else but 0: if it is an object here, save it as its class; --fix "
+        "leaves them out.",
+        severity="error",
     )
-    if len(meaning.names) == 2 and len(found) < len(held):
-        remedy = "255 means ignore beside masks of 0 and 1; --fix writes 1 for it."
-    return Found([evidence.label(index) for index in found], remedy, severity="error")
 
 
 def _values(evidence: Evidence) -> dict[int, set[int]]:
@@ -179,7 +172,7 @@ def off_by_one(evidence: Evidence) -> Found:
     shifted = evidence.meaning.shifted
     if not shifted or shifted == _values(evidence).keys():
         return Found([])
-    severity = "error" if evidence.meaning.way == "given" else "warning"
+    severity: Severity = "error" if evidence.meaning.way == "given" else "warning"
     return Found([evidence.label(index, "no 0") for index in sorted(shifted)], severity=severity)
 
 
@@ -215,7 +208,11 @@ def _next(evidence: Evidence) -> set[int]:
     if evidence.converted or list(evidence.meaning.table)[:count] != list(range(count)):
         return set()
     held = _values(evidence).values()
-    return {count} if any({0, count} <= values for values in held) and count not in evidence.meaning.table else set()
+    return (
+        {count}
+        if any({0, count} <= values for values in held) and count not in evidence.meaning.table
+        else set()
+    )
 
 
 def _share(label: LabelFacts, values: set[int]) -> str:

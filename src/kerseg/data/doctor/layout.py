@@ -141,8 +141,6 @@ def _with_tail(branch: Branch, tail: str) -> Branch:
     return Branch(branch.split, branch.images, branch.labels, tail)
 
 
-
-
 def _folders(parent: Path) -> dict[str, Path]:
     """Return the folders in ``parent`` by their names in lower case."""
     return {path.name.lower(): path for path in sorted(parent.iterdir()) if path.is_dir()}

@@ -12,7 +12,7 @@ these ways that fits:
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from kerseg.data.doctor.facts import LabelFacts
 from kerseg.data.info import IGNORE_LABEL, Colour, DatasetInfo
 from kerseg.data.sources.folder import Folder
-
 
 Way = Literal["given", "binary", "spread", "one_based", "indices", "colours"]
 
@@ -54,6 +53,8 @@ class Meaning:
     """Values that come from blending."""
     shifted: frozenset[int] = frozenset()
     """Indices of labels whose values are one too high."""
+    white: frozenset[int] = frozenset()
+    """Indices of labels in which 255 is class 1, while others hold 0 and 1."""
     void: tuple[int, ...] = ()
     """Values that look like void though nobody said so."""
 
@@ -75,6 +76,8 @@ class Meaning:
             if not label.colours and not label.palette:
                 values = [value << 16 | value << 8 | value for value in values]
         shift = int(index in self.shifted)
+        if index in self.white:
+            values = [1 if value == IGNORE_LABEL else value for value in values]
         if label.mode == "1" and 1 not in table and IGNORE_LABEL in table:
             values = [value * IGNORE_LABEL for value in values]
         found = [table.get(value - shift if value != IGNORE_LABEL else value) for value in values]
@@ -164,17 +167,19 @@ def read(
     plain = [(index, label) for index, label in labels if not label.jpeg]
     blended = _blended([label for _, label in plain], said)
     if said is not None:
-        return _with(said, blended=blended, shifted=_beyond(plain, said, splits))
+        shifted = _beyond(plain, said, splits)
+        return replace(said, blended=blended, shifted=shifted, white=_white(plain, said, blended))
     grey = [(index, label) for index, label in plain if not label.colours]
     if not grey:
         return _colours([label for _, label in plain], blended)
+    # The white of a 1-bit mask is what white is in the others.
+    grey = [(index, label) for index, label in grey if label.mode != "1"] or grey
     held = sorted({value for _, label in grey for value in label.values.tolist()} - blended)
     values = [value for value in held if value != IGNORE_LABEL and value not in ignored]
     nothing = dict.fromkeys({IGNORE_LABEL, *ignored}, IGNORE_LABEL)
     if IGNORE_LABEL not in ignored:
-        if held == [0, IGNORE_LABEL] or _mixed_binary(grey, held):
-            table = {0: 0, IGNORE_LABEL: 1} | ({1: 1} if 1 in held else {})
-            return Meaning(table, ("0", "255"), way="binary", blended=blended)
+        if held == [0, IGNORE_LABEL]:
+            return Meaning({0: 0, IGNORE_LABEL: 1}, ("0", "255"), way="binary", blended=blended)
         if spread := _spread(held):
             table = {value: index for index, value in enumerate(spread)}
             return Meaning(nothing | table, tuple(map(str, spread)), way="spread", blended=blended)
@@ -191,11 +196,8 @@ def read(
     shifted = _shifted(grey, highest, nothing, splits)
     table = {value: value for value in range(highest + (not shifted))}
     names = tuple(map(str, table))
-    return Meaning(nothing | table, names, blended=blended, shifted=shifted, void=void)
-
-
-def _with(said: Meaning, *, blended: frozenset[int], shifted: frozenset[int]) -> Meaning:
-    return Meaning(said.table, said.names, said.palette, "given", said.colours, blended, shifted)
+    read = Meaning(nothing | table, names, blended=blended, shifted=shifted, void=void)
+    return read if IGNORE_LABEL in ignored else replace(read, white=_white(grey, read, blended))
 
 
 def _code(colour: Colour) -> int:
@@ -218,18 +220,26 @@ def _blended(labels: Sequence[LabelFacts], said: Meaning | None) -> frozenset[in
     if said is not None:
         # A value that was named is a class, however thin; so is 1 of a 1-bit picture of 0 and 255.
         classes = {*said.table, *said.colours, 1}
-    found = {
-        value for value, count in counts.items() if value not in classes and thin[value] >= THIN * count
-    }
+    found = {value for value, count in counts.items() if value not in classes and thin[value] >= THIN * count}
     enough = len(found) >= BLENDED and sum(counts[value] for value in found) <= RARE * total
     return frozenset(found) if enough else frozenset()
 
 
-def _mixed_binary(labels: Sequence[tuple[int, LabelFacts]], held: list[int]) -> bool:
-    """Whether some masks are of 0 and 255, others of 0 and 1, and none is of all three."""
-    if held != [0, 1, IGNORE_LABEL]:
-        return False
-    return not any({1, IGNORE_LABEL} <= set(label.values.tolist()) for _, label in labels)
+def _white(
+    labels: Sequence[tuple[int, LabelFacts]], said: Meaning, blended: frozenset[int]
+) -> frozenset[int]:
+    """Return the masks of 0 and 255, if the classes are 0 and 1, and 255 is never void beside class 1."""
+    if (
+        said.colours
+        or len(said.names) != 2
+        or said.table.get(IGNORE_LABEL) != IGNORE_LABEL
+        or 1 not in said.table
+    ):
+        return frozenset()
+    sets = {index: set(label.values.tolist()) - blended for index, label in labels if not label.colours}
+    if any({1, IGNORE_LABEL} <= values for values in sets.values()):
+        return frozenset()
+    return frozenset(index for index, values in sets.items() if values == {0, IGNORE_LABEL})
 
 
 def _spread(held: list[int]) -> list[int]:
@@ -252,9 +262,7 @@ def _void(values: list[int]) -> tuple[int, ...]:
     return ()
 
 
-def _beyond(
-    labels: Sequence[tuple[int, LabelFacts]], said: Meaning, splits: Sequence[str]
-) -> frozenset[int]:
+def _beyond(labels: Sequence[tuple[int, LabelFacts]], said: Meaning, splits: Sequence[str]) -> frozenset[int]:
     """Return the labels whose classes count from 1: they hold the value after the last class, and no 0."""
     count = len(said.names)
     if list(said.table)[:count] != list(range(count)) or count in said.table:
@@ -298,4 +306,6 @@ def _colours(labels: Sequence[LabelFacts], blended: frozenset[int]) -> Meaning:
                 totals[value] = totals.get(value, 0) + count
     order = sorted(totals, key=lambda value: -totals[value])[:IGNORE_LABEL]
     names = tuple(f"#{value:06x}" for value in order)
-    return Meaning({}, names, way="colours", colours={value: i for i, value in enumerate(order)}, blended=blended)
+    return Meaning(
+        {}, names, way="colours", colours={value: i for i, value in enumerate(order)}, blended=blended
+    )

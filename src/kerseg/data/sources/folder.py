@@ -26,7 +26,7 @@ _GLANCE = 8
 _MANY = 64
 """More values than this in one label, most of them not classes, are no list of classes."""
 
-_SEVERAL = Parameter(consume_multiple=True)
+SEVERAL = Parameter(consume_multiple=True)
 """One flag takes all words that follow it: ``--class-names road car``."""
 
 
@@ -46,16 +46,16 @@ class Folder:
     """Folder of the test pictures."""
     test_label_path: Path | None = None
     """Folder of their labels."""
-    class_names: Annotated[tuple[str, ...], _SEVERAL] = ()
+    class_names: Annotated[tuple[str, ...], SEVERAL] = ()
     """Names of the classes in the order of their values, or a text file with one name on each line."""
     number_classes: bool = False
     """Do without names: a class for each value from 0 to the highest in the labels, 255 ignored."""
-    palette: Annotated[tuple[str, ...], _SEVERAL] = ()
+    palette: Annotated[tuple[str, ...], SEVERAL] = ()
     """Colour of each class: a file (R G B or #rrggbb on each line, then the class name; 'ignore' for colours
     to leave out), the name of a source, or the colours themselves: '#000000' '#800000'."""
-    label_values: Annotated[tuple[int, ...], _SEVERAL] = ()
+    label_values: Annotated[tuple[int, ...], SEVERAL] = ()
     """Values of the classes in grey labels, in the order of the class names; by default 0 1 2 and so on."""
-    ignore_values: Annotated[tuple[int, ...] | None, _SEVERAL] = None
+    ignore_values: Annotated[tuple[int, ...] | None, SEVERAL] = None
     """Values in grey labels that stand for no class; by default 255, unless it is one of the label values."""
     label_tail: str = ""
     """Ending of the labels' names that the pictures' lack: _mask if a.jpg belongs to a_mask.png."""
