@@ -95,7 +95,7 @@ CHECKS: tuple[Check, ...] = (
           labels.blended_values, "Resize labels with nearest neighbour and never through JPEG; --fix gives these "
           "pixels the nearest class beside them."),
     Check("colour_masks", "error", "labels", "labels that are colours, not class indices", True,
-          labels.colour_masks, "Give --palette, a file of lines like '128 64 128 road'; with it, --fix writes class indices."),
+          labels.colour_masks, "Give --palette; with it, --fix writes class indices."),
     Check("palette_differs", "error", "labels", "indexed labels whose index means another colour elsewhere", True,
           labels.palette_differs, "The indices are not classes: give --palette with the colour of each class; with "
           "it, --fix writes class indices, and without leaves these out."),

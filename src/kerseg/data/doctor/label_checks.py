@@ -127,8 +127,9 @@ def binary_255(evidence: Evidence) -> Found:
 
 def _values(evidence: Evidence) -> dict[int, set[int]]:
     """Return the values of each grey label, without those from blending."""
+    white = IGNORE_LABEL if evidence.meaning.white_is_255 else 1
     return {
-        index: {IGNORE_LABEL if label.mode == "1" and value else value for value in label.values.tolist()}
+        index: {white if label.mode == "1" and value else value for value in label.values.tolist()}
         - evidence.meaning.blended
         for index, label in evidence.labels
         if not label.colours and not label.jpeg

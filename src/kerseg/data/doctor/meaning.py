@@ -78,11 +78,16 @@ class Meaning:
         shift = int(index in self.shifted)
         if index in self.white:
             values = [1 if value == IGNORE_LABEL else value for value in values]
-        if label.mode == "1" and 1 not in table and IGNORE_LABEL in table:
+        if label.mode == "1" and self.white_is_255:
             values = [value * IGNORE_LABEL for value in values]
         found = [table.get(value - shift if value != IGNORE_LABEL else value) for value in values]
         known = np.array([value is not None for value in found], bool)
         return np.array([IGNORE_LABEL if value is None else value for value in found], np.int64), known
+
+    @property
+    def white_is_255(self) -> bool:
+        """Whether the white of a 1-bit mask, stored as 1, stands for 255: as `Folder` has it."""
+        return 1 not in self.table and IGNORE_LABEL in self.table
 
     def is_coloured(self, label: LabelFacts) -> bool:
         """Whether a label's colours count and not its values: as `Folder` decides when it converts."""
@@ -165,7 +170,9 @@ def read(
         ignored: Values that stand for no class, where nothing else is said.
     """
     plain = [(index, label) for index, label in labels if not label.jpeg]
-    blended = _blended([label for _, label in plain], said)
+    # Among grey labels a colour one is a fault of its own; if it is a photograph, its colours all look blended.
+    alike = plain if said and said.colours else [each for each in plain if not each[1].colours] or plain
+    blended = _blended([label for _, label in alike], said)
     if said is not None:
         shifted = _beyond(plain, said, splits)
         return replace(said, blended=blended, shifted=shifted, white=_white(plain, said, blended))
