@@ -56,6 +56,7 @@ def page() -> str:
         source = SOURCES.load(name)
         parts += [f"### convert {name}\n", f"{inspect.getdoc(source)}\n", _table(_fields(source))]
     parts += [
+        *_verb(cli.doctor),
         *_verb(cli.train),
         *_verb(cli.evaluate),
         *_verb(cli.predict),

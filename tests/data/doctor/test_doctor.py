@@ -62,7 +62,7 @@ class TestCleanTrees:
         assert codes(diagnose(streets)) == []
 
     def test_binary_masks_of_0_and_1_with_void(self, streets):
-        """A mask of background and void alone is empty, but no mask of 0 and 255: 255 is void beside 1 elsewhere."""
+        """A mask of background and void is empty, but no mask of 0 and 255: beside 1, 255 is void."""
         as_binary(streets)
         change(label(streets, 2), lambda values: np.where(values == 1, 255, 0))
         change(label(streets, 3), lambda values: np.vstack([values[:-1], values[-1:] * 0 + 255]))

@@ -28,6 +28,9 @@ THUMB = 16
 MANY = 4096
 """Values of one label that are kept, the most frequent: more are a photograph, and known to be one."""
 
+FEW = 32
+"""Values that a label has at most if it is plainly no photograph."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -88,7 +91,7 @@ class LabelFacts:
     palette: tuple[int, ...] = ()
     """Colour, 0xRRGGBB, of each of ``values`` of an indexed picture."""
     digest: bytes = b""
-    """Of the pixels as RGB: equal to its picture's if the label is a copy of that."""
+    """Of the pixels, as RGB where there are many values: its picture's if the label is a copy of that."""
 
 
 @dataclass(frozen=True)
@@ -210,13 +213,15 @@ def label_facts(image: Image.Image) -> LabelFacts:
         thin=thin,
         distinct=distinct,
         palette=palette,
-        digest=_digest(plain.convert("RGB")),
+        # Only what has many values can be a copy of a picture; the others are spared the conversion.
+        digest=_digest(plain.convert("RGB") if distinct > FEW else plain),
     )
 
 
 def _digest(image: Image.Image) -> bytes:
-    size = repr(image.size).encode()
-    return hashlib.blake2b(image.tobytes() + size, digest_size=16, usedforsecurity=False).digest()
+    digest = hashlib.blake2b(repr(image.size).encode(), digest_size=16, usedforsecurity=False)
+    digest.update(image.tobytes())
+    return digest.digest()
 
 
 def _counts(pixels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
