@@ -128,8 +128,8 @@ class TestPage:
         shown = [
             Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) for uri in outside[0].pictures
         ]
-        # The picture is not enlarged; the label is, and keeps hard edges.
-        assert [picture.size for picture in shown] == [(96, 64), (160, 107)]
+        # Both are as large; the label keeps hard edges.
+        assert [picture.size for picture in shown] == [(160, 107), (160, 107)]
         left, right = shown[1].getpixel((79, 50)), shown[1].getpixel((80, 50))
         assert left == (0, 0, 0)
         assert right != left

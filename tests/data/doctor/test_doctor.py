@@ -16,6 +16,7 @@ from planted import (
     as_binary,
     change,
     change_all,
+    coloured,
     image,
     label,
     labels,
@@ -143,6 +144,14 @@ class TestPlantedFaults:
         assert {check.code for check in CHECKS} - planted == {"damaged_shard", "unusable_name"}
         assert len(planted) >= 20
 
+    def test_a_palette_that_is_known_is_named(self, streets):
+        colours = np.array((*CamVid.classes.palette[:7], *[(0, 0, 0)] * 249), np.uint8)
+        change_all(streets, lambda values: colours[values])
+        assert "give --palette camvid; with it" in diagnose(streets).finding("colour_masks").remedy
+        found = diagnose(streets, palette=["camvid"])
+        assert {item.place for item in found.finding("class_never_occurs").affected} == {*CAMVID_CLASSES[7:]}
+        assert found.errors == ()
+
     @pytest.mark.skipif(os.name == "nt", reason="Windows has no file names that are not Unicode")
     def test_a_name_that_is_not_utf_8(self, streets):
         for path in (image(streets, 3), label(streets, 3)):
@@ -194,6 +203,21 @@ class TestMending:
             name = f"{path.stem}.jpg"
             copied = (tmp_path / "mended/images" / split / name).read_bytes()
             assert copied == (clean_streets / split / "images" / name).read_bytes()
+
+    @pytest.mark.parametrize("kind", ["RGB", "P"])
+    def test_colours_become_indices(self, clean_streets, streets, tmp_path, kind):
+        for path in labels(streets):
+            Image.fromarray(coloured(pixels(path))).convert(kind).save(path)
+        found = diagnose(streets, palette=[str(streets / "classes.txt")])
+        assert {*codes(found)} == {"value_outside"}
+        ignored = streets / "classes.txt"
+        ignored.write_text(f"{ignored.read_text()}0 0 0 ignore\n")
+        found = diagnose(streets, palette=[str(ignored)])
+        assert codes(found) == []
+        found.mend(tmp_path / "mended")
+        for path in labels(clean_streets):
+            mended = pixels(tmp_path / "mended/labels" / path.parts[-3] / path.name)
+            np.testing.assert_array_equal(mended, pixels(path))
 
     def test_blended_pixels_get_the_nearer_class(self, streets, tmp_path):
         as_binary(streets, 255)

@@ -6,7 +6,7 @@
     meaning.py        what the labels' values stand for, given or shown by the whole tree
     likeness.py       equal and nearly equal pictures
     checks.py         the table of checks; file_checks.py, label_checks.py, split_checks.py are its functions
-    mending.py        a mended copy
+    mending.py        a mended copy; relabel.py makes its labels
     text.py page.py   what was found, for a terminal and as one HTML file
 
 NumPy and Pillow only: TensorFlow is never imported.

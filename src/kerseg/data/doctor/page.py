@@ -116,8 +116,7 @@ def _picture(place: Place | None) -> str:
     # What cannot be read is shown by its name alone.
     except Exception:
         return ""
-    image.thumbnail((SIDE, SIDE))
-    return _uri(image, "JPEG")
+    return _uri(ImageOps.contain(image, (SIDE, SIDE)), "JPEG")
 
 
 def _label(facts: Facts) -> str:
