@@ -126,13 +126,13 @@ def binary_255(evidence: Evidence) -> Found:
 
 
 def _values(evidence: Evidence) -> dict[int, set[int]]:
-    """Return the values of each grey label, without those from blending."""
+    """Return the values of each label whose values count and not its colours, without those from blending."""
     white = IGNORE_LABEL if evidence.meaning.white_is_255 else 1
     return {
         index: {white if label.mode == "1" and value else value for value in label.values.tolist()}
         - evidence.meaning.blended
         for index, label in evidence.labels
-        if not label.colours and not label.jpeg
+        if not _by_colour(evidence, label) and not label.jpeg
     }
 
 
@@ -196,7 +196,7 @@ def void_in_use(evidence: Evidence) -> Found:
         [
             evidence.label(index, _share(label, void))
             for index, label in evidence.labels
-            if not label.colours and void & set(label.values.tolist())
+            if not _by_colour(evidence, label) and void & set(label.values.tolist())
         ],
         advice,
         severity="warning" if named else "error",

@@ -274,7 +274,8 @@ def _beyond(labels: Sequence[tuple[int, LabelFacts]], said: Meaning, splits: Seq
     count = len(said.names)
     if list(said.table)[:count] != list(range(count)) or count in said.table:
         return frozenset()
-    sets = {index: set(label.values.tolist()) for index, label in labels if not label.colours}
+    grey = [(index, label) for index, label in labels if not said.is_coloured(label)]
+    sets = {index: set(label.values.tolist()) for index, label in grey}
     if any({0, count} <= values for values in sets.values()):
         return frozenset()  # A value of its own, void most likely.
     return _with_split(sets, {index for index, values in sets.items() if count in values}, splits)
