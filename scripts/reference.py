@@ -60,6 +60,7 @@ def page() -> str:
         rows += [("--download", "", DOWNLOAD)] * hasattr(source, "releases")
         parts += [f"### convert {name}\n", f"{inspect.getdoc(source)}\n", _table(rows)]
     parts += [
+        *_verb(cli.doctor),
         *_verb(cli.train),
         *_verb(cli.evaluate),
         *_verb(cli.predict),

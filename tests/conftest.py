@@ -2,7 +2,11 @@
 
 import hashlib
 import io
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,3 +73,33 @@ def write_tiny_dataset(folder: Path, *, train: int = 10, val: int = 4) -> Path:
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A converted data set: 10 training and 4 validation pairs of 32x40, three classes and ignored pixels."""
     return write_tiny_dataset(tmp_path_factory.mktemp("tiny") / "data")
+
+
+@pytest.fixture(scope="session")
+def clean_streets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A raw tree of streets as kerseg draws them: 24 training and 12 validation pairs of 64x96; read only."""
+    from kerseg.data import street
+
+    folder = tmp_path_factory.mktemp("clean") / "streets"
+    street.draw(folder, train=24, val=12, size=(64, 96))
+    return folder
+
+
+@pytest.fixture
+def streets(clean_streets: Path, tmp_path: Path) -> Path:
+    """A copy of it, to plant faults in."""
+    return Path(shutil.copytree(clean_streets, tmp_path / "streets"))
+
+
+@pytest.fixture
+def inline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the doctor do its workers' work in this process: starting one takes most of a second."""
+    from kerseg.data import doctor
+    from kerseg.data.doctor import mending
+
+    @contextmanager
+    def here(function: Callable[[Any], Any], items: Any, *, workers: int) -> Iterator[Iterator[Any]]:
+        yield ((item, function(item)) for item in items)
+
+    for module in (doctor, mending):
+        monkeypatch.setattr(module, "map_in_order", here)

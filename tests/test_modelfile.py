@@ -13,6 +13,7 @@ import pytest
 
 import kerseg
 from kerseg import modelfile
+from kerseg.cli import main
 from kerseg.errors import WeightsError
 from kerseg.layers.preprocess import Normalize
 from kerseg.modelfile import ModelCard
@@ -74,6 +75,19 @@ def test_model_and_card_come_back(model: keras.Model, file: Path):
     assert card.kerseg_version == kerseg.__version__
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", card.created)
     assert (output(loaded) == output(model)).all()
+
+
+def test_the_card_is_read_without_the_model(file: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(modelfile, "load", None)
+    assert modelfile.card(file) == CARD
+
+
+def test_the_doctor_takes_a_model_s_number_of_classes_from_its_card(
+    file: Path, clean_streets: Path, tmp_path: Path, inline: None, capsys: pytest.CaptureFixture[str]
+):
+    words = ["doctor", str(clean_streets), "--model", str(file), "--page", str(tmp_path / "page.html")]
+    assert main(words) == 1
+    assert f"{file}: 3 classes, the labels 7" in capsys.readouterr().out
 
 
 def test_keras_reads_the_file_too(model: keras.Model, file: Path):

@@ -26,6 +26,7 @@ from kerseg.data.download import download as fetch_releases
 from kerseg.data.info import FILE_NAME, DatasetInfo
 from kerseg.data.known import DATASETS
 from kerseg.data.sources import SOURCES
+from kerseg.data.sources.folder import SEVERAL
 from kerseg.data.unconverted import describe
 from kerseg.errors import ConfigError, KersegError
 from kerseg.footprint import ROOM
@@ -276,6 +277,77 @@ def _convert_command(source_class: Any) -> Callable[..., int]:
         # cyclopts wants the default of a group of options none of which is required.
         command.__kwdefaults__ = {**(command.__kwdefaults__ or {}), "source": source_class()}
     return command
+
+
+@app.command
+def doctor(
+    path: Path,
+    /,
+    *,
+    images: Path | None = None,
+    labels: Path | None = None,
+    label_tail: str = "",
+    class_names: Annotated[tuple[str, ...], SEVERAL] = (),
+    num_classes: int | None = None,
+    palette: Annotated[tuple[str, ...], SEVERAL] = (),
+    label_values: Annotated[tuple[int, ...], SEVERAL] = (),
+    ignore_values: Annotated[tuple[int, ...] | None, SEVERAL] = None,
+    model: Path | None = None,
+    strict: bool = False,
+    fix: bool = False,
+    output: Path | None = None,
+    page: Path | None = None,
+    workers: int | None = None,
+) -> int:
+    """Find what is wrong with a data set, raw or converted, and say how to mend it.
+
+    Exits with 1 if there are errors; warnings are errors with --strict. Writes a page with a contact sheet of each
+    finding.
+
+    Args:
+        path: Folder of a raw tree (images/train + masks/train, train + trainannot, ...) or of converted data.
+        images: Folder of the pictures, where PATH does not show it; it may hold train, val and test.
+        labels: Folder of the labels, likewise.
+        label_tail: Ending of the labels' names that the pictures' lack; default: one that all have.
+        class_names: Names of the classes in the order of their values, or a text file; default: as labels show.
+        num_classes: Number of classes, instead of their names.
+        palette: Colour of each class, for colour labels: as for kerseg convert folder.
+        label_values: Values of the classes in grey labels, in the order of the class names; default: 0 1 2 ...
+        ignore_values: Values in grey labels that stand for no class; default: 255.
+        model: Run folder or .keras file whose number of classes the data must have.
+        strict: Count warnings as errors.
+        fix: Write a mended copy to --output; the originals stay as they are.
+        output: Folder to make with --fix.
+        page: HTML file to write; default: doctor-NAME.html in the current folder.
+        workers: Processes that read the files; default: one for each processor.
+    """
+    from kerseg.data.doctor import command
+
+    if model is not None and is_name(str(model)) and not model.exists():
+        raise ConfigError(
+            f"--model {model}: an architecture takes any number of classes. Give a run folder, a .keras file, or "
+            "--num-classes."
+        )
+    return command.run(
+        path,
+        command.Options(strict=strict, fix=fix, output=output, page=page, workers=workers),
+        model=None if model is None else (str(model), _num_classes(model)),
+        images=images,
+        labels=labels,
+        label_tail=label_tail,
+        class_names=class_names,
+        num_classes=num_classes,
+        palette=palette,
+        label_values=label_values,
+        ignore_values=ignore_values,
+    )
+
+
+def _num_classes(model: Path) -> int:
+    import_tensorflow()
+    from kerseg import modelfile
+
+    return modelfile.card(model).num_classes
 
 
 def _unnamed(info: DatasetInfo) -> str:

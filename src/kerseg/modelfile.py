@@ -120,6 +120,18 @@ def load(path: str | Path) -> tuple[keras.Model, ModelCard]:
     return model, card
 
 
+def card(path: str | Path) -> ModelCard:
+    """Return the card of a model without building the model, unless it has none.
+
+    Raises:
+        WeightsError: As for `load`.
+    """
+    path = locate(path)
+    with _open(path) as archive:
+        found = _read_card(archive, path)
+    return found or load(path)[1]
+
+
 def locate(path: str | Path) -> Path:
     """Return the model file that ``path``, a ``.keras`` file or a run folder, stands for.
 

@@ -3,7 +3,7 @@
     info.py       what a converted data set says of itself
     sources/      one file a raw data set
     convert.py    raw data -> checked shards + dataset.json
-    doctor.py     what is wrong with a data set, and how to mend it
+    doctor/       what is wrong with a data set, and how to mend it
     records.py    the record format
     pipeline.py   shards -> shuffled, augmented, seeded batches
 

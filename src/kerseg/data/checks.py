@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kerseg.data.info import IGNORE_LABEL, Skipped
-from kerseg.data.pictures import BadFileError, Picture, Place, describe_counts, read_picture
+from kerseg.data.pictures import BadFileError, Picture, Place, describe_counts, describe_size, read_picture
 from kerseg.data.records import Record, encode_label, serialize
 from kerseg.data.sources.base import Label, Pair, Source
 from kerseg.data.tfrecord import frame
@@ -123,17 +123,13 @@ def _store(name: str, picture: Picture, label: tuple[Label, NDArray[np.int64]], 
         )
         raise BadFileError(
             label_path,
-            f"size differs: the label is {_size(pixels.shape)}, its picture {picture.path} is "
-            f"{_size(picture.shape)}{turned} (width x height).",
+            f"size differs: the label is {describe_size(pixels.shape)}, its picture {picture.path} is "
+            f"{describe_size(picture.shape)}{turned} (width x height).",
         )
     data, image_format = picture.stored(upright=upright)
     height, width = pixels.shape
     record = Record(name, data, image_format, height, width, CHANNELS, encode_label(pixels))
     return Checked(frame(serialize(record)), counts)
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]} x {shape[0]}"
 
 
 def _printable(text: str) -> str:

@@ -258,6 +258,11 @@ def describe_colours(colours: NDArray[np.uint8]) -> str:
     return describe_counts(names, counts[order])
 
 
+def describe_size(shape: tuple[int, ...]) -> str:
+    """Return ``"480 x 360"`` for height 360 and width 480."""
+    return f"{shape[1]} x {shape[0]}"
+
+
 def colour_codes(colours: NDArray[np.uint8]) -> NDArray[np.uint32]:
     """Turn RGB ``(..., 3)`` into one integer a pixel, ``(...)``: ``0xRRGGBB``."""
     red, green, blue = np.moveaxis(colours.astype(np.uint32), -1, 0)

@@ -91,21 +91,102 @@ def _survey(path: Path, size: int, changed: int) -> Survey:
     checksum, records = hashlib.sha256(), 0
     keys: tuple[str, ...] = ()
     with path.open("rb") as file:
-        while start := file.read(_HEAD):
-            length = int.from_bytes(start[:8], "little")
-            if len(start) < _HEAD or start[8:] != _masked_crc(start[:8]):
-                raise DataError(
-                    f"{path}: record {records}: no TFRecord begins at byte {file.tell() - len(start)}. The "
-                    "file is damaged, compressed, or of another kind."
-                )
-            if file.tell() + length + _TAIL > size:
-                raise DataError(f"{path}: record {records}: the file ends within it. Copy the file again.")
+        for start, length in _frames(path, file, size):
             if not records:
                 keys = feature_names(_peek(file, length))
             file.seek(length, 1)
             checksum.update(start + file.read(_TAIL))
             records += 1
     return Survey(records, size, checksum.hexdigest(), keys)
+
+
+def _frames(path: Path, file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
+    """Yield each record's head and the length of its data, at which ``file`` stands.
+
+    Who asks for the next one has moved ``file`` past the data and its CRC.
+
+    Raises:
+        DataError: No record begins there, or the file ends within it.
+    """
+    record = 0
+    while start := file.read(_HEAD):
+        length = int.from_bytes(start[:8], "little")
+        if len(start) < _HEAD or start[8:] != _masked_crc(start[:8]):
+            raise DataError(
+                f"{path}: record {record}: no TFRecord begins at byte {file.tell() - len(start)}. The "
+                "file is damaged, compressed, or of another kind."
+            )
+        if file.tell() + length + _TAIL > size:
+            raise DataError(f"{path}: record {record}: the file ends within it. Copy the file again.")
+        yield start, length
+        record += 1
+
+
+def places(path: Path) -> Iterator[tuple[int, int]]:
+    """Yield where each record's data is, byte and length, without reading it.
+
+    Raises:
+        DataError: The file is no TFRecord file, or is damaged from some record on; those before are given.
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        for _, length in _frames(path, file, path.stat().st_size):
+            yield file.tell(), length
+            file.seek(length + _TAIL, 1)
+
+
+def read(path: Path, place: int, length: int) -> bytes:
+    """Return the data of one record, checked against its CRC.
+
+    Raises:
+        DataError: The data is not what was written.
+        OSError: The file cannot be read.
+
+    Example:
+        >>> [read(path, *place) for place in places(path)]
+        [b'first', b'second']
+    """
+    with path.open("rb") as file:
+        file.seek(place)
+        data = file.read(length)
+        if file.read(_TAIL) != _masked_crc(data):
+            raise DataError(f"{path}: the record at byte {place} is damaged: wrong CRC of its data.")
+    return data
+
+
+def features(data: bytes) -> dict[str, bytes | int]:
+    """Return the first value of each feature of a ``tf.train.Example``: a byte string or an integer.
+
+    Features without a value, and floats, are left out.
+
+    Raises:
+        DataError: Not such a message.
+
+    Example:
+        >>> features(example({"height": 2, "image/format": b"png"}))
+        {'height': 2, 'image/format': b'png'}
+    """
+    found: dict[str, bytes | int] = {}
+    try:
+        for entry in (entry for message in _contents(data, 1) for entry in _contents(message, 1)):
+            name = next(_contents(entry, 1)).decode()
+            feature = next(_contents(entry, 2), b"")
+            if (value := _value(feature)) is not None:
+                found[name] = value
+    except (IndexError, StopIteration, UnicodeDecodeError) as error:
+        raise DataError("not a tf.train.Example message") from error
+    return found
+
+
+def _value(feature: bytes) -> bytes | int | None:
+    """Return the first value of a feature that is a list of byte strings or of integers."""
+    for content in _contents(feature, 1):
+        return next(_contents(content, 1), None)
+    for content in _contents(feature, 3):
+        # A number by itself has wire type 0 where packed ones have a length: TensorFlow reads both.
+        packed = content[1:] if content[:1] == b"\x08" else next(_contents(content, 1), b"")
+        return _read_varint(packed, 0)[0] if packed else None
+    return None
 
 
 def feature_names(data: bytes) -> tuple[str, ...]:

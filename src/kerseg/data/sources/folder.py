@@ -27,7 +27,7 @@ _GLANCE = 8
 _MANY = 64
 """More values than this in one label, most of them not classes, are no list of classes."""
 
-_SEVERAL = Parameter(consume_multiple=True)
+SEVERAL = Parameter(consume_multiple=True)
 """One flag takes all words that follow it: ``--class-names road car``."""
 
 
@@ -47,16 +47,16 @@ class Folder:
     """Folder of the test pictures."""
     test_label_path: Path | None = None
     """Folder of their labels."""
-    class_names: Annotated[tuple[str, ...], _SEVERAL] = ()
+    class_names: Annotated[tuple[str, ...], SEVERAL] = ()
     """Names of the classes in the order of their values, or a text file with one name on each line."""
     number_classes: bool = False
     """Do without names: a class for each value from 0 to the highest in the labels, 255 ignored."""
-    palette: Annotated[tuple[str, ...], _SEVERAL] = ()
+    palette: Annotated[tuple[str, ...], SEVERAL] = ()
     """Colour of each class: a file (R G B or #rrggbb on each line, then the class name; 'ignore' for colours
     to leave out), the name of a source, or the colours themselves: '#000000' '#800000'."""
-    label_values: Annotated[tuple[int, ...], _SEVERAL] = ()
+    label_values: Annotated[tuple[int, ...], SEVERAL] = ()
     """Values of the classes in grey labels, in the order of the class names; by default 0 1 2 and so on."""
-    ignore_values: Annotated[tuple[int, ...] | None, _SEVERAL] = None
+    ignore_values: Annotated[tuple[int, ...] | None, SEVERAL] = None
     """Values in grey labels that stand for no class; by default 255, unless it is one of the label values."""
     label_tail: str = ""
     """Ending of the labels' names that the pictures' lack: _mask if a.jpg belongs to a_mask.png."""
@@ -137,10 +137,10 @@ class Folder:
                 advice += " Or leave out --palette, to take the indices of this indexed picture."
             return map_colours(path, np.asarray(image.convert("RGB")), self.classes, advice=advice)
         values = label_values(path, image, advice="Give --palette with the colour of each class.")
-        if image.mode == "1" and 255 in self._table and 1 not in self._table:
+        if image.mode == "1" and 255 in self.table and 1 not in self.table:
             # The same mask saved with 1 bit or with 8 must not differ: white is 1 here and 255 there.
             values = values * np.uint8(255)
-        return map_values(path, values, self._table, advise=_advise)
+        return map_values(path, values, self.table, advise=_advise)
 
     def _numbered(self) -> Classes:
         """Return all classes that labels can hold; which of them they do is seen when all have been read."""
@@ -152,7 +152,8 @@ class Folder:
         return Classes(names, default_palette(IGNORE_LABEL), open_ended=True)
 
     @cached_property
-    def _table(self) -> dict[int, int]:
+    def table(self) -> dict[int, int]:
+        """What the value of a grey label stands for: value -> class index, 255 for pixels to ignore."""
         return self._values(len(self.classes.names))
 
     def _values(self, count: int) -> dict[int, int]:
@@ -186,7 +187,7 @@ class Folder:
                 f"{images}: holds pictures and labels at once. Move the labels to a folder of their own."
             )
         pairs = pair_folders(images, labels, label_tail=self.label_tail)
-        if not any(pair.image and pair.label for pair in pairs) and (tail := _common_tail(pairs)):
+        if not any(pair.image and pair.label for pair in pairs) and (tail := common_tail(pairs)):
             raise DataError(
                 f"{labels}: no label is named like its picture: the labels' names end in {tail!r}. "
                 f"Give --label-tail {tail}."
@@ -227,7 +228,7 @@ def _advise(unique: list[int]) -> str:
     return "Name a class for it in --class-names, map it with --label-values, or give it to --ignore-values."
 
 
-def _common_tail(pairs: list[Pair]) -> str | None:
+def common_tail(pairs: list[Pair]) -> str | None:
     """Return the ending that turns the names of most pictures into those of labels, if there is one."""
     images = sorted(pair.name for pair in pairs if pair.image)
     labels = {pair.name for pair in pairs if pair.label}

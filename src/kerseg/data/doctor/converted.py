@@ -1,0 +1,97 @@
+"""The records of converted data as pairs to be measured, read without TensorFlow."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from kerseg.data.info import DatasetInfo, Shard
+from kerseg.data.pictures import BadFileError
+from kerseg.data.sources.base import Pair, Part
+from kerseg.data.tfrecord import features, places, read
+from kerseg.errors import DataError
+
+
+@dataclass(frozen=True)
+class Member(Part):
+    """The picture or the label of one record."""
+
+    place: int
+    """Byte at which the record's data begins."""
+    length: int
+    """Bytes of data."""
+    label: bool
+
+    def read_bytes(self) -> bytes:
+        """Return the picture's or the label's file; bare pixels as a BMP.
+
+        Raises:
+            BadFileError: The record is damaged, or has no such thing.
+            OSError: The shard cannot be read.
+        """
+        try:
+            found = features(read(self.file, self.place, self.length))
+        except DataError as error:
+            reason = str(error).removeprefix(f"{self.file}: ").rstrip(".")
+            raise BadFileError(self, f"damaged record: {reason}. Copy the shard again.") from error
+        data = found.get("image/segmentation/class/encoded" if self.label else "image/encoded")
+        if isinstance(data, bytes) and data:
+            return data
+        raw, height, width = (
+            found.get(key) for key in ("mask_raw" if self.label else "image_raw", "height", "width")
+        )
+        if not (isinstance(raw, bytes) and isinstance(height, int) and isinstance(width, int)):
+            raise BadFileError(self, f"damaged record: no {'label' if self.label else 'picture'} in it.")
+        shape = (height, width) if self.label else (height, width, 3)
+        if len(raw) != np.prod(shape):
+            raise BadFileError(
+                self, f"damaged record: {len(raw)} bytes are not {' x '.join(map(str, shape))}."
+            )
+        buffer = io.BytesIO()
+        Image.fromarray(np.frombuffer(raw, np.uint8).reshape(shape)).save(buffer, "BMP")
+        return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class ShardFault:
+    """What is wrong with one shard as a file."""
+
+    path: Path
+    reason: str
+
+
+def find(folder: Path, info: DatasetInfo) -> tuple[dict[str, list[Pair]], list[ShardFault]]:
+    """Return the records of each split, and what is wrong with the shards as files."""
+    splits: dict[str, list[Pair]] = {}
+    faults: list[ShardFault] = []
+    for name, split in info.splits.items():
+        splits[name] = []
+        for shard in split.shards:
+            path = folder / shard.file
+            start, reasons = len(splits[name]), []
+            try:
+                for number, (place, length) in enumerate(places(path)):
+                    key = f"record {number}"
+                    members = (Member(path, key, place, length, label) for label in (False, True))
+                    splits[name].append(Pair(f"{path.name}: {key}", *members))
+                reasons = _differences(path, shard, len(splits[name]) - start)
+            except OSError as error:
+                reasons.append(f"cannot be read: {error.strerror}.")
+            except DataError as error:
+                reasons.append(str(error).removeprefix(f"{path}: "))
+            faults += [ShardFault(path, reason) for reason in reasons]
+    return splits, faults
+
+
+def _differences(path: Path, shard: Shard, records: int) -> list[str]:
+    """Return in what a shard differs from what ``dataset.json`` says of it."""
+    if records != shard.records:
+        return [f"{records} records, dataset.json says {shard.records}."]
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != shard.sha256:
+        return [f"its checksum (SHA-256) is {digest[:12]}..., dataset.json says {shard.sha256[:12]}..."]
+    return []

@@ -1,0 +1,247 @@
+"""What a worker process measures of one pair: small, and enough for every check.
+
+Each file is decoded once, with Pillow and NumPy. What a label's values mean is not known here: the whole tree
+tells, so values and colours are counted as they are.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from kerseg.data.pictures import (
+    JPEG_FORMATS,
+    BadFileError,
+    Picture,
+    Place,
+    colour_codes,
+    decode,
+    read_bytes,
+    read_picture,
+)
+from kerseg.data.sources.base import Pair
+
+THUMB = 16
+"""Height and width of the grey thumbnails that nearly equal pictures are told by."""
+MANY = 4096
+"""Values of one label that are kept, the most frequent: more are a photograph, and known to be one."""
+
+FEW = 32
+"""Values that a label has at most if it is plainly no photograph."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A pair to measure, and the split it is in."""
+
+    split: str
+    pair: Pair
+
+
+@dataclass(frozen=True)
+class PictureFacts:
+    """What matters of a picture."""
+
+    shape: tuple[int, int]
+    """Height and width of the stored pixels."""
+    upright_shape: tuple[int, int]
+    """Height and width once turned as EXIF says."""
+    orientation: int
+    mode: str
+    clear: int | None
+    """Pixels that are not opaque; None without an alpha channel."""
+    sums: NDArray[np.float64]
+    """``(2, 3)``: sum of red, green and blue, and of their squares."""
+    digest: bytes
+    """Of the upright RGB pixels."""
+    hash: int
+    """Difference hash, 64 bits: is each of 8x8 pixels brighter than its left neighbour?"""
+    thumb: NDArray[np.uint8]
+    """``(THUMB, THUMB)``, grey, upright."""
+
+    @property
+    def blank(self) -> bool:
+        """Whether all pixels are equal."""
+        count = self.shape[0] * self.shape[1]
+        return bool((self.sums[0] ** 2 == self.sums[1] * count).all())
+
+
+@dataclass(frozen=True)
+class LabelFacts:
+    """What matters of a label."""
+
+    shape: tuple[int, int]
+    mode: str
+    """Pillow's, once an alpha channel is dropped."""
+    jpeg: bool
+    clear: int | None
+    """Pixels that are not opaque; None without an alpha channel."""
+    colours: bool
+    """Whether its values are colours, 0xRRGGBB; otherwise they are what a grey or indexed picture holds."""
+    values: NDArray[np.int64]
+    """Values that occur, sorted."""
+    counts: NDArray[np.int64]
+    """Pixels of each."""
+    thin: NDArray[np.int64]
+    """Pixels of each that differ from both neighbours in their row, or from both in their column."""
+    distinct: int
+    """How many values occur, those that were not kept included."""
+    palette: tuple[int, ...] = ()
+    """Colour, 0xRRGGBB, of each of ``values`` of an indexed picture."""
+    digest: bytes = b""
+    """Of the pixels, as RGB where there are many values: its picture's if the label is a copy of that."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of one pair."""
+
+    split: str
+    pair: Pair
+    picture: PictureFacts | None = None
+    label: LabelFacts | None = None
+    faults: tuple[tuple[str, Place, str], ...] = field(default=())
+    """Of files that cannot be read: ``"picture"`` or ``"label"``, the file, the reason."""
+
+
+def measure(task: Task) -> Facts:
+    """Read both files of a pair to the last pixel and return what the checks need.
+
+    Nothing that is wrong with a file raises.
+    """
+    faults: list[tuple[str, Place, str]] = []
+    picture = label = None
+    if task.pair.image is not None:
+        try:
+            picture = _picture(read_picture(task.pair.image))
+        except Exception as error:
+            faults.append(("picture", task.pair.image, _reason(task.pair.image, error)))
+    if task.pair.label is not None:
+        try:
+            label = label_facts(decode(task.pair.label, read_bytes(task.pair.label)))
+        except Exception as error:
+            faults.append(("label", task.pair.label, _reason(task.pair.label, error)))
+    return Facts(task.split, task.pair, picture, label, tuple(faults))
+
+
+def open_label(image: Image.Image) -> tuple[NDArray[np.int64], bool, Image.Image]:
+    """Return a label's values ``(height, width)``, whether they are colours 0xRRGGBB, and it without alpha.
+
+    Grey saved as RGB is grey.
+    """
+    if image.mode in ("LA", "PA", "RGBA"):
+        image = image.convert({"LA": "L", "PA": "P", "RGBA": "RGB"}[image.mode])
+    elif image.format == "GIF":  # its indices are the writer's choice, as `pictures.read_label` says
+        image = image.convert("RGB")
+    if image.mode in ("1", "L", "P") or image.mode.startswith("I"):
+        return np.asarray(image).astype(np.int64), False, image
+    pixels = np.asarray(image.convert("RGB"))
+    if (pixels == pixels[..., :1]).all():
+        return pixels[..., 0].astype(np.int64), False, image
+    return colour_codes(pixels).astype(np.int64), True, image
+
+
+def _reason(place: Place, error: Exception) -> str:
+    if isinstance(error, BadFileError):
+        return error.reason
+    # Many formats' readers run here: what one file makes them raise must not end the run.
+    return f"unexpected {type(error).__name__}: {str(error).removeprefix(f'{place}: ')}"
+
+
+def _clear(image: Image.Image) -> int | None:
+    if image.mode not in ("LA", "PA", "RGBA"):
+        return None
+    return int((np.asarray(image.getchannel("A")) < 255).sum())
+
+
+def _picture(picture: Picture) -> PictureFacts:
+    image = picture.image
+    clear = _clear(image)
+    if picture.orientation != 1:
+        image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    rgb = image.convert("RGB")
+    histogram = np.array(rgb.histogram(), np.float64).reshape(3, 256)
+    levels = np.arange(256.0)
+    grey = rgb.convert("L")
+    small = np.asarray(grey.resize((9, 8), Image.Resampling.BOX), np.int16)
+    bits = np.packbits(small[:, 1:] > small[:, :-1])
+    return PictureFacts(
+        shape=picture.shape,
+        upright_shape=picture.upright_shape,
+        orientation=picture.orientation,
+        mode=picture.image.mode,
+        clear=clear,
+        sums=np.stack([histogram @ levels, histogram @ levels**2]),
+        digest=_digest(rgb),
+        hash=int.from_bytes(bits.tobytes()),
+        thumb=np.asarray(grey.resize((THUMB, THUMB), Image.Resampling.BOX)),
+    )
+
+
+def label_facts(image: Image.Image) -> LabelFacts:
+    """Return what matters of a label as it was decoded."""
+    pixels, colours, plain = open_label(image)
+    values, counts = _counts(pixels)
+    distinct = len(values)
+    if distinct > MANY:
+        kept = np.sort(np.argsort(-counts, kind="stable")[:MANY])
+        values, counts = values[kept], counts[kept]
+    thin = np.zeros_like(counts)
+    # Three values make no ramp that is not also a thin line; most labels end here.
+    if distinct > 3:
+        found, numbers = np.unique(pixels[thin_pixels(pixels)], return_counts=True)
+        known = np.isin(found, values)
+        thin[np.searchsorted(values, found[known])] = numbers[known]
+    palette: tuple[int, ...] = ()
+    if plain.mode == "P":
+        table = np.zeros((256, 3), np.uint8)
+        raw = np.array(plain.getpalette("RGB"), np.uint8).reshape(-1, 3)
+        table[: len(raw)] = raw[:256]
+        palette = tuple(colour_codes(table[values]).tolist())
+    return LabelFacts(
+        shape=(image.height, image.width),
+        mode=plain.mode,
+        jpeg=image.format in JPEG_FORMATS,
+        clear=_clear(image),
+        colours=colours,
+        values=values,
+        counts=counts,
+        thin=thin,
+        distinct=distinct,
+        palette=palette,
+        # Only what has many values can be a copy of a picture; the others are spared the conversion.
+        digest=_digest(plain.convert("RGB") if distinct > FEW else plain),
+    )
+
+
+def _digest(image: Image.Image) -> bytes:
+    digest = hashlib.blake2b(repr(image.size).encode(), digest_size=16, usedforsecurity=False)
+    digest.update(image.tobytes())
+    return digest.digest()
+
+
+def _counts(pixels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    if pixels.min() >= 0 and pixels.max() < 2**16:
+        counts = np.bincount(pixels.ravel())
+        values = np.flatnonzero(counts)
+        return values, counts[values]
+    values, counts = np.unique(pixels, return_counts=True)
+    return values, counts
+
+
+def thin_pixels(pixels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return where a pixel differs from both neighbours in its row, or from both in its column.
+
+    Example:
+        >>> thin_pixels(np.array([[0, 0, 3, 9, 9]]))
+        array([[False, False,  True, False, False]])
+    """
+    thin = np.zeros(pixels.shape, bool)
+    across, down = pixels[:, 1:] != pixels[:, :-1], pixels[1:] != pixels[:-1]
+    thin[:, 1:-1] |= across[:, 1:] & across[:, :-1]
+    thin[1:-1] |= down[1:] & down[:-1]
+    return thin

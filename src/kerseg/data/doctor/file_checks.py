@@ -1,0 +1,146 @@
+"""What may be wrong with files and pairs, whatever the labels mean."""
+
+from collections import Counter
+
+from kerseg.data.doctor.findings import Affected, Evidence, Found
+from kerseg.data.pictures import describe_size
+
+
+def damaged_shard(evidence: Evidence) -> Found:
+    """Shards that are missing or cut off, or not those that ``dataset.json`` describes."""
+    return Found([Affected(fault.path, fault.reason) for fault in evidence.shard_faults])
+
+
+def broken_picture(evidence: Evidence) -> Found:
+    """Pictures that cannot be decoded to their last pixel."""
+    return _broken(evidence, "picture")
+
+
+def broken_label(evidence: Evidence) -> Found:
+    """Labels that cannot be decoded to their last pixel."""
+    return _broken(evidence, "label")
+
+
+def _broken(evidence: Evidence, kind: str) -> Found:
+    return Found(
+        [
+            Affected(place, reason, index)
+            for index, facts in enumerate(evidence.facts)
+            for what, place, reason in facts.faults
+            if what == kind
+        ]
+    )
+
+
+def orphan_picture(evidence: Evidence) -> Found:
+    """Pictures without a label."""
+    return Found([evidence.picture(i) for i, facts in enumerate(evidence.facts) if facts.pair.label is None])
+
+
+def orphan_label(evidence: Evidence) -> Found:
+    """Labels without a picture."""
+    return Found([evidence.label(i) for i, facts in enumerate(evidence.facts) if facts.pair.image is None])
+
+
+def duplicate_name(evidence: Evidence) -> Found:
+    """Pairs of one name in one split: ``a.jpg`` and ``a.png``."""
+    times = Counter((facts.split, facts.pair.name) for facts in evidence.facts)
+    return Found(
+        [
+            evidence.picture(index, f"the name {facts.pair.name!r} occurs {count} times")
+            for index, facts in enumerate(evidence.facts)
+            if (count := times[facts.split, facts.pair.name]) > 1
+        ]
+    )
+
+
+def unusable_name(evidence: Evidence) -> Found:
+    """Names that records cannot hold."""
+    return Found(
+        [
+            evidence.picture(index)
+            for index, facts in enumerate(evidence.facts)
+            if facts.pair.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            != facts.pair.name
+        ]
+    )
+
+
+def size_mismatch(evidence: Evidence) -> Found:
+    """Labels that fit their picture neither as stored nor as turned by EXIF."""
+    affected = []
+    for index, facts in enumerate(evidence.facts):
+        picture, label = facts.picture, facts.label
+        if not picture or not label or label.shape in (picture.shape, picture.upright_shape):
+            continue
+        detail = f"label {describe_size(label.shape)}, picture {describe_size(picture.shape)}"
+        if label.shape == picture.shape[::-1]:
+            detail += ": turned by a quarter, as when a picture was saved again without its EXIF orientation"
+        elif label.shape[0] * picture.shape[1] == label.shape[1] * picture.shape[0]:
+            detail += ": one of them was scaled"
+        affected.append(evidence.label(index, detail))
+    return Found(affected)
+
+
+def exif_orientation(evidence: Evidence) -> Found:
+    """Pictures whose pixels are to be turned before they are shown."""
+    return Found(
+        [
+            evidence.picture(index, f"orientation {picture.orientation}, label lies {_lies(evidence, index)}")
+            for index, facts in enumerate(evidence.facts)
+            if (picture := facts.picture) and picture.orientation != 1
+        ]
+    )
+
+
+def _lies(evidence: Evidence, index: int) -> str:
+    picture, label = evidence.facts[index].picture, evidence.facts[index].label
+    if not picture or not label or picture.shape == picture.upright_shape:
+        return "as either"
+    return {picture.shape: "as stored", picture.upright_shape: "as shown"}.get(label.shape, "otherwise")
+
+
+def alpha_picture(evidence: Evidence) -> Found:
+    """Pictures with an alpha channel."""
+    return Found(
+        [
+            evidence.picture(index, _clear(facts.picture.clear))
+            for index, facts in enumerate(evidence.facts)
+            if facts.picture and facts.picture.clear is not None
+        ]
+    )
+
+
+def alpha_label(evidence: Evidence) -> Found:
+    """Labels with an alpha channel; only a warning where all pixels are opaque."""
+    found = [(index, label.clear) for index, label in evidence.labels if label.clear is not None]
+    affected = [evidence.label(index, _clear(clear)) for index, clear in found]
+    return Found(affected, severity="error" if any(clear for _, clear in found) else "warning")
+
+
+def _clear(pixels: int) -> str:
+    return f"{pixels} pixels are not opaque" if pixels else "all pixels are opaque"
+
+
+def blank_picture(evidence: Evidence) -> Found:
+    """Pictures all of whose pixels are equal."""
+    return Found(
+        [
+            evidence.picture(index)
+            for index, facts in enumerate(evidence.facts)
+            if facts.picture and facts.picture.blank
+        ]
+    )
+
+
+def label_is_picture(evidence: Evidence) -> Found:
+    """Labels with the pixels of their picture; a blank one is equal by chance."""
+    return Found(
+        [
+            evidence.label(index)
+            for index, label in evidence.labels
+            if (picture := evidence.facts[index].picture)
+            and not picture.blank
+            and label.digest == picture.digest
+        ]
+    )

@@ -1,0 +1,104 @@
+"""What the doctor says: findings, and the evidence that they are drawn from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from kerseg.data.doctor.converted import ShardFault
+from kerseg.data.doctor.facts import Facts, LabelFacts
+from kerseg.data.doctor.meaning import Meaning
+from kerseg.data.pictures import Place
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Affected:
+    """A file that something is wrong with."""
+
+    place: Place | str
+    """The file; a text where it is no file of its own, such as the name of a class."""
+    detail: str = ""
+    """What is wrong with this one."""
+    index: int | None = None
+    """Which of the evidence's pairs it belongs to."""
+    other: int | None = None
+    """The pair that it is like, where there is one."""
+
+    def __str__(self) -> str:
+        # A file name that is not UTF-8 cannot be printed; its odd bytes are shown as \xff.
+        text = f"{self.place}: {self.detail}" if self.detail else str(self.place)
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of fault, in all files that have it."""
+
+    code: str
+    severity: Severity
+    title: str
+    affected: tuple[Affected, ...]
+    share: float
+    """Of the pairs, shards or classes looked at, 0 to 1."""
+    of: str
+    """What was looked at: ``"468 labels"``."""
+    remedy: str
+    mended: bool
+    """Whether ``--fix`` mends it."""
+
+    @property
+    def count(self) -> str:
+        """How much is affected: ``"3 of 468 labels, 0.641 %"``."""
+        return f"{len(self.affected)} of {self.of}, {100 * self.share:.3g} %"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a check returns: affected files, and the words that depend on what they hold."""
+
+    affected: Sequence[Affected]
+    remedy: str = ""
+    """In place of the table's."""
+    severity: Severity | None = None
+    """In place of the table's."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that checks look at."""
+
+    facts: tuple[Facts, ...]
+    meaning: Meaning
+    shard_faults: tuple[ShardFault, ...] = ()
+    converted: Path | None = None
+    """Folder of converted data; None for a raw tree."""
+    shards: int = 0
+    model: tuple[str, int] | None = None
+    """A model's name and its number of classes."""
+    equal: tuple[tuple[int, ...], ...] = ()
+    """Pairs whose pictures are equal, pixel for pixel, by index."""
+    near: tuple[tuple[int, int], ...] = ()
+    """Pairs of different splits whose pictures are nearly equal, the one of the earlier split first."""
+    frames: tuple[tuple[int, int], ...] = ()
+    """Pairs of different splits that are neighbours in a film."""
+
+    @cached_property
+    def labels(self) -> tuple[tuple[int, LabelFacts], ...]:
+        """Labels that could be read, with the index of their pair."""
+        return tuple((index, facts.label) for index, facts in enumerate(self.facts) if facts.label)
+
+    @cached_property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits, in order."""
+        return tuple(dict.fromkeys(facts.split for facts in self.facts))
+
+    def label(self, index: int, detail: str = "", other: int | None = None) -> Affected:
+        """Return the label of a pair as affected."""
+        return Affected(self.facts[index].pair.label or "", detail, index, other)
+
+    def picture(self, index: int, detail: str = "", other: int | None = None) -> Affected:
+        """Return the picture of a pair as affected."""
+        return Affected(self.facts[index].pair.image or "", detail, index, other)

@@ -1,0 +1,145 @@
+"""What the doctor found as one HTML file: no script, no link to elsewhere, pictures inside."""
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from kerseg.data.doctor import Diagnosis, text
+from kerseg.data.doctor.facts import Facts, open_label
+from kerseg.data.doctor.findings import Affected, Finding
+from kerseg.data.info import IGNORE_LABEL
+from kerseg.data.pictures import Place, decode, read_bytes, read_picture
+from kerseg.errors import DataError
+from kerseg.files import write_text
+from kerseg.visualize import colourise, default_palette
+
+FILES = 12
+"""Pairs on the contact sheet of a finding."""
+NAMES = 500
+"""Affected files named below it."""
+SIDE = 160
+"""Longest side of a thumbnail, pixels."""
+MARK = "<title>kerseg doctor:"
+"""In every page of the doctor's, by which it knows its own."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One example on a contact sheet."""
+
+    pictures: tuple[str, ...]
+    """Data URIs: the picture and its label; or two pictures that are alike."""
+    text: str
+
+
+def write(diagnosis: Diagnosis, path: Path) -> None:
+    """Write the page.
+
+    Args:
+        diagnosis: What was found.
+        path: The HTML file; an earlier page of the doctor's is replaced.
+
+    Raises:
+        DataError: There is another file, or the page cannot be written.
+    """
+    refuse(path)
+    template = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
+    html = template.from_string(Path(__file__).with_name("page.html").read_text(encoding="utf-8")).render(
+        path=str(diagnosis.path),
+        verdict=text.verdict(diagnosis),
+        summary=text.summary(diagnosis),
+        findings=[(finding, contact_sheet(diagnosis, finding)) for finding in diagnosis.findings],
+        shares=text.class_shares(diagnosis) if diagnosis.evidence.meaning.names else [],
+        splits=list(diagnosis.class_pixels),
+        most=NAMES,
+    )
+    try:
+        write_text(path, html)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror}.") from error
+
+
+def refuse(path: Path) -> None:
+    """Refuse to write over what is not a page of the doctor's.
+
+    Raises:
+        DataError: ``path`` is a folder, or another file.
+    """
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder. --page takes the name of an HTML file.")
+    if path.exists() and not is_ours(path):
+        raise DataError(f"{path}: is not a page of the doctor's, and is not replaced. Give another --page.")
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file is a page of the doctor's."""
+    if not path.is_file():
+        return False
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return MARK in file.read(1000)
+
+
+def contact_sheet(diagnosis: Diagnosis, finding: Finding) -> list[Cell]:
+    """Return examples of a finding, spread over all that is affected."""
+    shown = [item for item in finding.affected if item.index is not None]
+    places = np.unique(np.linspace(0, len(shown) - 1, min(FILES, len(shown))).round().astype(int))
+    return [_cell(diagnosis, shown[place]) for place in places.tolist()]
+
+
+def _cell(diagnosis: Diagnosis, item: Affected) -> Cell:
+    facts = diagnosis.evidence.facts[item.index or 0]
+    pictures = [_picture(facts.pair.image)]
+    # Beside a picture that is like another stands that one, not the label.
+    if item.other is not None:
+        pictures.append(_picture(diagnosis.evidence.facts[item.other].pair.image))
+    else:
+        pictures.append(_label(facts))
+    root = f"{diagnosis.path}/"
+    return Cell(tuple(filter(None, pictures)), str(item).replace(root, ""))
+
+
+def _picture(place: Place | None) -> str:
+    if place is None:
+        return ""
+    try:
+        picture = read_picture(place)
+        image = picture.image if picture.orientation == 1 else ImageOps.exif_transpose(picture.image)
+        if image.mode.startswith("I;16"):
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        image = image.convert("RGB")
+    # What cannot be read is shown by its name alone.
+    except Exception:
+        return ""
+    return _uri(ImageOps.contain(image, (SIDE, SIDE)), "JPEG")
+
+
+def _label(facts: Facts) -> str:
+    """Return the label in colours, one for each value, not smoothed: blended values are to be seen."""
+    if facts.pair.label is None:
+        return ""
+    try:
+        values, colours, plain = open_label(decode(facts.pair.label, read_bytes(facts.pair.label)))
+    except Exception:
+        return ""
+    shown = np.asarray(plain.convert("RGB")) if colours else _painted(values)
+    image = Image.fromarray(shown)
+    scale = SIDE / max(image.size)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    return _uri(image.resize(size, Image.Resampling.NEAREST), "PNG")
+
+
+def _painted(values: NDArray[np.int64]) -> NDArray[np.uint8]:
+    small = np.where(values == IGNORE_LABEL, IGNORE_LABEL, values % IGNORE_LABEL)
+    return colourise(small, default_palette(IGNORE_LABEL))
+
+
+def _uri(image: Image.Image, kind: str) -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, kind)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
