@@ -6,7 +6,7 @@ data/camvid/
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,13 @@ class Split:
                 shards.append(replace(shard, records=min(shard.records, count)))
             count -= shard.records
         return replace(self, shards=tuple(shards), class_pixels=(), class_image_pixels=(), ignored_pixels=0)
+
+    def without(self, files: Collection[str]) -> "Split":
+        """Return the split without the shards called ``files``; nobody has counted what is left."""
+        if not files:
+            return self
+        shards = tuple(shard for shard in self.shards if shard.file not in files)
+        return replace(self, shards=shards, class_pixels=(), class_image_pixels=(), ignored_pixels=0)
 
     def padded(self, count: int) -> "Split":
         """Return the split with ``count`` more classes, of which it has no pixel."""

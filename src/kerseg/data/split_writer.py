@@ -48,8 +48,11 @@ class SplitWriter:
         """Note the faults of a pair that is left out."""
         self._skipped += faults
 
-    def write(self, pair: Checked) -> None:
+    def write(self, pair: Checked) -> tuple[int, int]:
         """Write one record and count its pixels.
+
+        Returns:
+            Number of its shard, and where in it the record begins, bytes.
 
         Raises:
             OSError: The disk is full or fails.
@@ -58,11 +61,13 @@ class SplitWriter:
             self._close()
             path = self._folder / f"{self._split}-{len(self._shards):05}.tfrecord"
             self._shards.append(_OpenShard(path, path.open("wb")))
+        place = len(self._shards) - 1, self._shards[-1].size
         self._shards[-1].write(pair.record)
         pixels, ignored = pair.counts[: len(self._class_pixels)], int(pair.counts[IGNORE_LABEL])
         self._class_pixels += pixels
         self._class_image_pixels += np.where(pixels > 0, pair.counts.sum() - ignored, 0)
         self._ignored_pixels += ignored
+        return place
 
     def finish(self) -> Split:
         """Close the last shard and return what was written.

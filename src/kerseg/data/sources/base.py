@@ -10,9 +10,9 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,6 +104,28 @@ class Source(Protocol):
         Raises:
             DataError: The label cannot be used; the path comes first.
         """
+
+
+def files_of(source: Source, pair: Pair) -> list[Path]:
+    """Return the files that the record of a pair depends on.
+
+    They are the paths that picture and label are or hold (``Part.file``), and those that ``source.besides``
+    returns for a label, where a source has such a method because it reads more.
+
+    Example:
+        >>> files_of(source, Pair("a", Path("i/a.jpg"), Path("l/a.png")))
+        [Path('i/a.jpg'), Path('l/a.png')]
+    """
+    found: list[Path] = []
+    for place in (pair.image, pair.label):
+        if is_dataclass(place):
+            found += [
+                value for field in fields(place) if isinstance(value := getattr(place, field.name), Path)
+            ]
+        elif place is not None:
+            found.append(cast(Path, place))
+    besides = getattr(source, "besides", None)
+    return found + (list(besides(pair.label)) if besides and pair.label is not None else [])
 
 
 def find_root(
