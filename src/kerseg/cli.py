@@ -143,6 +143,7 @@ def evaluate(
     batch_size: int = 4,
     output: Path | None = None,
     dataset: str | None = None,
+    skip_bad: bool = False,
 ) -> int:
     """Score a model on a data set, at the labels' own size.
 
@@ -153,12 +154,21 @@ def evaluate(
         batch_size: Pictures predicted at a time; they are grouped by size.
         output: JSON file to write; default: report/SPLIT.json in the run folder, or beside the model file.
         dataset: Data set whose classes the records hold, where no dataset.json names them.
+        skip_bad: Compare the shards with their checksums first, and leave out the damaged ones.
     """
     import_tensorflow()
     from kerseg.evaluation import evaluate
     from kerseg.tables import scores_table
 
-    scores = evaluate(model, data_dir, split=split, batch_size=batch_size, output=output, dataset=dataset)
+    scores = evaluate(
+        model,
+        data_dir,
+        split=split,
+        batch_size=batch_size,
+        output=output,
+        dataset=dataset,
+        skip_bad=skip_bad,
+    )
     Console().print(scores_table(scores))
     return 0
 

@@ -111,7 +111,7 @@ def test_a_damaged_shard_gives_nothing(tmp_path, raw, capsys):
     data[200] ^= 1
     shard.write_bytes(data)
     assert update(tmp_path, source, capsys) == (
-        "Update: 2 pairs kept, 6 converted, 0 removed; 1 of the old shards were damaged."
+        "Update: 2 pairs kept, 6 converted, 0 removed; damaged old shards: 1."
     )
     shard.unlink()
     assert "2 pairs kept, 6 converted" in update(tmp_path, source, capsys)

@@ -176,7 +176,7 @@ def _account(previous: Previous, pairs: Mapping[str, Sequence[Pair]], kept: NDAr
     if previous.why_not:
         text += f"; nothing could be kept, because {previous.why_not}"
     elif previous.damaged:
-        text += f"; {previous.damaged} of the old shards were damaged"
+        text += f"; damaged old shards: {previous.damaged}"
     return f"{text}."
 
 

@@ -77,9 +77,9 @@ class Split:
 
     def without(self, files: Collection[str]) -> "Split":
         """Return the split without the shards called ``files``; nobody has counted what is left."""
-        if not files:
-            return self
         shards = tuple(shard for shard in self.shards if shard.file not in files)
+        if shards == self.shards:
+            return self
         return replace(self, shards=shards, class_pixels=(), class_image_pixels=(), ignored_pixels=0)
 
     def padded(self, count: int) -> "Split":

@@ -5,14 +5,15 @@ it before: the files are hashed by threads, as fast as they come from the disk.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from kerseg.data.info import DatasetInfo
+from kerseg.data.info import FILE_NAME, DatasetInfo
 from kerseg.data.workers import default_workers
+from kerseg.errors import DataError
 from kerseg.progress import Progress
 
 
@@ -54,6 +55,52 @@ def damaged(folder: Path, info: DatasetInfo) -> list[Damage]:
             continue
         damage.append(Damage(split, shard.file, shard.records, reason))
     return damage
+
+
+def intact(folder: Path, info: DatasetInfo) -> tuple[DatasetInfo, tuple[Damage, ...]]:
+    """Return the description of a data set without its damaged shards, and those.
+
+    Args:
+        folder: Where the shards are.
+        info: What ``dataset.json`` says.
+
+    Raises:
+        DataError: A split has no other shards, or there is no ``dataset.json`` to compare them with.
+
+    Example:
+        >>> info, left_out = intact(Path("data/camvid"), DatasetInfo.load("data/camvid"))
+        >>> describe_damage(Path("data/camvid"), left_out)
+        ['data/camvid/train-00001-of-00003.tfrecord: left out with its 122 pictures: it is missing or ...']
+    """
+    if not (folder / FILE_NAME).is_file():
+        raise DataError(
+            f"{folder / FILE_NAME}: --skip-bad needs this file, which holds the shards' checksums."
+        )
+    left_out = tuple(damaged(folder, info))
+    splits = {
+        name: split.without({damage.file for damage in left_out}) for name, split in info.splits.items()
+    }
+    for name, split in splits.items():
+        if info.splits[name].shards and not split.shards:
+            raise DataError(
+                f"{folder}: not one shard of split {name!r} is intact, so --skip-bad would leave nothing of it. "
+                "Copy the data again, or convert it again."
+            )
+    return replace(info, splits=splits), left_out
+
+
+def describe_damage(folder: Path, left_out: Sequence[Damage]) -> list[str]:
+    """Return a line on each shard that is left out, and one on all of them; none if there are none."""
+    lines = [
+        f"{folder / damage.file}: left out with its {damage.records} pictures: {damage.reason}."
+        for damage in left_out
+    ]
+    records = sum(damage.records for damage in left_out)
+    return (
+        [*lines, f"Damaged and left out: {len(left_out)} of the shards, with {records} pictures."]
+        if lines
+        else []
+    )
 
 
 def checksums(paths: Iterable[Path]) -> list[tuple[int, str]]:
