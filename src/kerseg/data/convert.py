@@ -11,15 +11,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from cyclopts import Parameter
 from numpy.typing import NDArray
 
 from kerseg.data.checks import Checked
 from kerseg.data.info import FILE_NAME, DatasetInfo, Skipped, Split
 from kerseg.data.manifest import FILE_NAME as MANIFEST
 from kerseg.data.manifest import ManifestWriter, Previous, check_keyed, made_by
+from kerseg.data.places import PLACE, as_place
 from kerseg.data.sources.base import Pair, Source, note
 from kerseg.data.split_writer import SplitWriter
 from kerseg.data.staging import whole_folder
@@ -35,7 +39,7 @@ MEBIBYTE = 2**20
 class ConvertOptions:
     """Options of ``kerseg convert`` that all sources share."""
 
-    output: Path
+    output: Annotated[Path, PLACE]
     """Folder to make: shards and dataset.json. It appears once everything is written."""
     shard_size: int = 128
     """Size at which a shard is full, MiB; the last record may go beyond it if a shard holds nothing else."""
@@ -49,6 +53,11 @@ class ConvertOptions:
     """As --overwrite, but take the records of pairs whose files and options did not change from the old shards."""
     name: str | None = None
     """Name of the data set; by default the source's, or that of the output folder."""
+    runner: Literal["local", "beam"] = "local"
+    """Who does the work: processes of this machine, or Apache Beam, which also runs on clusters."""
+    beam_options: Annotated[str, Parameter(allow_leading_hyphen=True)] = ""
+    """Apache Beam's own options in one text: '--runner=FlinkRunner --parallelism=64'. By default Beam runs on
+    this machine."""
 
     def __post_init__(self) -> None:
         if self.shard_size < 1:
@@ -57,18 +66,26 @@ class ConvertOptions:
             raise ConfigError(f"--workers is 1 or more. Received: {self.workers}.")
         if self.update and self.overwrite:
             raise ConfigError("--update keeps what did not change, --overwrite nothing: give one of them.")
+        if self.runner == "beam" and self.update:
+            raise ConfigError("--runner beam converts everything: leave out --update.")
+        if self.runner == "local" and self.beam_options:
+            raise ConfigError("--beam-options are for --runner beam.")
+        if self.runner == "local" and not isinstance(self.output, Path):
+            raise ConfigError(f"{self.output}: only --runner beam writes to remote storage.")
 
 
 def convert(
     source: Source,
     *,
-    output: Path,
+    output: str | Path,
     shard_size: int = 128,
     workers: int | None = None,
     skip_bad: bool = False,
     overwrite: bool = False,
     update: bool = False,
     name: str | None = None,
+    runner: Literal["local", "beam"] = "local",
+    beam_options: str = "",
 ) -> DatasetInfo:
     """Check every pair of ``source`` by decoding it, and write them all as TFRecord shards.
 
@@ -78,7 +95,7 @@ def convert(
 
     Args:
         source: The raw data set, such as ``kerseg.data.sources.camvid.CamVid(root=...)``.
-        output: Folder to make.
+        output: Folder to make; with Beam, also an address that fsspec knows.
         shard_size: Size at which a shard is full, MiB.
         workers: Processes that read and check the files; by default one for each processor.
         skip_bad: Leave out pairs that cannot be used, and list them in ``dataset.json``.
@@ -86,6 +103,8 @@ def convert(
         update: As ``overwrite``, but check only the pairs whose files changed (size or time), and take the
             records of the others from the shards that are there. The shards are the same as without.
         name: Name of the data set; by default the source's, or that of ``output``.
+        runner: Who does the work: ``"local"``, processes of this machine, or ``"beam"``, Apache Beam.
+        beam_options: Apache Beam's own options, in one text.
 
     Returns:
         What ``dataset.json`` says.
@@ -101,16 +120,21 @@ def convert(
         367
     """
     options = ConvertOptions(
-        output=output,
+        output=as_place(output),
         shard_size=shard_size,
         workers=workers,
         skip_bad=skip_bad,
         overwrite=overwrite,
         update=update,
         name=name,
+        runner=runner,
+        beam_options=beam_options,
     )
+    if runner == "beam":
+        info: DatasetInfo = _beam().convert(source, options)
+        return info
     try:
-        with whole_folder(output, overwrite=overwrite or update, ours=_is_ours) as folder:
+        with whole_folder(options.output, overwrite=overwrite or update, ours=is_ours) as folder:
             info = _fill(folder, source, options)
             info.save(folder)
     except OSError as error:
@@ -180,6 +204,15 @@ def _account(previous: Previous, pairs: Mapping[str, Sequence[Pair]], kept: NDAr
     return f"{text}."
 
 
-def _is_ours(name: str) -> bool:
+def _beam() -> Any:
+    try:
+        return import_module("kerseg.data.beam")
+    except ImportError as error:
+        raise ConfigError(
+            "--runner beam needs Apache Beam, which is not installed. Install it: pip install 'kerseg[beam]'"
+        ) from error
+
+
+def is_ours(name: str) -> bool:
     """Whether a file of this name in an output folder is one that `convert` wrote."""
     return name in (FILE_NAME, MANIFEST) or re.fullmatch(r".+-\d{5}-of-\d{5}\.tfrecord", name) is not None

@@ -144,9 +144,13 @@ class DatasetInfo:
         splits = {name: split.first(samples.get(name)) for name, split in self.splits.items()}
         return replace(self, splits=splits)
 
+    def text(self) -> str:
+        """Return what ``dataset.json`` holds."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
     def save(self, folder: Path) -> None:
         """Write ``dataset.json`` into ``folder``, whole or not at all."""
-        write_text(folder / FILE_NAME, json.dumps(asdict(self), indent=1) + "\n")
+        write_text(folder / FILE_NAME, self.text())
 
     @classmethod
     def load(cls, folder: str | Path) -> "DatasetInfo":

@@ -51,9 +51,10 @@ def key_of(source: Source, pair: Pair) -> str:
         try:
             status = file.stat()
             changed = status.st_mtime_ns
-        except (OSError, AttributeError):  # remote storage need not know the time
+        except OSError:
             return ""
-        if time.time_ns() - changed < _SETTLED * 1e9:
+        # Remote storage need not know the time, and then says 0.
+        if not changed or time.time_ns() - changed < _SETTLED * 1e9:
             return ""
         parts += [str(file.absolute()), status.st_size, changed]
     return _digest(parts)

@@ -353,6 +353,12 @@ def named_files(folder: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[str, 
 
 def _files(folder: Path) -> Iterator[Path]:
     """Yield all files below ``folder``, also through links; none that are hidden (``._a.png``, ``.git``)."""
+    if not isinstance(folder, Path):  # remote storage, through fsspec
+        parts = len(folder.parts)
+        for path in sorted(folder.rglob("*"), key=str):
+            if path.is_file() and not any(part.startswith(".") for part in path.parts[parts:]):
+                yield path
+        return
     seen = set()
     for parent, folders, files in os.walk(folder, followlinks=True, onerror=_unreadable):
         # A link to a folder above would lead round in circles.
