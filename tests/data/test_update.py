@@ -123,6 +123,7 @@ def test_a_damaged_shard_gives_nothing(tmp_path, raw, capsys):
         (lambda out: (out / "manifest.jsonl").unlink(), "manifest.jsonl is missing"),
         (lambda out: _cut_last_line(out / "manifest.jsonl"), "manifest.jsonl is damaged"),
         (lambda out: (out / "manifest.jsonl").write_text("{}\n"), "manifest.jsonl is damaged"),
+        (lambda out: _edit(out / "manifest.jsonl", '"start":0', '"start":1'), "manifest.jsonl is damaged"),
     ],
 )
 def test_without_a_manifest_all_is_converted(tmp_path, raw, capsys, change, why):
@@ -131,6 +132,10 @@ def test_without_a_manifest_all_is_converted(tmp_path, raw, capsys, change, why)
     said = update(tmp_path, folder_source(raw), capsys)
     assert said.startswith("Update: 0 pairs kept, 8 converted, ")
     assert said.endswith(f"; nothing could be kept, because {why}.")
+
+
+def _edit(path: Path, old: str, new: str) -> None:
+    path.write_text(path.read_text().replace(old, new, 1))
 
 
 def _cut_last_line(path: Path) -> None:

@@ -3,16 +3,17 @@
 One line a record, in the order of the shards, then one that ends the file. Readers of the data do not need it.
 
     {"split": "train", "name": "a", "shard": 0, "start": 0, "bytes": 812, "key": "9f86...", "labels": {"0": 48}}
-    {"made_by": "60303a...", "shards": {"train": [["train-00000-of-00001.tfrecord", "e3b0c4..."]]}}
+    {"made_by": "603...", "shards": {"train": [["train-00000-of-00001.tfrecord", "e3b0..."]]}, "lines": "2c26..."}
 
 A key stands for a pair's name and for path, size and time of the last change of each of its files; ``made_by``
 for the source's options and classes, and for the code and the libraries that turn files into records. Where
-both are the same, so is the record.
+both are the same, so is the record. ``lines`` is the SHA-256 of the lines before.
 """
 
 import dataclasses
 import hashlib
 import json
+import os
 import sys
 import time
 import zlib
@@ -82,9 +83,14 @@ def made_by(source: Source) -> str:
         elif value.is_file():
             options[name] = [value.stat().st_size, value.stat().st_mtime_ns]
     code = hashlib.sha256()
-    modules = {getattr(sys.modules.get(kind.__module__), "__file__", None) for kind in type(source).__mro__}
-    for file in sorted({*Path(__file__).parent.rglob("*.py"), *(Path(file) for file in modules if file)}):
-        code.update(file.read_bytes())
+    files = set(Path(__file__).parent.rglob("*.py"))
+    for kind in type(source).__mro__[:-1]:
+        if file := getattr(sys.modules.get(kind.__module__), "__file__", None):
+            files.add(Path(file))
+        else:  # a class from a notebook, whose cell may have changed
+            code.update(os.urandom(16))
+    for path in sorted(files):
+        code.update(path.read_bytes())
     libraries = [PIL.__version__, np.__version__, zlib.ZLIB_RUNTIME_VERSION]
     return _digest([type(source).__qualname__, options, repr(source.classes), code.hexdigest(), libraries])
 
@@ -102,7 +108,8 @@ class ManifestWriter:
     """
 
     def __init__(self, folder: Path):
-        self._file = (folder / FILE_NAME).open("w", encoding="utf-8", newline="\n")
+        self._file = (folder / FILE_NAME).open("wb")
+        self._checksum = hashlib.sha256()
 
     def __enter__(self) -> Self:
         return self
@@ -140,10 +147,12 @@ class ManifestWriter:
         shards = {
             name: [[shard.file, shard.sha256] for shard in split.shards] for name, split in splits.items()
         }
-        self._line({"made_by": maker, "shards": shards})
+        self._line({"made_by": maker, "shards": shards, "lines": self._checksum.hexdigest()})
 
     def _line(self, values: dict[str, Any]) -> None:
-        self._file.write(json.dumps(values, ensure_ascii=False, separators=(",", ":")) + "\n")
+        line = json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        self._file.write(line)
+        self._checksum.update(line)
 
 
 class Previous:
@@ -221,11 +230,14 @@ class Previous:
         return ""
 
     def _index(self, file: BinaryIO) -> Any:
-        start, values = 0, {}
+        start, checksum = 0, hashlib.sha256()
         for line in file:
             values = json.loads(line)
             if "shards" in values:
+                if values["lines"] != checksum.hexdigest():
+                    raise ValueError("a line was changed")
                 return values
+            checksum.update(line)
             self._names.append(_number(_digest([values["split"], values["name"]])))
             self._keys.append(_number(values["key"]) if values["key"] else 0)
             self._starts.append(start)

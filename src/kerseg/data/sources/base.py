@@ -29,7 +29,7 @@ Label = NDArray[np.uint8]
 """``(height, width)``: class index, 255 = ignore."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pair:
     """A picture and its label, either of which may be missing: that is reported, not raised."""
 
