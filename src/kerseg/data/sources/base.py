@@ -220,7 +220,8 @@ def pair_folders(images: Path, labels: Path, *, image_tail: str = "", label_tail
     for name, path in named_files(labels, LABEL_SUFFIXES):
         found[name.removesuffix(label_tail)][1].append(path)
     pairs = []
-    for name, (pictures, masks) in sorted(found.items()):
+    for name in sorted(found):
+        pictures, masks = found.pop(name)  # so that memory never holds both forms of a long list
         for i in range(max(len(pictures), len(masks))):
             pairs.append(Pair(name, _nth(pictures, i), _nth(masks, i)))
     return pairs
