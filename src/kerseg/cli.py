@@ -150,6 +150,7 @@ def evaluate(
     output: Path | None = None,
     dataset: str | None = None,
     runtime: str = "keras",
+    skip_bad: bool = False,
 ) -> int:
     """Score a model on a data set, at the labels' own size.
 
@@ -161,6 +162,7 @@ def evaluate(
         output: JSON file to write; default: report/SPLIT.json in the run folder, or beside the model file.
         dataset: Data set whose classes the records hold, where no dataset.json names them.
         runtime: What runs the model; `kerseg list runtimes`. OpenVINO's are faster on a CPU.
+        skip_bad: Compare the shards with their checksums first, and leave out the damaged ones.
     """
     RUNTIMES.resolve(runtime)  # a misspelt name is refused before the seconds of the import
     import_tensorflow()
@@ -168,7 +170,14 @@ def evaluate(
     from kerseg.tables import scores_table
 
     scores = evaluate(
-        model, data_dir, split=split, batch_size=batch_size, output=output, dataset=dataset, runtime=runtime
+        model,
+        data_dir,
+        split=split,
+        batch_size=batch_size,
+        output=output,
+        dataset=dataset,
+        runtime=runtime,
+        skip_bad=skip_bad,
     )
     Console().print(scores_table(scores))
     return 0

@@ -86,6 +86,8 @@ class TrainConfig:
     """Pictures of the training split to use, the first ones; default: all."""
     val_samples: int | None = None
     """Pictures of the validation split to use, the first ones; default: all."""
+    skip_bad: bool = False
+    """Compare the shards with their checksums first, and leave out the damaged ones instead of stopping."""
     crop_size: tuple[int, int] = (512, 512)
     """Height and width of a training crop, in pixels."""
     batch_size: int = 8

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import kerseg
 import kerseg.data
 from kerseg import modelfile
 from kerseg.data.info import DatasetInfo
+from kerseg.data.integrity import describe_damage
 from kerseg.errors import ConfigError, DataError
 from kerseg.files import write_text
 from kerseg.inference.predictor import Predictor, predict_batches
@@ -28,6 +30,7 @@ def evaluate(
     output: str | Path | None = None,
     dataset: str | None = None,
     runtime: str = "keras",
+    skip_bad: bool = False,
 ) -> Scores:
     """Score a model on one split of a data set and write the result as JSON.
 
@@ -41,6 +44,8 @@ def evaluate(
             model that was passed as an object, nothing is written.
         dataset: Data set whose classes the records hold, where no ``dataset.json`` names them.
         runtime: What runs the model, a name of `kerseg.inference.RUNTIMES`.
+        skip_bad: Compare the shards with their checksums first, and leave out the damaged ones; the JSON and a
+            warning list them.
 
     Returns:
         The scores. The JSON holds them too, with the confusion matrix and what they were measured on.
@@ -56,8 +61,10 @@ def evaluate(
     """
     if batch_size < 1:
         raise ConfigError(f"--batch-size is 1 or more. Received: {batch_size}.")
-    data = kerseg.data.load(data_dir, dataset=dataset)
+    data = kerseg.data.load(data_dir, dataset=dataset, skip_bad=skip_bad)
     data.info.split(split)  # refuses an unknown one before the model is loaded
+    left_out = [damage for damage in data.left_out if damage.split == split]
+    _warn(*describe_damage(data.folder, left_out))
     if isinstance(model, keras.Model):
         network, card, where = model, None, model.name
     else:
@@ -73,6 +80,7 @@ def evaluate(
         "seconds": round(time.monotonic() - began, 3),
         "batch_size": batch_size,
         "runtime": runtime,
+        "left_out": [asdict(damage) for damage in left_out],
     }
     scores = matrix.scores(data.info.class_names)
     if (target := _target(model, split, output)) is not None:
@@ -127,12 +135,12 @@ def _check_classes(count: int, card: modelfile.ModelCard | None, info: DatasetIn
     other = [f"{i}: {ours} / {theirs}" for i, (ours, theirs) in pairs if ours != theirs]
     if other:
         shown = ", ".join(other[:5]) + (f" and {len(other) - 5} more" if len(other) > 5 else "")
-        Console(stderr=True).print(
-            f"Warning: model and data name {len(other)} classes differently (model / data): {shown}.",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        _warn(f"Warning: model and data name {len(other)} classes differently (model / data): {shown}.")
+
+
+def _warn(*lines: str) -> None:
+    for line in lines:
+        Console(stderr=True).print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _report(info: DatasetInfo, split: str, matrix: ConfusionMatrix, scores: Scores) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from kerseg import visualize
 from kerseg.config import TrainConfig
+from kerseg.data.integrity import describe_damage
 from kerseg.files import whole
 from kerseg.inference.predictor import Predictor
 from kerseg.metrics import Scores
@@ -64,6 +65,8 @@ class Monitor:
             soft_wrap=True,
             highlight=False,
         )
+        for line in describe_damage(self.data.folder, self.data.left_out):
+            self.say(line)
         if (progress.epoch or progress.batch) and progress.epoch < self.plan.epochs:
             self.console.print(f"Going on from {self._place(progress)}")
 

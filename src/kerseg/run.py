@@ -15,6 +15,7 @@ import io
 import json
 import platform
 import zipfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -25,6 +26,7 @@ import numpy as np
 from kerseg import config as configs
 from kerseg.config import TrainConfig
 from kerseg.data.info import FILE_NAME as DATASET_FILE
+from kerseg.data.integrity import Damage
 from kerseg.data.unconverted import describe
 from kerseg.errors import ConfigError, DataError, WeightsError
 from kerseg.files import whole, write_text
@@ -181,19 +183,38 @@ class Run:
         writer.writerows({name: _number(value) for name, value in row.items()} for row in rows)
         write_text(self.history_file, text.getvalue())
 
-    def write_environment(self, config: TrainConfig, devices: list[str], backend: str) -> None:
+    def write_environment(
+        self, config: TrainConfig, devices: list[str], backend: str, left_out: Sequence[Damage] = ()
+    ) -> None:
         """Write ``environment.json``: what else a result may depend on.
+
+        Args:
+            config: The run's options.
+            devices: Names of the devices that the backend sees.
+            backend: Name of the backend.
+            left_out: Damaged shards that ``--skip-bad`` leaves out.
 
         Raises:
             DataError: The data has changed since the run began.
         """
         checksum = data_checksum(config)
+        shards = [asdict(damage) for damage in left_out]
         if self.environment_file.exists():
-            before = json.loads(self.environment_file.read_text(encoding="utf-8"))["data_checksum"]
-            if before != checksum:
+            before = json.loads(self.environment_file.read_text(encoding="utf-8"))
+            if before["data_checksum"] != checksum:
                 raise DataError(
                     f"{config.data_dir}: the data has changed since {self.path} began (checksum "
-                    f"{checksum[:12]}, was {before[:12]}). Start a new run on it."
+                    f"{checksum[:12]}, was {before['data_checksum'][:12]}). Start a new run on it."
+                )
+            # With other shards, the steps to come would not be those of the unbroken run.
+            earlier, now = (
+                {shard["file"] for shard in shards} for shards in (before.get("left_out", []), shards)
+            )
+            if earlier != now:
+                raise DataError(
+                    f"{config.data_dir}: the damaged shards are not those that {self.path} left out when it began: "
+                    f"{', '.join(sorted(earlier ^ now))}. Bring the data into the state of then, or start a new "
+                    "run on it."
                 )
         values = {
             "versions": {name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
@@ -202,6 +223,7 @@ class Run:
             "devices": devices,
             "seed": config.seed,
             "data_checksum": checksum,
+            "left_out": shards,
         }
         write_text(self.environment_file, json.dumps(values, indent=1) + "\n")
 

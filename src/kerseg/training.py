@@ -111,7 +111,10 @@ class Trainer:
             self.state.restore(saved, run)
         elif config.weights is not None:
             load_weights(self.learner.inference, config.weights, say=self.monitor.say)
-        run.write_environment(config, devices(), keras.backend.backend())
+        left_out = [
+            shard for shard in self.data.left_out if shard.split in (config.train_split, config.val_split)
+        ]
+        run.write_environment(config, devices(), keras.backend.backend(), left_out)
 
     def train(self) -> TrainResult:
         """Train to the end, or until interrupted.
@@ -302,7 +305,9 @@ class _Watch(keras.callbacks.Callback):
 
 
 def _load(config: TrainConfig) -> Any:
-    return kerseg.data.load(config.data_folder, dataset=config.dataset, samples=config.samples)
+    return kerseg.data.load(
+        config.data_folder, dataset=config.dataset, samples=config.samples, skip_bad=config.skip_bad
+    )
 
 
 def _plan(config: TrainConfig, data: Any) -> Plan:

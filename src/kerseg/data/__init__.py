@@ -3,6 +3,9 @@
     info.py       what a converted data set says of itself
     sources/      one file a raw data set
     convert.py    raw data -> checked shards + dataset.json
+    manifest.py   what each record was made of: a rerun converts what changed
+    beam.py       the same conversion past one machine
+    integrity.py  shards against their checksums
     doctor/       what is wrong with a data set, and how to mend it
     records.py    the record format
     pipeline.py   shards -> shuffled, augmented, seeded batches

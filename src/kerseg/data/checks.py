@@ -33,6 +33,8 @@ class Checked:
     """Its record of a TFRecord file."""
     counts: NDArray[np.int64]
     """``(256,)``: pixels of each label value."""
+    key: str = ""
+    """Stands for all that the record was made of (`kerseg.data.manifest.key_of`)."""
 
 
 def check_pair(source: Source, pair: Pair) -> Checked | list[Skipped]:

@@ -7,19 +7,27 @@ reported at once. The output folder appears when everything is written, and not 
 
 import itertools
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from cyclopts import Parameter
+from numpy.typing import NDArray
 
-from kerseg.data.checks import Checked, check_pair, fault
+from kerseg.data.checks import Checked
 from kerseg.data.info import FILE_NAME, DatasetInfo, Skipped, Split
-from kerseg.data.sources.base import Classes, Pair, Source, note
+from kerseg.data.manifest import FILE_NAME as MANIFEST
+from kerseg.data.manifest import ManifestWriter, Previous, check_keyed, made_by
+from kerseg.data.places import PLACE, as_place
+from kerseg.data.sources.base import Pair, Source, note
 from kerseg.data.split_writer import SplitWriter
 from kerseg.data.staging import whole_folder
+from kerseg.data.verdict import Duplicates, check_splits, described
 from kerseg.data.workers import default_workers, map_in_order
 from kerseg.errors import ConfigError, DataError
 from kerseg.progress import Progress
@@ -31,7 +39,7 @@ MEBIBYTE = 2**20
 class ConvertOptions:
     """Options of ``kerseg convert`` that all sources share."""
 
-    output: Path
+    output: Annotated[Path, PLACE]
     """Folder to make: shards and dataset.json. It appears once everything is written."""
     shard_size: int = 128
     """Size at which a shard is full, MiB; the last record may go beyond it if a shard holds nothing else."""
@@ -41,25 +49,43 @@ class ConvertOptions:
     """Leave out pairs that cannot be used, and list them in dataset.json, instead of stopping."""
     overwrite: bool = False
     """Replace the data set that is in the output folder, once the new one is whole."""
+    update: bool = False
+    """As --overwrite, but take the records of pairs whose files and options did not change from the old shards."""
     name: str | None = None
     """Name of the data set; by default the source's, or that of the output folder."""
+    runner: Literal["local", "beam"] = "local"
+    """Who does the work: processes of this machine, or Apache Beam, which also runs on clusters."""
+    beam_options: Annotated[str, Parameter(allow_leading_hyphen=True)] = ""
+    """Apache Beam's own options in one text: '--runner=FlinkRunner --parallelism=64'. By default Beam runs on
+    this machine."""
 
     def __post_init__(self) -> None:
         if self.shard_size < 1:
             raise ConfigError(f"--shard-size is 1 MiB or more. Received: {self.shard_size}.")
         if self.workers is not None and self.workers < 1:
             raise ConfigError(f"--workers is 1 or more. Received: {self.workers}.")
+        if self.update and self.overwrite:
+            raise ConfigError("--update keeps what did not change, --overwrite nothing: give one of them.")
+        if self.runner == "beam" and self.update:
+            raise ConfigError("--runner beam converts everything: leave out --update.")
+        if self.runner == "local" and self.beam_options:
+            raise ConfigError("--beam-options are for --runner beam.")
+        if self.runner == "local" and not isinstance(self.output, Path):
+            raise ConfigError(f"{self.output}: only --runner beam writes to remote storage.")
 
 
 def convert(
     source: Source,
     *,
-    output: Path,
+    output: str | Path,
     shard_size: int = 128,
     workers: int | None = None,
     skip_bad: bool = False,
     overwrite: bool = False,
+    update: bool = False,
     name: str | None = None,
+    runner: Literal["local", "beam"] = "local",
+    beam_options: str = "",
 ) -> DatasetInfo:
     """Check every pair of ``source`` by decoding it, and write them all as TFRecord shards.
 
@@ -69,12 +95,16 @@ def convert(
 
     Args:
         source: The raw data set, such as ``kerseg.data.sources.camvid.CamVid(root=...)``.
-        output: Folder to make.
+        output: Folder to make; with Beam, also an address that fsspec knows.
         shard_size: Size at which a shard is full, MiB.
         workers: Processes that read and check the files; by default one for each processor.
         skip_bad: Leave out pairs that cannot be used, and list them in ``dataset.json``.
         overwrite: Replace the data set that is in ``output``, once the new one is whole.
+        update: As ``overwrite``, but check only the pairs whose files changed (size or time), and take the
+            records of the others from the shards that are there. The shards are the same as without.
         name: Name of the data set; by default the source's, or that of ``output``.
+        runner: Who does the work: ``"local"``, processes of this machine, or ``"beam"``, Apache Beam.
+        beam_options: Apache Beam's own options, in one text.
 
     Returns:
         What ``dataset.json`` says.
@@ -90,15 +120,21 @@ def convert(
         367
     """
     options = ConvertOptions(
-        output=output,
+        output=as_place(output),
         shard_size=shard_size,
         workers=workers,
         skip_bad=skip_bad,
         overwrite=overwrite,
+        update=update,
         name=name,
+        runner=runner,
+        beam_options=beam_options,
     )
+    if runner == "beam":
+        info: DatasetInfo = _beam().convert(source, options)
+        return info
     try:
-        with whole_folder(output, overwrite=overwrite, ours=_is_ours) as folder:
+        with whole_folder(options.output, overwrite=overwrite or update, ours=is_ours) as folder:
             info = _fill(folder, source, options)
             info.save(folder)
     except OSError as error:
@@ -109,165 +145,74 @@ def convert(
 def _fill(folder: Path, source: Source, options: ConvertOptions) -> DatasetInfo:
     """Write the shards of all splits into ``folder`` and return what is in them."""
     classes, pairs = source.classes, source.splits()
-    if empty := [split for split, members in pairs.items() if not members]:
-        raise DataError(
-            f"{options.output}: cannot be made, because {_named(empty)} of the source has no pairs."
-        )
-    _note_other_counts(source, pairs)
+    check_splits(source, pairs, options.output)
     total = sum(len(members) for members in pairs.values())
     splits: dict[str, Split] = {}
     with (
-        map_in_order(
-            partial(check_pair, source),
-            itertools.chain.from_iterable(pairs.values()),
-            workers=options.workers or default_workers(),
-        ) as results,
+        ManifestWriter(folder) as manifest,
+        _results(source, pairs, options) as results,
         Progress("convert", total=total, unit="pairs") as progress,
     ):
         faulty = False
         for split, members in pairs.items():
             progress.describe(f"convert {split}")
+            duplicates = Duplicates(members)
             with SplitWriter(folder, split, options.shard_size * MEBIBYTE, len(classes.names)) as writer:
-                for result in _with_duplicates(itertools.islice(results, len(members)), members):
+                for pair, checked in itertools.islice(results, len(members)):
+                    result = duplicates.applied(pair, checked)
                     faulty = faulty or not isinstance(result, Checked)
                     if not isinstance(result, Checked):
                         writer.skip(result)
                     # Once a fault has spoilt the run, the rest is checked, to report it, and not written.
                     elif options.skip_bad or not faulty:
-                        writer.write(result)
+                        manifest.add(split, pair.name, writer.write(result), result)
                     progress.advance()
                 splits[split] = writer.finish()
         progress.describe("convert")
-    if faulty:
-        _judge(splits, total, options.skip_bad)
-    _refuse_one_class(splits, classes.names, drawn=hasattr(source, "background"))
-    if classes.open_ended:
-        classes, splits = _as_shown(classes, splits)
+        manifest.finish(made_by(source), splits)
     name = options.name or source.name or options.output.resolve().name
-    return DatasetInfo(name=name, class_names=classes.names, palette=classes.palette, splits=splits)
+    return described(source, classes, splits, pairs=total, name=name, skip_bad=options.skip_bad)
 
 
-def _note_other_counts(source: Source, pairs: Mapping[str, list[Pair]]) -> None:
-    """Tell the user which splits have other numbers of pictures than the data set was published with.
-
-    That is no error: who leaves some out on purpose changes a list, or a folder. A tree that is not complete looks
-    the same.
-
-    Args:
-        source: Its ``counts``, if it has any, are the published numbers.
-        pairs: Of each split; pictures that ``val_share`` holds out count as training pictures.
-    """
-    found = {split: len(members) for split, members in pairs.items()}
-    if getattr(source, "val_share", 0):
-        found["train"] += found.pop("val", 0)
-    published: Mapping[str, int] = getattr(source, "counts", {})
-    for split, count in found.items():
-        if count != published.get(split, count):
-            note(
-                f"{source.name}: {split} has {count:,} pictures; {published[split]:,} were published. "
-                "Is the folder complete?"
-            )
-
-
-def _with_duplicates(
-    results: Iterable[tuple[Pair, Checked | list[Skipped]]], pairs: Sequence[Pair]
-) -> Iterator[Checked | list[Skipped]]:
-    """Yield the results, with every pair whose name is not its own turned into a fault."""
-    times = Counter(pair.name for pair in pairs)
-    shared: dict[str, list[Pair]] = {name: [] for name, count in times.items() if count > 1}
-    for pair in pairs:
-        if pair.name in shared:
-            shared[pair.name].append(pair)
-    for pair, result in results:
-        if pair.name in shared:
-            faults = [] if isinstance(result, Checked) else result
-            yield faults + _duplicates(pair, shared[pair.name])
-        else:
-            yield result
-
-
-def _duplicates(pair: Pair, others: Sequence[Pair]) -> list[Skipped]:
-    """Return one fault for each file of ``pair`` that shares its name with a file of ``others``."""
-    faults = []
-    for own, files in (
-        (pair.image, {other.image for other in others}),
-        (pair.label, {other.label for other in others}),
-    ):
-        if rest := sorted(str(file) for file in files if file not in (own, None)):
-            faults.append(fault(own, f"duplicate name: {pair.name!r} is also {', '.join(rest)}. Keep one."))
-    return faults or [
-        fault(pair.image or pair.label, f"duplicate name: {pair.name!r} occurs {len(others)} times.")
-    ]
-
-
-def _judge(splits: Mapping[str, Split], total: int, skip_bad: bool) -> None:
-    """Raise unless the faulty pairs may be left out and leave something in each split."""
-    faults = list(dict.fromkeys(entry for split in splits.values() for entry in split.skipped))
-    empty = [name for name, split in splits.items() if not split.records]
-    if skip_bad and not empty:
+@contextmanager
+def _results(
+    source: Source, pairs: Mapping[str, Sequence[Pair]], options: ConvertOptions
+) -> Iterator[Iterator[tuple[Pair, Checked | list[Skipped]]]]:
+    """Give an iterator over all pairs with what checking them gives, or gave before where nothing changed."""
+    every = list(itertools.chain.from_iterable(pairs.values()))
+    workers = options.workers or default_workers()
+    if not options.update or not options.output.exists():
+        with map_in_order(partial(check_keyed, source), every, workers=workers) as results:
+            yield results
         return
-    kinds = Counter(_kind(entry) for entry in faults)
-    order = {kind: place for place, kind in enumerate(kinds)}
-    lines = [
-        f"{entry.path}: {entry.reason}" for entry in sorted(faults, key=lambda entry: order[_kind(entry)])
-    ]
-    counts = ", ".join(f"{count} x {kind}" for kind, count in kinds.items())
-    if skip_bad:
-        advice = f"Without these, {_named(empty)} has no pairs."
-    else:
-        advice = "Mend or remove these files, or leave out their pairs with --skip-bad."
-    found = f"{len(faults)} fault{'s' * (len(faults) > 1)} in {total} pair{'s' * (total > 1)}"
-    lines.append(f"{found}: {counts}. Nothing was written. {advice}")
-    raise DataError("\n".join(lines))
+    with Previous(options.output, source) as previous:
+        kept = previous.find(source, every)
+        changed = itertools.compress(every, kept < 0)
+        with map_in_order(partial(check_keyed, source), changed, workers=workers) as results:
+            yield previous.merged(every, kept, results)
+        note(f"Update: {_account(previous, pairs, kept)}")
 
 
-def _refuse_one_class(splits: Mapping[str, Split], names: Sequence[str], *, drawn: bool) -> None:
-    """Raise if masks of 0 and 255 were read as "class 0 or ignored", which no single label shows.
-
-    Args:
-        splits: What was counted.
-        names: Of the classes.
-        drawn: Whether labels are shapes, and what is ignored is what lies outside them.
-    """
-    found = [
-        name
-        for index, name in enumerate(names)
-        if any(split.class_pixels[index] for split in splits.values())
-    ]
-    ignored = sum(split.ignored_pixels for split in splits.values())
-    if len(found) == 1 and len(names) > 1 and ignored:
-        advice = "If the labels are masks of 0 and 255, both of them classes, give --label-values 0 255."
-        if drawn:
-            advice = "Give --background NAME: a class for the pixels in no shape."
-        raise DataError(
-            f"All labels: every pixel is {found[0]!r} or ignored ({ignored} pixels), so there is nothing to "
-            f"learn. {advice} Nothing was written."
-        )
+def _account(previous: Previous, pairs: Mapping[str, Sequence[Pair]], kept: NDArray[np.int64]) -> str:
+    """Return what an update did, for the user."""
+    same = int((kept >= 0).sum())
+    text = f"{same} pairs kept, {len(kept) - same} converted, {previous.removed(pairs)} removed"
+    if previous.why_not:
+        text += f"; nothing could be kept, because {previous.why_not}"
+    elif previous.damaged:
+        text += f"; damaged old shards: {previous.damaged}"
+    return f"{text}."
 
 
-def _as_shown(classes: Classes, splits: Mapping[str, Split]) -> tuple[Classes, dict[str, Split]]:
-    """Return both without the classes above the highest that occurs."""
-    count = 1 + max(np.flatnonzero(split.class_pixels).max(initial=0) for split in splits.values())
-    shown = {
-        name: replace(
-            split,
-            class_pixels=split.class_pixels[:count],
-            class_image_pixels=split.class_image_pixels[:count],
-        )
-        for name, split in splits.items()
-    }
-    return Classes(classes.names[:count], classes.palette[:count]), shown
+def _beam() -> Any:
+    try:
+        return import_module("kerseg.data.beam")
+    except ImportError as error:
+        raise ConfigError(
+            "--runner beam needs Apache Beam, which is not installed. Install it: pip install 'kerseg[beam]'"
+        ) from error
 
 
-def _kind(entry: Skipped) -> str:
-    """Return the kind of a fault: what its reason starts with."""
-    return entry.reason.partition(":")[0]
-
-
-def _named(splits: Sequence[str]) -> str:
-    return f"split{'s' * (len(splits) > 1)} {', '.join(map(repr, splits))}"
-
-
-def _is_ours(name: str) -> bool:
+def is_ours(name: str) -> bool:
     """Whether a file of this name in an output folder is one that `convert` wrote."""
-    return name == FILE_NAME or re.fullmatch(r".+-\d{5}-of-\d{5}\.tfrecord", name) is not None
+    return name in (FILE_NAME, MANIFEST) or re.fullmatch(r".+-\d{5}-of-\d{5}\.tfrecord", name) is not None

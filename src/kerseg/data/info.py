@@ -6,7 +6,7 @@ data/camvid/
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,13 @@ class Split:
             count -= shard.records
         return replace(self, shards=tuple(shards), class_pixels=(), class_image_pixels=(), ignored_pixels=0)
 
+    def without(self, files: Collection[str]) -> "Split":
+        """Return the split without the shards called ``files``; nobody has counted what is left."""
+        shards = tuple(shard for shard in self.shards if shard.file not in files)
+        if shards == self.shards:
+            return self
+        return replace(self, shards=shards, class_pixels=(), class_image_pixels=(), ignored_pixels=0)
+
     def padded(self, count: int) -> "Split":
         """Return the split with ``count`` more classes, of which it has no pixel."""
         none = (0,) * count if self.class_pixels else ()
@@ -137,9 +144,13 @@ class DatasetInfo:
         splits = {name: split.first(samples.get(name)) for name, split in self.splits.items()}
         return replace(self, splits=splits)
 
+    def text(self) -> str:
+        """Return what ``dataset.json`` holds."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
     def save(self, folder: Path) -> None:
         """Write ``dataset.json`` into ``folder``, whole or not at all."""
-        write_text(folder / FILE_NAME, json.dumps(asdict(self), indent=1) + "\n")
+        write_text(folder / FILE_NAME, self.text())
 
     @classmethod
     def load(cls, folder: str | Path) -> "DatasetInfo":

@@ -21,6 +21,7 @@ from kerseg.augment import colour, geometry, rng
 from kerseg.config import Augment
 from kerseg.data.decode import Fields, Region, decode_image
 from kerseg.data.info import DatasetInfo, Split
+from kerseg.data.integrity import Damage, intact
 from kerseg.data.shards import Shards, as_written
 from kerseg.data.unconverted import describe
 from kerseg.errors import ConfigError, DataError
@@ -28,7 +29,11 @@ from kerseg.progress import Progress
 
 
 def load(
-    folder: str | Path, *, dataset: str | None = None, samples: Mapping[str, int] | None = None
+    folder: str | Path,
+    *,
+    dataset: str | None = None,
+    samples: Mapping[str, int] | None = None,
+    skip_bad: bool = False,
 ) -> "Dataset":
     """Open a converted data set, or TFRecords that another program wrote.
 
@@ -38,27 +43,36 @@ def load(
         dataset: Whose classes they are, where ``dataset.json`` does not say it: a name of
             `kerseg.data.known.DATASETS`.
         samples: Split -> the number of records to use, the first ones; default: all of every split.
+        skip_bad: Compare every shard with its checksum first, and leave out those that are damaged or missing;
+            `Dataset.left_out` lists them.
 
     Returns:
         The data set; without ``dataset.json`` the records have been counted, else nothing is read yet.
 
     Raises:
-        DataError: There is no data, ``dataset.json`` is damaged, or a shard is missing or has another size.
+        DataError: There is no data, ``dataset.json`` is damaged, or a shard is missing or has another size. Or
+            ``skip_bad`` would leave nothing of a split.
         ConfigError: There is no such data set, or it has other classes than ``dataset.json``.
 
     Example:
         >>> data = load("data/voc2012")
         >>> model.fit(data.train(crop_size=(513, 513), batch_size=8), validation_data=data.val())
     """
-    data = Dataset(Path(folder), describe(folder, dataset).first(samples or {}))
+    info, left_out = describe(folder, dataset), tuple[Damage, ...]()
+    if skip_bad:
+        info, left_out = intact(Path(folder), info)
+    data = Dataset(Path(folder), info.first(samples or {}), left_out)
     for name, split in data.info.splits.items():
         for path, shard in zip(Shards(data.folder, data.info, name).paths, split.shards, strict=True):
             if not path.is_file():
-                raise DataError(f"{path}: this shard of split {name!r} is missing. Convert the data again.")
+                raise DataError(
+                    f"{path}: this shard of split {name!r} is missing. Copy it again, convert the data again, or "
+                    "leave out such shards with --skip-bad."
+                )
             if (size := path.stat().st_size) != shard.bytes:
                 raise DataError(
                     f"{path}: the shard has {size} bytes, dataset.json says {shard.bytes}. "
-                    "Copy it again, or convert the data again."
+                    "Copy it again, convert the data again, or leave out such shards with --skip-bad."
                 )
     return data
 
@@ -73,6 +87,8 @@ class Dataset:
 
     folder: Path
     info: DatasetInfo
+    left_out: tuple[Damage, ...] = ()
+    """Damaged shards that are not read."""
 
     def steps(self, *, split: str = "train", batch_size: int) -> int:
         """Return the number of full batches in an epoch.

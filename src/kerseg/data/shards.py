@@ -19,6 +19,8 @@ SHUFFLE_BYTES = 256 * 2**20
 OPEN_SHARDS = 16
 """Shards read in turns, so that neighbours in a shard do not stay neighbours in the epoch."""
 
+_ADVICE = "Copy the shard again, convert the data again, or leave it out with --skip-bad."
+
 as_written = tf.autograph.experimental.do_not_convert
 """For what goes into ``map``: no Python statement there depends on a tensor, and having all of them rewritten
 as if one did would double the time to the first batch."""
@@ -134,11 +136,11 @@ class Shards:
                 for _ in records_of_shard.map(as_written(self.decoded)):
                     found += 1
             except tf.errors.OpError as error:
-                raise DataError(f"{path}: record {found} cannot be read: {_reason(error)}") from error
-            if found != count:
                 raise DataError(
-                    f"{path}: {found} records, dataset.json says {count}. Convert the data again."
-                )
+                    f"{path}: record {found} cannot be read: {_reason(error).rstrip('.')}. {_ADVICE}"
+                ) from error
+            if found != count:
+                raise DataError(f"{path}: {found} records, dataset.json says {count}. {_ADVICE}")
             first += found
 
     @cached_property

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kerseg.data.checks import Checked
 from kerseg.data.info import IGNORE_LABEL, Shard, Skipped, Split
@@ -30,11 +31,9 @@ class SplitWriter:
 
     def __init__(self, folder: Path, split: str, shard_bytes: int, num_classes: int):
         self._folder, self._split, self._shard_bytes = folder, split, shard_bytes
-        self._shards: list[_OpenShard] = []
+        self._shards: list[ShardWriter] = []
         self._skipped: list[Skipped] = []
-        self._class_pixels = np.zeros(num_classes, np.int64)
-        self._class_image_pixels = np.zeros(num_classes, np.int64)
-        self._ignored_pixels = 0
+        self._tally = Tally(num_classes)
 
     def __enter__(self) -> Self:
         return self
@@ -48,21 +47,23 @@ class SplitWriter:
         """Note the faults of a pair that is left out."""
         self._skipped += faults
 
-    def write(self, pair: Checked) -> None:
+    def write(self, pair: Checked) -> tuple[int, int]:
         """Write one record and count its pixels.
+
+        Returns:
+            Number of its shard, and where in it the record begins, bytes.
 
         Raises:
             OSError: The disk is full or fails.
         """
-        if not self._shards or self._shards[-1].size + len(pair.record) > self._shard_bytes:
+        if not self._shards or is_full(self._shards[-1].size, len(pair.record), self._shard_bytes):
             self._close()
             path = self._folder / f"{self._split}-{len(self._shards):05}.tfrecord"
-            self._shards.append(_OpenShard(path, path.open("wb")))
+            self._shards.append(ShardWriter(path, path.open("wb")))
+        place = len(self._shards) - 1, self._shards[-1].size
         self._shards[-1].write(pair.record)
-        pixels, ignored = pair.counts[: len(self._class_pixels)], int(pair.counts[IGNORE_LABEL])
-        self._class_pixels += pixels
-        self._class_image_pixels += np.where(pixels > 0, pair.counts.sum() - ignored, 0)
-        self._ignored_pixels += ignored
+        self._tally.add(pair.counts)
+        return place
 
     def finish(self) -> Split:
         """Close the last shard and return what was written.
@@ -74,12 +75,12 @@ class SplitWriter:
         return Split(
             # How many shards there are is known only now.
             shards=tuple(
-                shard.finish(f"{self._split}-{number:05}-of-{len(self._shards):05}.tfrecord")
+                shard.finish(shard_name(self._split, number, len(self._shards)))
                 for number, shard in enumerate(self._shards)
             ),
-            class_pixels=tuple(self._class_pixels.tolist()),
-            class_image_pixels=tuple(self._class_image_pixels.tolist()),
-            ignored_pixels=self._ignored_pixels,
+            class_pixels=tuple(self._tally.class_pixels.tolist()),
+            class_image_pixels=tuple(self._tally.class_image_pixels.tolist()),
+            ignored_pixels=self._tally.ignored_pixels,
             skipped=tuple(self._skipped),
         )
 
@@ -88,8 +89,34 @@ class SplitWriter:
             self._shards[-1].file.close()
 
 
+class Tally:
+    """What is counted of labels, class by class.
+
+    Args:
+        num_classes: Number of classes, the ignore label not counted.
+
+    Example:
+        >>> tally = Tally(11)
+        >>> tally.add(np.bincount(label.ravel(), minlength=256))
+    """
+
+    def __init__(self, num_classes: int):
+        self.class_pixels = np.zeros(num_classes, np.int64)
+        self.class_image_pixels = np.zeros(num_classes, np.int64)
+        self.ignored_pixels = 0
+
+    def add(self, counts: NDArray[np.int64]) -> None:
+        """Add a label's pixels of each value, ``(256,)``."""
+        pixels, ignored = counts[: len(self.class_pixels)], int(counts[IGNORE_LABEL])
+        self.class_pixels += pixels
+        self.class_image_pixels += np.where(pixels > 0, counts.sum() - ignored, 0)
+        self.ignored_pixels += ignored
+
+
 @dataclass
-class _OpenShard:
+class ShardWriter:
+    """One shard that is being written."""
+
     path: Path
     file: BinaryIO
     records: int = 0
@@ -97,11 +124,27 @@ class _OpenShard:
     checksum: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
     def write(self, record: bytes) -> None:
+        """Append a record."""
         self.file.write(record)
         self.checksum.update(record)
         self.records += 1
         self.size += len(record)
 
     def finish(self, name: str) -> Shard:
-        self.path.rename(self.path.with_name(name))
+        """Give the file, which is closed, its final name, and return what is in it."""
+        if name != self.path.name:
+            self.path.rename(self.path.with_name(name))
         return Shard(file=name, records=self.records, bytes=self.size, sha256=self.checksum.hexdigest())
+
+
+def is_full(size: int, record: int, shard_bytes: int) -> bool:
+    """Whether a shard of ``size`` bytes ends before a record, bytes too, because both are beyond a shard's size.
+
+    A shard that holds nothing takes any record: where this is asked, it has one.
+    """
+    return size + record > shard_bytes
+
+
+def shard_name(split: str, number: int, count: int) -> str:
+    """Return the file name of a shard of a split of ``count`` shards."""
+    return f"{split}-{number:05}-of-{count:05}.tfrecord"

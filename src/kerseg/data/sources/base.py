@@ -10,9 +10,9 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ Label = NDArray[np.uint8]
 """``(height, width)``: class index, 255 = ignore."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pair:
     """A picture and its label, either of which may be missing: that is reported, not raised."""
 
@@ -106,6 +106,28 @@ class Source(Protocol):
         Raises:
             DataError: The label cannot be used; the path comes first.
         """
+
+
+def files_of(source: Source, pair: Pair) -> list[Path]:
+    """Return the files that the record of a pair depends on.
+
+    They are the paths that picture and label are or hold (``Part.file``), and those that ``source.besides``
+    returns for a label, where a source has such a method because it reads more.
+
+    Example:
+        >>> files_of(source, Pair("a", Path("i/a.jpg"), Path("l/a.png")))
+        [Path('i/a.jpg'), Path('l/a.png')]
+    """
+    found: list[Path] = []
+    for place in (pair.image, pair.label):
+        if is_dataclass(place):
+            found += [
+                value for field in fields(place) if isinstance(value := getattr(place, field.name), Path)
+            ]
+        elif place is not None:
+            found.append(cast(Path, place))
+    besides = getattr(source, "besides", None)
+    return found + (list(besides(pair.label)) if besides and pair.label is not None else [])
 
 
 def find_root(
@@ -200,7 +222,8 @@ def pair_folders(images: Path, labels: Path, *, image_tail: str = "", label_tail
     for name, path in named_files(labels, LABEL_SUFFIXES):
         found[name.removesuffix(label_tail)][1].append(path)
     pairs = []
-    for name, (pictures, masks) in sorted(found.items()):
+    for name in sorted(found):
+        pictures, masks = found.pop(name)  # so that memory never holds both forms of a long list
         for i in range(max(len(pictures), len(masks))):
             pairs.append(Pair(name, _nth(pictures, i), _nth(masks, i)))
     return pairs
@@ -265,6 +288,12 @@ def named_files(folder: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[str, 
 
 def _files(folder: Path) -> Iterator[Path]:
     """Yield all files below ``folder``, also through links; none that are hidden (``._a.png``, ``.git``)."""
+    if not isinstance(folder, Path):  # remote storage, through fsspec
+        parts = len(folder.parts)
+        for path in sorted(folder.rglob("*"), key=str):
+            if path.is_file() and not any(part.startswith(".") for part in path.parts[parts:]):
+                yield path
+        return
     seen = set()
     for parent, folders, files in os.walk(folder, followlinks=True, onerror=_unreadable):
         # A link to a folder above would lead round in circles.

@@ -71,12 +71,21 @@ class Drive:
         label = _black_and_white(path)
         if self.whole_picture:
             return label
-        part = path.parent.parent
-        file = part / "mask" / f"{_number(path.stem)}_{part.name}_mask.gif"
+        file = _mask(path)
         view = _black_and_white(file)
         if view.shape != label.shape:
             raise BadFileError(file, f"size differs: {view.shape}, the label's is {label.shape}.")
         return np.where(view == 1, label, np.uint8(IGNORE_LABEL))
+
+    def besides(self, label: Path) -> list[Path]:
+        """Return the files that a label is read from besides its own."""
+        return [_mask(label)]
+
+
+def _mask(label: Path) -> Path:
+    """Return the file that shows the field of view of a label's picture."""
+    part = label.parent.parent
+    return part / "mask" / f"{_number(label.stem)}_{part.name}_mask.gif"
 
 
 def _pairs(part: Path) -> list[Pair]:

@@ -17,6 +17,7 @@ from PIL import Image
 
 from kerseg.data.info import IGNORE_LABEL
 from kerseg.data.pictures import BadFileError, Place, label_values, read_label
+from kerseg.data.places import PLACE
 from kerseg.data.sources.base import Classes, Label, Pair, pair_folders
 from kerseg.data.sources.mapping import map_colours, map_values
 from kerseg.data.sources.palettes import default_palette, read_names, read_palette
@@ -35,17 +36,17 @@ SEVERAL = Parameter(consume_multiple=True)
 class Folder:
     """Folders of pictures and of labels; the two are matched by file name, sub-folders included."""
 
-    train_image_path: Path | None = None
+    train_image_path: Annotated[Path | None, PLACE] = None
     """Folder of the training pictures: jpg, png, bmp, gif, tif or webp."""
-    train_label_path: Path | None = None
+    train_label_path: Annotated[Path | None, PLACE] = None
     """Folder of their labels: png, bmp, gif or tif, each named like its picture."""
-    val_image_path: Path | None = None
+    val_image_path: Annotated[Path | None, PLACE] = None
     """Folder of the validation pictures."""
-    val_label_path: Path | None = None
+    val_label_path: Annotated[Path | None, PLACE] = None
     """Folder of their labels."""
-    test_image_path: Path | None = None
+    test_image_path: Annotated[Path | None, PLACE] = None
     """Folder of the test pictures."""
-    test_label_path: Path | None = None
+    test_label_path: Annotated[Path | None, PLACE] = None
     """Folder of their labels."""
     class_names: Annotated[tuple[str, ...], SEVERAL] = ()
     """Names of the classes in the order of their values, or a text file with one name on each line."""

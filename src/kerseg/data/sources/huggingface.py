@@ -47,6 +47,8 @@ class Cell(Part):
     row: int
     """Within the group."""
     column: str
+    outside: Path | None = None
+    """The file that the cell names, if it is there."""
 
     def read_bytes(self) -> bytes:
         """Return the encoded picture.
@@ -169,11 +171,18 @@ class HuggingFace:
             image = _chosen(file, columns, self.image_column, _IMAGES, "--image-column")
             label = _chosen(file, columns, self.label_column, _LABELS, "--label-column")
             first = len(cells)
+            count = sum(_groups(file))
+            paths = {column: _paths(file, column, count) for column in (image, label)}
             for group, rows in enumerate(_groups(file)):
                 for row in range(rows):
                     number = len(cells) - first
-                    cells.append([Cell(file, f"row {number}, {c}", group, row, c) for c in (image, label)])
-            names += _names(file, image, len(cells) - first)
+                    cells.append(
+                        [
+                            Cell(file, f"row {number}, {c}", group, row, c, _outside(file, paths[c][number]))
+                            for c in (image, label)
+                        ]
+                    )
+            names += [Path(path).stem if path else None for path in paths[image]]
         if None in names or len(set(names)) < len(names):
             names = [f"{index:06}" for index in range(len(cells))]
         return [Pair(str(name), *pair) for name, pair in zip(names, cells, strict=True)]
@@ -238,15 +247,23 @@ def _groups(file: Path) -> list[int]:
     return [table.metadata.row_group(index).num_rows for index in range(table.num_row_groups)]
 
 
-def _names(file: Path, column: str, rows: int) -> list[str | None]:
-    """Return the name of each row's picture, without suffix, where the table has it."""
+def _paths(file: Path, column: str, rows: int) -> list[str | None]:
+    """Return the path that the table has for each row's picture or label, where it has one."""
     arrow, table = _pyarrow(), _table(file)
     kind = (table.schema_arrow if _is_parquet(file) else table.schema).field(column).type
-    if not arrow.types.is_struct(kind) or kind.get_field_index("path") < 0:
+    plain = arrow.types.is_string(kind) or arrow.types.is_large_string(kind)
+    if not plain and (not arrow.types.is_struct(kind) or kind.get_field_index("path") < 0):
         return [None] * rows
-    cells = table.read(columns=[f"{column}.path"])[column] if _is_parquet(file) else table[column]
-    paths = arrow.compute.struct_field(cells, "path").to_pylist()
-    return [Path(path).stem if path else None for path in paths]
+    name = column if plain else f"{column}.path"
+    cells = table.read(columns=[name])[column] if _is_parquet(file) else table[column]
+    if plain:
+        return list(cells.to_pylist())
+    return list(arrow.compute.struct_field(cells, "path").to_pylist())
+
+
+def _outside(file: Path, path: str | None) -> Path | None:
+    outside = file.parent / path if path else None
+    return outside if outside is not None and outside.is_file() else None
 
 
 @lru_cache(maxsize=_OPEN_COLUMNS)
