@@ -294,6 +294,14 @@ FAULTS = (
         name="jpeg_to_png",
     ),
     Fault(
+        "blended_edges",
+        "error",
+        lambda r: (change_all(r, lambda v: np.where(v == 255, 0, v)), change(label(r, 3), smooth))[0],
+        _labels(3),
+        ONE,
+        "between classes 2 and 4 this made pixels of class 3",
+    ),
+    Fault(
         "colour_masks",
         "error",
         lambda r: change_all(r, coloured),

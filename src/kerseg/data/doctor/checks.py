@@ -94,6 +94,9 @@ CHECKS: tuple[Check, ...] = (
     Check("blended_values", "error", "labels", "values between the classes, from smooth resizing or JPEG", True,
           labels.blended_values, "Resize labels with nearest neighbour and never through JPEG; --fix gives these "
           "pixels the nearest class beside them."),
+    Check("blended_edges", "error", "labels", "classes between the classes along edges, from smooth resizing", True,
+          labels.blended_edges, "Resize labels with nearest neighbour, again from their source: between classes 2 "
+          "and 4 this made pixels of class 3; --fix leaves the pair out."),
     Check("colour_masks", "error", "labels", "labels that are colours, not class indices", True,
           labels.colour_masks, "Give --palette; with it, --fix writes class indices."),
     Check("palette_differs", "error", "labels", "indexed labels whose index means another colour elsewhere", True,

@@ -28,6 +28,11 @@ THUMB = 16
 MANY = 4096
 """Values of one label that are kept, the most frequent: more are a photograph, and known to be one."""
 
+LEAST_BETWEEN = 20
+"""Pixels between two classes that it takes to see a pattern in them."""
+ONE_VALUE = 0.8
+"""Share of the pixels between two classes that one value has if it is an outline and no blend: on CamVid, 0.24
+once it is blended."""
 FEW = 32
 """Values that a label has at most if it is plainly no photograph."""
 
@@ -88,6 +93,8 @@ class LabelFacts:
     """Pixels of each that differ from both neighbours in their row, or from both in their column."""
     distinct: int
     """How many values occur, those that were not kept included."""
+    between: float = 0.0
+    """As `share_between`; 0 where values are colours."""
     palette: tuple[int, ...] = ()
     """Colour, 0xRRGGBB, of each of ``values`` of an indexed picture."""
     digest: bytes = b""
@@ -212,6 +219,7 @@ def label_facts(image: Image.Image) -> LabelFacts:
         counts=counts,
         thin=thin,
         distinct=distinct,
+        between=0.0 if colours or distinct <= 3 else share_between(pixels),
         palette=palette,
         # Only what has many values can be a copy of a picture; the others are spared the conversion.
         digest=_digest(plain.convert("RGB") if distinct > FEW else plain),
@@ -245,3 +253,34 @@ def thin_pixels(pixels: NDArray[np.int64]) -> NDArray[np.bool_]:
     thin[:, 1:-1] |= across[:, 1:] & across[:, :-1]
     thin[1:-1] |= down[1:] & down[:-1]
     return thin
+
+
+def share_between(values: NDArray[np.int64]) -> float:
+    """Return how often two different classes meet by way of a pixel with a value between theirs.
+
+    Interpolation leaves such pixels wherever classes meet that are two or more apart. Where one value has nearly
+    all of them, it is an outline one pixel wide.
+
+    Args:
+        values: (height, width), class indices.
+
+    Returns:
+        Share of the places, in rows and columns, where a pixel differs from the one before, and that one by two
+        or more from the one after; 0 with too few pixels to tell, or if one value has nearly all of them.
+
+    Example:
+        >>> share_between(np.array([[0, 0, 3, 9, 9, 5, 1, 1]] * 20)), share_between(np.array([[0, 0, 9, 9]] * 20))
+        (0.666..., 0.0)
+    """
+    met, between = 0, np.zeros(0, np.int64)
+    for lines in (values, values.T):
+        before, here, after = lines[:, :-2], lines[:, 1:-1], lines[:, 2:]
+        edge = (before != here) & (np.abs(before - after) >= 2)
+        met += int(edge.sum())
+        low, high = np.minimum(before, after), np.maximum(before, after)
+        between = np.append(between, here[edge & (low < here) & (here < high)])
+    if len(between) < LEAST_BETWEEN or np.unique(between, return_counts=True)[1].max() > ONE_VALUE * len(
+        between
+    ):
+        return 0.0
+    return len(between) / met

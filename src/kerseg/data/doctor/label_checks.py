@@ -12,6 +12,9 @@ from kerseg.data.pictures import describe_counts
 
 FEW = 24
 """Colours named at most."""
+EDGES = 0.3
+"""`LabelFacts.between` of a label that was interpolated: CamVid's have up to 0.06, and 0.63 or more once they are
+resized bilinearly."""
 
 
 def jpeg_label(evidence: Evidence) -> Found:
@@ -33,6 +36,19 @@ def blended_values(evidence: Evidence) -> Found:
                 evidence.label(index, f"{int(bad.sum())} such values in {share:.2g} % of its pixels")
             )
     return Found(affected)
+
+
+def blended_edges(evidence: Evidence) -> Found:
+    """Labels whose classes meet by way of classes in between, as interpolation of class indices makes them."""
+    return Found(
+        [
+            evidence.label(index, f"at {100 * label.between:.0f} % of its edges")
+            for index, label in evidence.labels
+            if label.between > EDGES
+            and not label.jpeg
+            and evidence.meaning.blended.isdisjoint(label.values.tolist())
+        ]
+    )
 
 
 def colour_masks(evidence: Evidence) -> Found:

@@ -237,7 +237,7 @@ def _left_out(evidence: Evidence, findings: Sequence[Finding]) -> dict[int, str]
 
 _LEFT_OUT = (
     *("broken_picture", "broken_label", "orphan_picture", "orphan_label", "unusable_name", "size_mismatch"),
-    *("label_is_picture", "value_outside"),
+    *("label_is_picture", "value_outside", "blended_edges"),
 )
 _LEFT_OUT_WITHOUT_PALETTE = ("colour_masks", "palette_differs")
 
