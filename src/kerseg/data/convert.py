@@ -17,7 +17,7 @@ import numpy as np
 
 from kerseg.data.checks import Checked, check_pair, fault
 from kerseg.data.info import FILE_NAME, DatasetInfo, Skipped, Split
-from kerseg.data.sources.base import Classes, Pair, Source
+from kerseg.data.sources.base import Classes, Pair, Source, channels_of
 from kerseg.data.split_writer import SplitWriter
 from kerseg.data.staging import whole_folder
 from kerseg.data.workers import default_workers, map_in_order
@@ -63,7 +63,8 @@ def convert(
 ) -> DatasetInfo:
     """Check every pair of ``source`` by decoding it, and write them all as TFRecord shards.
 
-    The bytes of JPEG, PNG and plain BMP pictures are kept; other formats become PNG. Labels become 8-bit
+    The bytes of JPEG, PNG and plain BMP pictures are kept; other formats become PNG, or, where the source says
+    that they are more than 8-bit RGB, their numbers as they are. Labels become 8-bit
     grey PNG of class indices, 255 = ignore. A picture with an EXIF orientation is turned upright, and stored
     as PNG, if that is how its label lies.
 
@@ -113,6 +114,7 @@ def _fill(folder: Path, source: Source, options: ConvertOptions) -> DatasetInfo:
         raise DataError(
             f"{options.output}: cannot be made, because {_named(empty)} of the source has no pairs."
         )
+    channels = channels_of(source)  # which the workers need, and would each find out anew
     total = sum(len(members) for members in pairs.values())
     splits: dict[str, Split] = {}
     with (
@@ -143,7 +145,9 @@ def _fill(folder: Path, source: Source, options: ConvertOptions) -> DatasetInfo:
     if classes.open_ended:
         classes, splits = _as_shown(classes, splits)
     name = options.name or source.name or options.output.resolve().name
-    return DatasetInfo(name=name, class_names=classes.names, palette=classes.palette, splits=splits)
+    return DatasetInfo(
+        name=name, class_names=classes.names, palette=classes.palette, splits=splits, channels=channels
+    )
 
 
 def _with_duplicates(

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
+from kerseg.data.info import RGB
 from kerseg.errors import DataError
 
 ORIENTATION = 0x0112
@@ -67,6 +68,10 @@ class Picture:
     """Its pixels, not turned by EXIF."""
     orientation: int
     """EXIF orientation, 1 to 8; 1 is upright."""
+    channels = RGB
+    """Once decoded: TensorFlow turns grey, palettes, CMYK and transparency into RGB."""
+    dtype = ""
+    """What a record says of its numbers: nothing, where they become 8-bit RGB."""
 
     @property
     def shape(self) -> tuple[int, int]:

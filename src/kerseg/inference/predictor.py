@@ -12,7 +12,7 @@ from kerseg.errors import ConfigError, DataError
 Images = NDArray[Any]
 Head = Callable[[Any], Any]
 Example = Mapping[str, Any]
-"""At least ``image``, uint8 (height, width, 3)."""
+"""At least ``image``, uint8 or float32 (height, width, channels)."""
 
 
 class Predictor:
@@ -25,7 +25,7 @@ class Predictor:
     On TensorFlow one trace serves all sizes; JAX compiles once a size and keeps it; PyTorch runs as it is.
 
     Args:
-        model: A functional model (batch, height, width, 3) -> logits (batch, height, width, C).
+        model: A functional model (batch, height, width, channels) -> logits (batch, height, width, C).
 
     Raises:
         ConfigError: The model has several outputs, or another shape.
@@ -45,6 +45,7 @@ class Predictor:
             )
         self.model = model
         self.num_classes = int(outputs[0][-1])
+        self.num_channels = int(model.inputs[0].shape[-1])
         self._size: tuple[int | None, int | None] = tuple(model.inputs[0].shape[1:3])
         compiler = _COMPILERS[keras.backend.backend()]
         self._labels = compiler(model, self._argmax)
@@ -54,7 +55,7 @@ class Predictor:
         """Return the most probable class of each pixel.
 
         Args:
-            images: RGB, 0 to 255, uint8 or float (batch, height, width, 3).
+            images: RGB or what else the model takes, 0 to 255, uint8 or float (batch, height, width, channels).
 
         Returns:
             Class indices (batch, height, width): uint8, or int32 above 256 classes.
@@ -92,11 +93,14 @@ class Predictor:
         """Return the images as the compiled function takes them, uint8 or float32.
 
         Raises:
-            DataError: Not (batch, height, width, 3), or not of the one size that the model takes.
+            DataError: Not (batch, height, width, channels), or not of the channels or the one size that the model
+                takes.
         """
         images = np.asarray(images)
-        if images.ndim != 4 or images.shape[-1] != 3:
-            raise DataError(f"Pictures come as (batch, height, width, 3). Received: {images.shape}.")
+        if images.ndim != 4 or images.shape[-1] != self.num_channels:
+            raise DataError(
+                f"Pictures come as (batch, height, width, {self.num_channels}). Received: {images.shape}."
+            )
         for given, needed in zip(images.shape[1:3], self._size, strict=True):
             if needed not in (None, given):
                 raise DataError(
@@ -130,7 +134,7 @@ def predict_batches(
 
     Args:
         predictor: The model.
-        examples: Mappings with ``image``, uint8 (height, width, 3), and whatever else.
+        examples: Mappings with ``image``, uint8 or float32 (height, width, channels), and whatever else.
         batch_size: Most pictures at a time, 1 or more.
 
     Yields:

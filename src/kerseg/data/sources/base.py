@@ -12,12 +12,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kerseg.data.info import IGNORE_LABEL, Colour
+from kerseg.data.info import IGNORE_LABEL, Channels, Colour
 from kerseg.data.pictures import BadFileError, Place, colour_codes, describe_colours, describe_counts
 from kerseg.errors import ConfigError, DataError
 
@@ -25,6 +25,7 @@ PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".
 # Labels saved as JPEG cannot be used, but are listed, so that they are reported as such and not as missing.
 LABEL_SUFFIXES = (".png", ".bmp", ".gif", ".tif", ".tiff", ".jpg", ".jpeg")
 
+T = TypeVar("T")
 Label = NDArray[np.uint8]
 """``(height, width)``: class index, 255 = ignore."""
 
@@ -77,7 +78,8 @@ class Classes:
 class Source(Protocol):
     """A raw data set: a frozen dataclass whose fields are its options, with a line of help under each.
 
-    Instances are pickled, once for each worker process.
+    Instances are pickled, once for each worker process. A source whose pictures are not 8-bit RGB has a further
+    member ``channels``; see `channels_of`.
     """
 
     @property
@@ -104,6 +106,15 @@ class Source(Protocol):
         Raises:
             DataError: The label cannot be used; the path comes first.
         """
+
+
+def channels_of(source: Source) -> Channels | None:
+    """Return what a source's pictures are made of, ``None`` for 8-bit RGB: its member ``channels``, if it has one.
+
+    Where there are channels, the pictures of its pairs are each a `kerseg.data.arrays.ArrayPart`.
+    """
+    found: Channels | None = getattr(source, "channels", None)
+    return found
 
 
 def find_root(
@@ -169,7 +180,14 @@ def pair_names(
     return [Pair(name, images / f"{name}{image_tail}", labels / f"{name}{label_tail}") for name in names]
 
 
-def pair_folders(images: Path, labels: Path, *, image_tail: str = "", label_tail: str = "") -> list[Pair]:
+def pair_folders(
+    images: Path,
+    labels: Path,
+    *,
+    image_tail: str = "",
+    label_tail: str = "",
+    more_suffixes: tuple[str, ...] = (),
+) -> list[Pair]:
     """Pair the pictures of one folder with the labels of another by relative path without suffix.
 
     Args:
@@ -177,6 +195,7 @@ def pair_folders(images: Path, labels: Path, *, image_tail: str = "", label_tail
         labels: Folder of labels.
         image_tail: Ending of the pictures' names that the pairs' lack: ``"_leftImg8bit"``.
         label_tail: Ending of the labels' names that the pairs' lack: ``"_mask"``.
+        more_suffixes: Of pictures and labels, besides `PICTURE_SUFFIXES` and `LABEL_SUFFIXES`.
 
     Returns:
         Pairs sorted by name. A file without partner has a pair of its own. Several files of one name, such
@@ -193,14 +212,14 @@ def pair_folders(images: Path, labels: Path, *, image_tail: str = "", label_tail
         if not folder.is_dir():
             raise DataError(f"{folder}: no such folder.")
     found: dict[str, tuple[list[Path], list[Path]]] = defaultdict(lambda: ([], []))
-    for name, path in named_files(images, PICTURE_SUFFIXES):
+    for name, path in named_files(images, PICTURE_SUFFIXES + more_suffixes):
         found[name.removesuffix(image_tail)][0].append(path)
-    for name, path in named_files(labels, LABEL_SUFFIXES):
+    for name, path in named_files(labels, LABEL_SUFFIXES + more_suffixes):
         found[name.removesuffix(label_tail)][1].append(path)
     pairs = []
     for name, (pictures, masks) in sorted(found.items()):
         for i in range(max(len(pictures), len(masks))):
-            pairs.append(Pair(name, _nth(pictures, i), _nth(masks, i)))
+            pairs.append(Pair(name, nth(pictures, i), nth(masks, i)))
     return pairs
 
 
@@ -318,13 +337,18 @@ def map_colours(
     return np.asarray(indices[places])
 
 
+def suffix_of(path: Path, suffixes: Iterable[str]) -> str | None:
+    """Return which of ``suffixes`` a file's name ends in, in upper or lower case; ``.nii.gz`` may be one."""
+    return next((suffix for suffix in suffixes if path.name.lower().endswith(suffix)), None)
+
+
 def named_files(folder: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
     """Yield name (relative path without suffix) and path of each file with one of ``suffixes``."""
     found = False
     for path in _files(folder):
-        if path.suffix.lower() in suffixes:
+        if suffix := suffix_of(path, suffixes):
             found = True
-            yield path.relative_to(folder).with_suffix("").as_posix(), path
+            yield path.relative_to(folder).as_posix()[: -len(suffix)], path
     if not found:
         raise DataError(f"{folder}: no files that end in {' '.join(suffixes)}.")
 
@@ -346,7 +370,7 @@ def _unreadable(error: OSError) -> None:
     raise DataError(f"{error.filename}: unreadable: {error.strerror}.") from error
 
 
-def _nth(paths: list[Path], index: int) -> Path | None:
+def nth(paths: Sequence[T], index: int) -> T | None:
     """Return ``paths[index]``, the last path if there are fewer, None if there are none."""
     return paths[min(index, len(paths) - 1)] if paths else None
 
