@@ -5,7 +5,7 @@ This is what the worker processes of `kerseg convert` run: NumPy and Pillow only
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,8 +93,8 @@ def _attempt(read: Callable[[P], T], path: P | None, faults: list[Skipped]) -> T
 
 
 def _read_picture(source: Source, path: Place) -> Picture | ArrayPicture:
-    channels = channels_of(source)
-    return read_picture(path) if channels is None else read_channels(cast(ArrayPart, path), channels)
+    channels = channels_of(source) if isinstance(path, ArrayPart) else None
+    return read_channels(path, channels) if channels and isinstance(path, ArrayPart) else read_picture(path)
 
 
 def _read_label(source: Source, path: Place) -> tuple[Label, NDArray[np.int64]]:
