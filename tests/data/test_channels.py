@@ -634,3 +634,17 @@ def test_channels_are_found_once_and_travel_with_the_source(tmp_path, monkeypatc
     assert channels_of(copy) == found
     [part] = parts([tmp_path / "i/a.npy"], Layout())
     np.testing.assert_array_equal(read_channels(part, found).values, numbers(6, 8, 4))
+
+
+def test_who_did_not_say_so_is_told_how(tmp_path):
+    tifffile.imwrite(place(tmp_path / "i/a.tif"), numbers(6, 8, 4), photometric="rgb")
+    tifffile.imwrite(tmp_path / "i/c.tif", numbers(6, 8, 5), photometric="minisblack", planarconfig="contig")
+    tifffile.imwrite(tmp_path / "i/b.tif", numbers(6, 8, dtype="float32"))
+    for name in "abc":
+        png_label(tmp_path / f"l/{name}.png", label_of(6, 8))
+    advice = "To keep its values, convert with `kerseg convert folder` and --value-range LOW HIGH."
+    assert refusal(folders(tmp_path, value_range=()), tmp_path / "out").splitlines()[:3] == [
+        f"{tmp_path}/i/a.tif: unusable picture: 4 channels of 16 bits. {advice}",
+        f"{tmp_path}/i/b.tif: unusable picture: pixels of type 'F'. Save it as 8-bit RGB or grey. {advice}",
+        f"{tmp_path}/i/c.tif: unreadable: a TIFF of more than 8-bit RGB. {advice}",
+    ]

@@ -24,8 +24,9 @@ from kerseg.errors import ConfigError
 
 _GLANCE = 8
 """Pictures looked at to say how many channels there are, and which values."""
-_LEVEL = 4
-"""Of zlib's compression: 12-bit noise is 5 % larger than at 9 and written nine times as fast."""
+_LEVEL = 1
+"""Of zlib's compression: a CT slice is 5 % larger than at 9 and written eight times as fast (13 ms, not 102), noisy
+reflectance is no larger."""
 
 
 @dataclass(frozen=True)
