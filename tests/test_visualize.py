@@ -176,3 +176,14 @@ def test_curves(rows: list[dict[str, Any]], charts: int, tmp_path: Path):
 def test_curves_without_a_row(tmp_path: Path):
     curves([], tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 0
+
+
+def test_pictures_of_other_channels_are_shown():
+    image = np.array([[[10.4, 20.5, 30.6, 99.0], [0.0, 255.0, 1.0, 2.0]]], np.float32)
+    assert visualize.as_rgb(image).tolist() == [[[10, 20, 31], [0, 255, 1]]]
+    assert visualize.as_rgb(image, ("Blue", "green", "red", "nir")).tolist() == [[[31, 20, 10], [1, 255, 0]]]
+    assert visualize.as_rgb(image, ("vv", "vh", "blue", "red")).tolist() == [[[10, 20, 31], [0, 255, 1]]]
+    assert visualize.as_rgb(image[..., 1:2]).tolist() == [[[20] * 3, [255] * 3]]
+    assert visualize.as_rgb(image[..., :2]).tolist() == [[[10] * 3, [0] * 3]]
+    rgb = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    assert visualize.as_rgb(rgb) is rgb

@@ -278,6 +278,8 @@ def _convert_command(source_class: Any) -> Callable[..., int]:
         for name, split in info.splits.items():
             skipped = f", {len(split.skipped)} faults passed over" if split.skipped else ""
             print(f"{name}: {split.records} pairs in {len(split.shards)} shards{skipped}")
+        if info.channels:
+            print(f"values that become 0 and 255, by channel: {info.channels}")
         print(f"{info.num_classes} classes{_unnamed(info)}; {options.output / FILE_NAME}")
         return 0
 

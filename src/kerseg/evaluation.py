@@ -12,7 +12,7 @@ from rich.console import Console
 import kerseg
 import kerseg.data
 from kerseg import modelfile
-from kerseg.data.info import DatasetInfo
+from kerseg.data.info import Channels, DatasetInfo
 from kerseg.data.integrity import describe_damage
 from kerseg.errors import ConfigError, DataError
 from kerseg.files import write_text
@@ -53,7 +53,8 @@ def evaluate(
     Raises:
         WeightsError: The model file is missing, damaged or no segmentation model.
         DataError: The data is missing or damaged, has no such split, or not one labelled pixel.
-        ConfigError: Model and data differ in the number of classes, or an option is out of range or unknown.
+        ConfigError: Model and data differ in the number of classes or channels, or an option is out of range or
+            unknown.
 
     Example:
         >>> evaluate("runs/enet", "data/camvid", split="test").mean_iou
@@ -70,6 +71,7 @@ def evaluate(
     else:
         (network, card), where = modelfile.load(model), str(modelfile.locate(model))
     predictor = Predictor(network, runtime=runtime)
+    _check_channels(predictor.num_channels, card, data.info, where)
     _check_classes(predictor.num_classes, card, data.info, where)
     began = time.monotonic()
     matrix = confusion(predictor, data, split, batch_size=batch_size)
@@ -119,6 +121,25 @@ def confusion(
                 raise DataError(f"{example['name'].decode()} (split {split!r}): {error}") from error
             bar.advance()
     return matrix
+
+
+def _check_channels(count: int, card: modelfile.ModelCard | None, info: DatasetInfo, where: str) -> None:
+    """Refuse a model for another number of channels; warn of others, or of another range of values."""
+    if count != info.num_channels:
+        raise ConfigError(
+            f"{where}: the model takes pictures of {count} channel{'s' * (count > 1)}, and those of data set "
+            f"{info.name!r} have {info.num_channels} ({info.channels or 'RGB'}). Evaluate a model on data with the "
+            "channels it was trained on."
+        )
+    if card is not None and card.kerseg_version and _shown(card.channels) != _shown(info.channels):
+        _warn(
+            "Warning: the model was trained on other channels or values (model / data): "
+            f"{_shown(card.channels)} / {_shown(info.channels)}."
+        )
+
+
+def _shown(channels: Channels | None) -> str:
+    return str(channels) if channels else "8-bit RGB"
 
 
 def _check_classes(count: int, card: modelfile.ModelCard | None, info: DatasetInfo, where: str) -> None:

@@ -8,6 +8,7 @@ import keras
 from kerseg import losses, models
 from kerseg.catalogue import OPTIMIZERS
 from kerseg.config import TrainConfig
+from kerseg.data.info import DatasetInfo
 from kerseg.run import Plan
 from kerseg.schedules import Schedule
 
@@ -38,7 +39,7 @@ def build(config: TrainConfig, data: Any, plan: Plan) -> Learner:
     Raises:
         ConfigError: The architecture does not take its options.
     """
-    network = _network(config, data.info.num_classes)
+    network = _network(config, data.info)
     weights = models.loss_weights(config.model, network)
     training = keras.Model(network.input, {name: network.output[name] for name in weights}, name=network.name)
     split = data.info.split(config.train_split)
@@ -63,14 +64,20 @@ def build(config: TrainConfig, data: Any, plan: Plan) -> Learner:
     return Learner(training, keras.Model(network.input, network.output["logits"], name=network.name))
 
 
-def _network(config: TrainConfig, num_classes: int) -> keras.Model:
+def _network(config: TrainConfig, info: DatasetInfo) -> keras.Model:
     """Return the network with all its outputs, in the run's precision."""
     keras.utils.set_random_seed(config.seed)
     policy = keras.config.dtype_policy()
     precision = "float32" if config.mixed_precision == "none" else f"mixed_{config.mixed_precision}"
     keras.config.set_dtype_policy(precision)
     try:
-        return models.build(config.model, num_classes=num_classes, auxiliary=True, **config.model_options)
+        return models.build(
+            config.model,
+            num_classes=info.num_classes,
+            input_shape=(None, None, info.num_channels),
+            auxiliary=True,
+            **config.model_options,
+        )
     finally:
         keras.config.set_dtype_policy(policy)
 

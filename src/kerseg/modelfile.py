@@ -3,7 +3,7 @@
 A ``.keras`` file is a zip archive; kerseg adds one member, ``kerseg.json``, which Keras ignores:
 
     metadata.json  config.json  model.weights.h5     Keras's own
-    kerseg.json                                      architecture, classes, palette, data set, scores
+    kerseg.json                                      architecture, classes, palette, channels, data set, scores
 
 So one file is all that evaluation, prediction and export need. `keras.saving.load_model` reads it too, once
 the modules of `kerseg.layers` are imported.
@@ -22,7 +22,7 @@ from typing import Any
 import keras
 
 import kerseg
-from kerseg.data.info import IGNORE_LABEL, Colour, as_palette
+from kerseg.data.info import IGNORE_LABEL, RGB, Channels, Colour, as_palette
 from kerseg.errors import WeightsError
 from kerseg.files import whole
 from kerseg.models import MODELS
@@ -53,6 +53,8 @@ class ModelCard:
     dataset: str = ""
     """Name of the data set it was trained on."""
     ignore_label: int = IGNORE_LABEL
+    channels: Channels | None = None
+    """What it takes, and which values of a picture are 0 and 255 to it; None for 8-bit RGB."""
     scores: Mapping[str, Any] = field(default_factory=dict)
     """`Scores.to_json` of the validation that chose these weights."""
     kerseg_version: str = kerseg.__version__
@@ -63,6 +65,11 @@ class ModelCard:
     def num_classes(self) -> int:
         """Number of classes."""
         return len(self.class_names)
+
+    @property
+    def num_channels(self) -> int:
+        """Number of channels of the pictures that it takes."""
+        return len(self.channels.names) if self.channels else RGB
 
 
 def save(model: keras.Model, path: Path, card: ModelCard) -> None:
@@ -176,6 +183,8 @@ def _read_card(archive: zipfile.ZipFile, path: Path) -> ModelCard | None:
         known = {entry.name: values[entry.name] for entry in fields(ModelCard) if entry.name in values}
         known["class_names"] = tuple(known["class_names"])
         known["palette"] = as_palette(known["palette"])
+        if known.get("channels"):
+            known["channels"] = Channels.from_json(known["channels"])
         return ModelCard(**known)
     except (ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise WeightsError(f"{path}: its {_CARD} is damaged ({error!r}).") from error
@@ -214,7 +223,7 @@ def _num_classes(model: keras.Model, path: Path) -> int:
     inputs: Sequence[Any] = [tuple(tensor.shape) for tensor in model.inputs]
     if len(inputs) != 1 or len(shapes) != 1 or len(inputs[0]) != 4 or len(shapes[0]) != 4:
         raise WeightsError(
-            f"{path}: not a segmentation model: that takes one (batch, height, width, 3) and gives one "
+            f"{path}: not a segmentation model: that takes one (batch, height, width, channels) and gives one "
             f"(batch, height, width, classes). This takes {inputs} and gives {shapes}."
         )
     return int(shapes[0][-1])

@@ -139,7 +139,7 @@ class Monitor:
     def _preview(self, example: dict[str, Any]) -> Image.Image:
         info = self.data.info
         preview = visualize.panel(
-            example["image"],
+            visualize.as_rgb(example["image"], info.channels.names if info.channels else ()),
             example["label"],
             self.predictor(example["image"][None])[0],
             info.palette,

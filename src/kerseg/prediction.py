@@ -13,11 +13,13 @@ from PIL.PngImagePlugin import PngInfo
 from rich.console import Console
 
 from kerseg import modelfile, visualize
+from kerseg.data import arrays
+from kerseg.data.info import Channels
 from kerseg.data.pictures import BadFileError
 from kerseg.errors import ConfigError, DataError
 from kerseg.files import whole
-from kerseg.inference.inputs import SOFTWARE, Failure, Input, collect, is_result
-from kerseg.inference.pictures import read_picture
+from kerseg.inference.inputs import SOFTWARE, SUFFIXES, Failure, Input, collect, cut, is_result
+from kerseg.inference.pictures import read_input
 from kerseg.inference.predictor import Predictor, predict_batches
 from kerseg.modelfile import ModelCard
 from kerseg.progress import Progress
@@ -91,34 +93,45 @@ def predict(
         raise ConfigError(f"--batch-size is 1 or more. Received: {batch_size}.")
     if not 0 <= alpha <= 1:
         raise ConfigError(f"--alpha is 0 (picture only) to 1 (colours only). Received: {alpha}.")
-    pictures, failed = collect([inputs] if isinstance(inputs, (str, Path)) else inputs)
     if isinstance(model, keras.Model):
         predictor = Predictor(model, runtime=runtime)
         card = modelfile.blank_card(predictor.num_classes)
     else:
         network, card = modelfile.load(model)
         predictor = Predictor(network, runtime=runtime)
+    pictures, failed = collect(
+        [inputs] if isinstance(inputs, (str, Path)) else inputs,
+        SUFFIXES if card.channels is None else (*arrays.SUFFIXES, *SUFFIXES),
+    )
+    if card.channels is not None:
+        pictures = cut(pictures, card.channels.layout)
     written: list[Written] = []
     with Progress("predict", total=len(pictures), unit="pictures") as bar:
-        examples = _examples(pictures, Path(output), predictor, failed, bar)
+        examples = _examples(pictures, Path(output), predictor, card.channels, failed, bar)
         for example, label in predict_batches(predictor, examples, batch_size):
             _write(example["image"], label, example["written"], card, alpha)
             written.append(example["written"])
             bar.advance()
-    report = Report(Path(output), tuple(written), tuple(failed))
+    # All slices of a volume fail for the same reason.
+    report = Report(Path(output), tuple(written), tuple(dict.fromkeys(failed)))
     _tell(report)
     return report
 
 
 def _examples(
-    pictures: Sequence[Input], output: Path, predictor: Predictor, failed: list[Failure], bar: Progress
+    pictures: Sequence[Input],
+    output: Path,
+    predictor: Predictor,
+    channels: Channels | None,
+    failed: list[Failure],
+    bar: Progress,
 ) -> Iterator[dict[str, Any]]:
     """Read the pictures one by one; note those that have to be left out in ``failed``."""
     for picture in pictures:
         written = Written(picture.path, *(output / kind / picture.result for kind in KINDS))
         try:
             _check_free(written)
-            image = read_picture(picture.path)
+            image = read_input(picture, channels)
             predictor.check(image[np.newaxis])
         except BadFileError as error:
             failed.append(Failure(picture.path, error.reason))
@@ -136,17 +149,16 @@ def _check_free(written: Written) -> None:
             raise DataError(f"{path} exists and is not a result of kerseg predict. Give another --output.")
 
 
-def _write(
-    image: NDArray[np.uint8], label: NDArray[Any], written: Written, card: ModelCard, alpha: float
-) -> None:
+def _write(image: NDArray[Any], label: NDArray[Any], written: Written, card: ModelCard, alpha: float) -> None:
     # A prediction has no ignored pixels: -1 is never predicted.
     colours = visualize.colourise(label, card.palette, ignore_label=-1)
-    mixed = visualize.overlay(image, label, card.palette, alpha=alpha, ignore_label=-1)
-    shown = visualize.with_legend(mixed, label, card.palette, card.class_names, ignore_label=-1)
+    shown = visualize.as_rgb(image, card.channels.names if card.channels else ())
+    mixed = visualize.overlay(shown, label, card.palette, alpha=alpha, ignore_label=-1)
+    framed = visualize.with_legend(mixed, label, card.palette, card.class_names, ignore_label=-1)
     index = label if label.dtype == np.uint8 else label.astype(np.uint16)
     _save(Image.fromarray(index), written.index)
     _save(Image.fromarray(colours), written.colour)
-    _save(shown, written.overlay)
+    _save(framed, written.overlay)
 
 
 def _save(image: Image.Image, path: Path) -> None:

@@ -77,7 +77,9 @@ def train(
     config = configs.override(base, options)
     config = dataclasses.replace(config, data_dir=config.data_folder, weights=config.weights_source)
     models.check(config.model, config.model_options)
-    _plan(config, _load(config))
+    data = _load(config)
+    _plan(config, data)
+    data.check_augment(config.augment)
     run = Run.create(config)
     try:
         trainer = Trainer(config, run)
@@ -216,6 +218,7 @@ class Trainer:
             options=self.config.model_options,
             class_names=self.info.class_names,
             palette=self.info.palette,
+            channels=self.info.channels,
             dataset=self.info.name,
             scores=scores.to_json() if scores else {},
         )

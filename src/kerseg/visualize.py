@@ -50,6 +50,31 @@ def default_palette(num_classes: int) -> tuple[Colour, ...]:
     return tuple((channel(i, 0), channel(i, 1), channel(i, 2)) for i in range(num_classes))
 
 
+def as_rgb(image: NDArray[Any], names: Sequence[str] = ()) -> Picture:
+    """Show a picture of any channels.
+
+    Args:
+        image: (height, width, channels), 0 to 255.
+        names: Of the channels. Those called red, green and blue are shown as such; without them, the first three,
+            or the first in grey where there are fewer.
+
+    Returns:
+        RGB, uint8 (height, width, 3).
+
+    Example:
+        >>> as_rgb(np.array([[[10.4, 20.0, 30.0, 9.0]]]), ("blue", "green", "red", "nir")).tolist()
+        [[[30, 20, 10]]]
+    """
+    lower = [name.lower() for name in names]
+    shown = [0, 1, 2] if image.shape[-1] >= 3 else [0, 0, 0]
+    if {"red", "green", "blue"} <= {*lower}:
+        shown = [lower.index(name) for name in ("red", "green", "blue")]
+    if image.dtype == np.uint8 and image.shape[-1] == 3 and shown == [0, 1, 2]:
+        return image
+    rounded: Picture = np.rint(image[..., shown]).astype(np.uint8)
+    return rounded
+
+
 def colourise(
     label: NDArray[Any],
     palette: Sequence[Colour],

@@ -96,10 +96,6 @@ def test_where_a_resnet_has_its_strides(where, strides):
         ({"backbone": "vgg16"}, r"backbone is 'vgg16'; this architecture takes resnet50, resnet101"),
         ({"output_stride": 4}, r"output_stride is 4; backbones take 8, 16 or 32"),
         ({"stem": "3x3"}, r"stem is '3x3'; a ResNet takes '7x7' or 'deep'"),
-        (
-            {"input_shape": (None, None, 4)},
-            r"input_shape is \(None, None, 4\); this architecture's backbone takes RGB",
-        ),
     ],
 )
 def test_mistakes_are_answered(options, message):

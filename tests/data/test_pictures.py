@@ -124,7 +124,10 @@ def test_pixels_that_8_bits_cannot_hold(tmp_path, suffix, image, message):
     image.save(path)
     with pytest.raises(BadFileError) as error:
         read_picture(path).stored(upright=False)
-    assert str(error.value) == f"{path}: {message} Save it as 8-bit RGB or grey."
+    assert str(error.value) == (
+        f"{path}: {message} Save it as 8-bit RGB or grey. To keep its values, convert with `kerseg convert folder` "
+        "and --value-range LOW HIGH."
+    )
 
 
 def test_pictures_that_are_too_large(tmp_path, monkeypatch):

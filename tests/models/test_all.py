@@ -486,12 +486,45 @@ def test_models_are_named_after_their_architecture(name):
             {"name": "unet", "num_classes": 2, "padding": "full"},
             r"padding is 'full'; unet takes 'same' or 'valid'",
         ),
-        ({"name": "fcn_8s", "num_classes": 2, "input_shape": (None, None, 1)}, r"takes RGB"),
+        (
+            {"name": "unet", "num_classes": 2, "input_shape": (None, None, None)},
+            r"input_shape is \(None, None, None\); a model takes \(height, width, channels\), .* at least 1",
+        ),
+        (
+            {"name": "unet", "num_classes": 2, "input_shape": (None, None, 0)},
+            r"input_shape is \(None, None, 0\)",
+        ),
+        (
+            {"name": "enet", "num_classes": 2, "input_shape": (None, None, 20)},
+            r"above the image's 20 channels",
+        ),
     ],
 )
 def test_mistakes_are_answered(arguments, message):
     with pytest.raises(ConfigError, match=message):
         build(**arguments)
+
+
+SOME = {name: {} if name == "enet" else options for name, options in CASES.values()}
+
+
+@once
+@pytest.mark.parametrize("channels", [1, 2, 4, 13])
+@pytest.mark.parametrize("name", MODELS)
+def test_any_number_of_channels(name, channels):
+    model = fill(build(name, num_classes=CLASSES, input_shape=(None, None, channels), **SOME[name]))
+    assert model.inputs[0].shape == (None, None, None, channels)
+    image = picture(1, 33, 40, channels)
+    logits = keras.ops.convert_to_numpy(model(image))
+    assert logits.shape == (1, 33, 40, CLASSES) and np.isfinite(logits).all()
+    # Each of the channels has a say.
+    for channel in range(channels):
+        changed = np.array(image, np.float32)
+        changed[..., channel] = 255 - changed[..., channel]
+        assert np.abs(keras.ops.convert_to_numpy(model(changed)) - logits).max() > 0
+    kept = model.get_layer("normalize").get_config() if name not in ("segnet_basic", "deeplab_v2") else {}
+    if kept.get("mean"):
+        assert kept["mean"] == 127.5
 
 
 def test_aliases():

@@ -56,6 +56,37 @@ def test_multi_scale_and_single_scale_share_their_weights(tmp_path):
     assert not load(model, tmp_path / "one.keras", say=lambda _: None).random
 
 
+@pytest.mark.parametrize("channels", [1, 2, 4, 6, 13])
+def test_other_channels_get_the_mean_of_the_kernels(tmp_path, channels):
+    theirs = saved(tmp_path / "unet.keras", "unet", width=4)
+    said = []
+    model = models.build("unet", num_classes=3, width=4, input_shape=(None, None, channels))
+    loaded = load(model, tmp_path / "unet.keras", say=said.append)
+    assert "down1_conv1/kernel" in loaded.loaded and not loaded.random and not loaded.skipped
+    note = f"3 channels there, {channels} here, so these have the mean of the channels, times 3/{channels}: "
+    assert f"{note}down1_conv1/kernel" in said[0]
+    old, new = weights(theirs, "down1_conv1")[0], weights(model, "down1_conv1")[0]
+    for channel in range(channels):
+        np.testing.assert_allclose(new[:, :, channel], old.mean(2) * 3 / channels, rtol=1e-5)
+    # Where all channels are alike, nothing has changed but the rounding.
+    grey = np.random.default_rng(0).integers(0, 256, (1, 32, 48, 1)).astype("float32")
+    before, after = (
+        keras.ops.convert_to_numpy(m(np.repeat(grey, count, -1)))
+        for m, count in ((theirs, 3), (model, channels))
+    )
+    np.testing.assert_allclose(after, before, atol=1e-4 * np.abs(before).max())
+
+
+def test_other_channels_back_to_rgb(tmp_path):
+    saved(tmp_path / "a.keras", "unet", width=4, input_shape=(None, None, 5))
+    model = models.build("unet", num_classes=3, width=4)
+    assert not load(model, tmp_path / "a.keras", say=lambda _: None).random
+    five = np.random.default_rng(4).normal(size=(3, 3, 5, 4))
+    np.testing.assert_allclose(
+        weights(model, "down1_conv1")[0], np.repeat(five.mean(2, keepdims=True) * 5 / 3, 3, 2), rtol=1e-5
+    )
+
+
 def test_mistakes_are_answered(tmp_path):
     saved(tmp_path / "enet.keras", "enet", width=8)
     with pytest.raises(WeightsError, match=r"enet\.keras .*of another architecture: unet has 2 of its \d+ v"):

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from kerseg.augment import rng
 from kerseg.config import Augment
+from kerseg.errors import ConfigError
 
 GREY = (0.299, 0.587, 0.114)
 """Weights of R, G and B in the grey value (ITU-R BT.601, as in JPEG and in ``tf.image.rgb_to_grayscale``)."""
@@ -37,7 +38,7 @@ def brightness(change: tf.Tensor, mean: tf.Tensor) -> Affine:
         change: -1 to 1: 0.2 adds 51.
         mean: (3,) mean colour of the picture; unused.
     """
-    return Affine(tf.eye(3), tf.fill([3], 255.0 * change))
+    return Affine(tf.eye(mean.shape[0]), tf.fill(mean.shape, 255.0 * change))
 
 
 def contrast(change: tf.Tensor, mean: tf.Tensor) -> Affine:
@@ -47,7 +48,7 @@ def contrast(change: tf.Tensor, mean: tf.Tensor) -> Affine:
         change: -1 to 1: -1 leaves the mean colour alone.
         mean: (3,) mean colour of the picture at this point.
     """
-    return Affine((1.0 + change) * tf.eye(3), -change * mean)
+    return Affine((1.0 + change) * tf.eye(mean.shape[0]), -change * mean)
 
 
 def saturation(change: tf.Tensor, mean: tf.Tensor) -> Affine:
@@ -87,18 +88,34 @@ TABLE: dict[str, Callable[[tf.Tensor, tf.Tensor], Affine]] = {
     "hue": hue,
 }
 """In the order they are applied; the name is also that of the limit in `Augment`, and of the random draw."""
+OF_RGB = ("saturation", "hue")
+"""Those that mean nothing without red, green and blue."""
+
+
+def check(augment: Augment, channels: int) -> None:
+    """Refuse what pictures of this many channels cannot be given.
+
+    Raises:
+        ConfigError: An augmentation needs RGB.
+    """
+    wrong = [name for name in OF_RGB if getattr(augment, name)] if channels != 3 else []
+    if wrong:
+        raise ConfigError(
+            f"--augment.{wrong[0]} needs pictures of 3 channels; these have {channels}. Set it to 0; "
+            "--augment.brightness and --augment.contrast work for any number."
+        )
 
 
 def distort(image: tf.Tensor, seed: tf.Tensor, augment: Augment) -> tf.Tensor:
     """Change the colours of ``image`` at random, within the limits of ``augment``.
 
     Args:
-        image: (height, width, 3) float32, 0 to 255.
+        image: (height, width, channels) float32, 0 to 255; of 3 channels for all but brightness and contrast.
         seed: (2,) int64; the same seed gives the same change.
         augment: The limits; one that is 0 costs nothing.
 
     Returns:
-        (height, width, 3) float32, 0 to 255.
+        (height, width, channels) float32, 0 to 255.
 
     Example:
         >>> distort(image, (0, 1), Augment(brightness=0.1, saturation=0.4))
@@ -106,8 +123,8 @@ def distort(image: tf.Tensor, seed: tf.Tensor, augment: Augment) -> tf.Tensor:
     limits = {name: getattr(augment, name) for name in TABLE}
     if not any(limits.values()):
         return image
-    total = Affine(tf.eye(3), tf.zeros([3]))
     mean = first_mean = tf.reduce_mean(image, [0, 1])
+    total = Affine(tf.eye(mean.shape[0]), tf.zeros(mean.shape))
     for name, limit in limits.items():
         if limit:
             step = TABLE[name](rng.uniform(seed, name, -limit, limit), mean)

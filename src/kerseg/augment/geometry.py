@@ -25,6 +25,8 @@ FILL = (124, 117, 104)
 """RGB of padding: ImageNet's mean, which the normalisations inside the models turn to about 0, the value that
 convolutions pad with. DeepLab pads with it too:
 https://github.com/tensorflow/models/blob/master/research/deeplab/input_preprocess.py"""
+MIDDLE = 127.5
+"""Padding of pictures of another number of channels, whose normalisations take the middle of the range to 0."""
 
 
 class Span(NamedTuple):
@@ -111,23 +113,27 @@ def resize_label(label: tf.Tensor, window: Window) -> tf.Tensor:
 
 
 def pad(image: tf.Tensor, label: tf.Tensor, window: Window, ignore_label: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Place image and label in the crop, the image on `FILL`, the label on the ignore label.
+    """Place image and label in the crop, the image on `FILL` or `MIDDLE`, the label on the ignore label.
 
     Args:
-        image: (rows.out, columns.out, 3) uint8.
+        image: (rows.out, columns.out, 3) uint8, or of any channels in float32.
         label: (rows.out, columns.out) uint8.
         window: From `draw`.
         ignore_label: Padding of the label.
 
     Returns:
-        (rows.total, columns.total, 3) and (rows.total, columns.total).
+        (rows.total, columns.total, channels) and (rows.total, columns.total).
     """
     margins = [[span.before, span.total - span.out - span.before] for span in (window.rows, window.columns)]
-    fill = tf.constant(FILL, tf.uint8)
+    fill = tf.constant(FILL if image.shape[-1] == len(FILL) else MIDDLE, image.dtype)
 
     def padded() -> tuple[tf.Tensor, tf.Tensor]:
         # tf.pad knows one constant for all channels; uint8 wraps around, so the shift by FILL is exact.
-        around = tf.pad(image - fill, [*margins, [0, 0]]) + fill
+        if image.dtype == tf.uint8:
+            around = tf.pad(image - fill, [*margins, [0, 0]]) + fill
+        else:
+            inside = tf.pad(tf.ones_like(image[..., :1], tf.bool), [*margins, [0, 0]])
+            around = tf.where(inside, tf.pad(image, [*margins, [0, 0]]), fill)
         return around, tf.pad(label, margins, constant_values=ignore_label)
 
     image, label = tf.cond(tf.reduce_any(tf.stack(margins) > 0), padded, lambda: (image, label))

@@ -49,7 +49,7 @@ def build(name: str, image: Any, *, allowed: Iterable[str] = tuple(BACKBONES), *
 
     Args:
         name: A name or alias of ``BACKBONES``.
-        image: ``(batch, height, width, 3)``, RGB 0 to 255.
+        image: ``(batch, height, width, channels)``, 0 to 255.
         allowed: The names that the architecture takes.
         **options: What the backbone takes: ``output_stride``, ``width`` and its variants.
 

@@ -13,7 +13,7 @@ from keras import layers
 from kerseg.backbones import Features, plan_strides
 from kerseg.errors import ConfigError
 from kerseg.layers.conv import conv_norm
-from kerseg.layers.preprocess import VGG_MEAN, Normalize
+from kerseg.layers.preprocess import Normalize, image_mean
 
 DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 """Units of the four stages (table 1)."""
@@ -58,7 +58,7 @@ def resnet(
     """Apply a ResNet without its classifier.
 
     Args:
-        image: ``(batch, height, width, 3)``, RGB 0 to 255; its mean is subtracted.
+        image: ``(batch, height, width, channels)``, 0 to 255; `image_mean` is subtracted.
         depth: 50, 101 or 152 layers.
         output_stride: 32, or 16 or 8: the stages beyond it keep the size and dilate their 3x3 convolutions by
             2 and 4.
@@ -87,7 +87,7 @@ def resnet(
     if stride_in not in ("1x1", "3x3"):
         raise ConfigError(f"stride_in is {stride_in!r}; a ResNet takes '1x1' or '3x3'.")
     norm: dict[str, Any] = {"momentum": momentum, "frozen": freeze_norm}
-    x = Normalize(mean=VGG_MEAN, name="normalize")(image)
+    x = Normalize(mean=image_mean(image), name="normalize")(image)
     x = _STEMS[stem](x, width, norm)
     maps, stages, stride = {2: x}, [], 4
     x = max_pool(x)

@@ -56,7 +56,7 @@ def resnet_v2(
     """Apply a ResNet v2 without its classifier.
 
     Args:
-        image: ``(batch, height, width, 3)``, RGB 0 to 255; brought to -1 to 1, as these weights want it.
+        image: ``(batch, height, width, channels)``, 0 to 255; brought to -1 to 1, as these weights want it.
         depth: 50, 101 or 152 layers.
         output_stride: 32, or 16 or 8: the stages beyond it keep the size; what follows is dilated.
         width: Channels of the first stage's 3x3 convolutions. The paper's is 64.

@@ -10,7 +10,7 @@ from keras import layers
 
 from kerseg.backbones import Features, plan_strides
 from kerseg.layers.conv import DilatedConv
-from kerseg.layers.preprocess import VGG_MEAN, Normalize
+from kerseg.layers.preprocess import Normalize, image_mean
 
 DEPTHS = (2, 2, 3, 3, 3)
 MULTIPLES = (1, 2, 4, 8, 8)
@@ -29,7 +29,7 @@ def vgg16(
     """Apply VGG16's thirteen 3x3 convolutions and five poolings.
 
     Args:
-        image: ``(batch, height, width, 3)``, RGB 0 to 255; its mean is subtracted.
+        image: ``(batch, height, width, channels)``, 0 to 255; `image_mean` is subtracted.
         output_stride: 32, or 16 or 8: the poolings beyond it keep the size, the convolutions after them are
             dilated.
         width: Channels of the first block; the others have 2, 4, 8 and 8 times as many. The paper's is 64.
@@ -51,7 +51,7 @@ def vgg16(
         (None, 7, 7, 512)
     """
     maps, stages, stride, dilation = {}, [], 1, 1
-    x = Normalize(mean=VGG_MEAN, name="normalize")(image)
+    x = Normalize(mean=image_mean(image), name="normalize")(image)
     x = layers.ZeroPadding2D(padding, name="pad")(x)
     for block, (step, next_dilation) in enumerate(plan_strides(output_stride, 5, first=1), start=1):
         for i in range(1, DEPTHS[block - 1] + 1):

@@ -26,7 +26,7 @@ from apache_beam.pvalue import AsDict, AsSingleton
 from kerseg.data.checks import Checked, check_pair
 from kerseg.data.convert import MEBIBYTE, ConvertOptions, is_ours
 from kerseg.data.info import FILE_NAME, DatasetInfo, Shard, Skipped, Split
-from kerseg.data.sources.base import Pair, Source
+from kerseg.data.sources.base import Pair, Source, channels_of
 from kerseg.data.split_writer import ShardWriter, Tally, is_full, shard_name
 from kerseg.data.staging import whole_folder
 from kerseg.data.verdict import Duplicates, check_splits, described
@@ -59,6 +59,7 @@ def convert(source: Source, options: ConvertOptions) -> DatasetInfo:
     # Listed here too: what is wrong with the options is said before anything is started, and in their words.
     classes, pairs = source.classes, source.splits()
     check_splits(source, pairs, options.output)
+    channels_of(source)  # which the workers need, and would each find out anew
     with _whole(options) as folder:
         _run(source, options, folder)
         splits = _read_summary(folder / _SUMMARY, list(pairs), len(classes.names))

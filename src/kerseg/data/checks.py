@@ -10,19 +10,17 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from kerseg.data.channels import ArrayPicture, read_channels
 from kerseg.data.info import IGNORE_LABEL, Skipped
 from kerseg.data.pictures import BadFileError, Picture, Place, describe_counts, describe_size, read_picture
 from kerseg.data.records import Record, encode_label, serialize
-from kerseg.data.sources.base import Label, Pair, Source
+from kerseg.data.sources.base import Label, Pair, Source, channels_of
 from kerseg.data.tfrecord import frame
+from kerseg.data.volumes import ArrayPart
 from kerseg.errors import DataError
 
 P = TypeVar("P", bound=Place)
 T = TypeVar("T")
-
-
-CHANNELS = 3
-"""Of every picture once decoded: TensorFlow turns grey, palettes, CMYK and transparency into RGB."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ def check_pair(source: Source, pair: Pair) -> Checked | list[Skipped]:
         [Skipped(path='camvid/trainannot/a.png', reason='empty file: 0 bytes.')]
     """
     faults = _faults_of_name(pair)
-    picture = _attempt(read_picture, pair.image, faults)
+    picture = _attempt(lambda path: _read_picture(source, path), pair.image, faults)
     label = _attempt(lambda path: _read_label(source, path), pair.label, faults)
     if picture is None or label is None or pair.label is None or faults:
         # A label whose size is that of its picture stumbles on what is wrong with the picture, too.
@@ -96,6 +94,11 @@ def _attempt(read: Callable[[P], T], path: P | None, faults: list[Skipped]) -> T
     return None
 
 
+def _read_picture(source: Source, path: Place) -> Picture | ArrayPicture:
+    channels = channels_of(source) if isinstance(path, ArrayPart) else None
+    return read_channels(path, channels) if channels and isinstance(path, ArrayPart) else read_picture(path)
+
+
 def _read_label(source: Source, path: Place) -> tuple[Label, NDArray[np.int64]]:
     """Return the label and the pixels of each of its values."""
     label = source.read_label(path)
@@ -112,7 +115,9 @@ def _read_label(source: Source, path: Place) -> tuple[Label, NDArray[np.int64]]:
     return label, counts
 
 
-def _store(name: str, picture: Picture, label: tuple[Label, NDArray[np.int64]], label_path: Place) -> Checked:
+def _store(
+    name: str, picture: Picture | ArrayPicture, label: tuple[Label, NDArray[np.int64]], label_path: Place
+) -> Checked:
     pixels, counts = label
     # Annotation tools and OpenCV show pictures turned as EXIF says, Pillow and TensorFlow do not: the label's
     # shape tells which of them it was made with. Where it does not (half turns, squares) it is the former.
@@ -130,7 +135,8 @@ def _store(name: str, picture: Picture, label: tuple[Label, NDArray[np.int64]], 
         )
     data, image_format = picture.stored(upright=upright)
     height, width = pixels.shape
-    record = Record(name, data, image_format, height, width, CHANNELS, encode_label(pixels))
+    encoded = encode_label(pixels)
+    record = Record(name, data, image_format, height, width, picture.channels, encoded, dtype=picture.dtype)
     return Checked(frame(serialize(record)), counts)
 
 

@@ -24,7 +24,7 @@ from kerseg.data.info import FILE_NAME, DatasetInfo, Skipped, Split
 from kerseg.data.manifest import FILE_NAME as MANIFEST
 from kerseg.data.manifest import ManifestWriter, Previous, check_keyed, made_by
 from kerseg.data.places import PLACE, as_place
-from kerseg.data.sources.base import Pair, Source, note
+from kerseg.data.sources.base import Pair, Source, channels_of, note
 from kerseg.data.split_writer import SplitWriter
 from kerseg.data.staging import whole_folder
 from kerseg.data.verdict import Duplicates, check_splits, described
@@ -89,7 +89,8 @@ def convert(
 ) -> DatasetInfo:
     """Check every pair of ``source`` by decoding it, and write them all as TFRecord shards.
 
-    The bytes of JPEG, PNG and plain BMP pictures are kept; other formats become PNG. Labels become 8-bit
+    The bytes of JPEG, PNG and plain BMP pictures are kept; other formats become PNG, or, where the source says
+    that they are more than 8-bit RGB, their numbers as they are. Labels become 8-bit
     grey PNG of class indices, 255 = ignore. A picture with an EXIF orientation is turned upright, and stored
     as PNG, if that is how its label lies.
 
@@ -146,6 +147,7 @@ def _fill(folder: Path, source: Source, options: ConvertOptions) -> DatasetInfo:
     """Write the shards of all splits into ``folder`` and return what is in them."""
     classes, pairs = source.classes, source.splits()
     check_splits(source, pairs, options.output)
+    channels_of(source)  # which the workers need, and would each find out anew
     total = sum(len(members) for members in pairs.values())
     splits: dict[str, Split] = {}
     with (

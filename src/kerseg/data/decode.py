@@ -3,6 +3,9 @@
 Pictures come out as Pillow decodes them: PNG exactly, and JPEG too, because the accurate DCT costs no more
 than TensorFlow's default, the fast one. Grey becomes RGB, alpha is dropped, 16 bits become the upper 8, a GIF
 gives its first picture. What does not fit is an error that begins with the shard and the record.
+
+Of a data set with `kerseg.data.info.Channels` they come out as float32 instead, every channel of them, its range
+of values brought to 0..255.
 """
 
 import zlib
@@ -10,7 +13,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from kerseg.data.records import RAW
+from kerseg.data.channels import shift_and_scale
+from kerseg.data.info import RGB, Channels
+from kerseg.data.records import ARRAY, DTYPES, RAW
 
 Fields = dict[str, tf.Tensor]
 """What `kerseg.data.records.parse` returns, and ``origin``: shard and record, for messages."""
@@ -25,19 +30,24 @@ class Region(NamedTuple):
     width: tf.Tensor
 
 
-def decode_image(fields: Fields, region: Region | None = None) -> tf.Tensor:
+def decode_image(fields: Fields, region: Region | None = None, channels: Channels | None = None) -> tf.Tensor:
     """Decode the picture of a record; of a JPEG, no more than the region needs.
 
     Args:
         fields: One record.
         region: What to decode; None for the whole picture.
+        channels: What the data set's pictures are made of; None for RGB.
 
     Returns:
-        (region.height, region.width, 3) uint8, RGB.
+        (region.height, region.width, 3) uint8, RGB; or (region.height, region.width, channels) float32, 0 to 255.
 
     Raises:
         tf.errors.InvalidArgumentError: Damaged bytes, or not the size that the record says.
     """
+    if channels is not None:
+        low, scale = shift_and_scale(channels)
+        numbers = decode_numbers(fields, len(channels.names), region)
+        return tf.clip_by_value((tf.cast(numbers, tf.float32) - low) * scale, 0.0, 255.0)
     encoded = fields["image"]
     top, left, height, width = region or Region(0, 0, fields["height"], fields["width"])
 
@@ -48,13 +58,71 @@ def decode_image(fields: Fields, region: Region | None = None) -> tf.Tensor:
         )
 
     def other() -> tf.Tensor:
-        pixels = tf.cond(fields["format"] == RAW, lambda: _bare(encoded, 3, fields), lambda: _to_rgb(encoded))
+        pixels = tf.cond(
+            fields["format"] == RAW, lambda: _bare(encoded, RGB, fields), lambda: _to_rgb(encoded)
+        )
         pixels = _of_size(pixels, tf.shape(pixels), "picture", fields)
         return pixels[top : top + height, left : left + width]
 
     image = tf.cond(tf.io.is_jpeg(encoded), jpeg, other)
     image.set_shape([None, None, 3])
     return image
+
+
+def decode_numbers(fields: Fields, count: int, region: Region | None = None) -> tf.Tensor:
+    """Decode the numbers of a picture that is not 8-bit RGB, as its file had them.
+
+    Args:
+        fields: One record.
+        count: Channels.
+        region: What to decode; None for the whole picture.
+
+    Returns:
+        (region.height, region.width, count) float32; 32-bit integers lose what a float32 does not hold.
+
+    Raises:
+        tf.errors.InvalidArgumentError: Damaged bytes, or not the size, type and channels that they should have.
+    """
+    encoded, (top, left, height, width) = (
+        fields["image"],
+        region or Region(0, 0, fields["height"], fields["width"]),
+    )
+
+    def cut(pixels: tf.Tensor) -> tf.Tensor:
+        pixels = _of_size(pixels, tf.shape(pixels), "picture", fields)
+        return tf.cast(pixels[top : top + height, left : left + width], tf.float32)
+
+    def array() -> tf.Tensor:
+        numbers = tf.io.decode_compressed(encoded, "ZLIB")
+        kinds = [
+            lambda kind=kind: cut(_bare(numbers, count, fields, kind)) for kind in map(tf.as_dtype, DTYPES)
+        ]
+        return tf.switch_case(_place(fields["dtype"], DTYPES, "type of numbers", fields), kinds)
+
+    def png() -> tf.Tensor:
+        kinds = [
+            lambda kind=kind: cut(tf.io.decode_png(encoded, count, kind)) for kind in (tf.uint8, tf.uint16)
+        ]
+        return tf.switch_case(_place(fields["dtype"], DTYPES[:2], "type of PNG", fields), kinds)
+
+    def jpeg() -> tf.Tensor:
+        return cut(tf.io.decode_jpeg(encoded, count, dct_method="INTEGER_ACCURATE"))
+
+    decoders = {ARRAY: array}
+    # Which numbers of channels TensorFlow's decoders know; the others are always arrays.
+    decoders |= {"png": png} if count in (1, RGB, 4) else {}
+    decoders |= {"jpeg": jpeg} if count in (1, RGB) else {}
+    image = tf.switch_case(
+        _place(fields["format"], tuple(decoders), "format", fields), list(decoders.values())
+    )
+    image.set_shape([None, None, count])
+    return image
+
+
+def _place(name: tf.Tensor, names: tuple[str, ...], what: str, fields: Fields) -> tf.Tensor:
+    found = tf.equal(name, tf.constant(names))
+    message = tf.strings.join([f"the picture is of {what} '", name, f"', not one of {', '.join(names)}"])
+    return _require(tf.argmax(found, output_type=tf.int32), tf.reduce_any(found), fields, message)
 
 
 def decode_label(fields: Fields, allowed: tuple[int, int] | None = None) -> tf.Tensor:
@@ -135,11 +203,11 @@ def _to_rgb(encoded: tf.Tensor) -> tf.Tensor:
     return tf.cond(tf.strings.substr(encoded, 0, 4) == b"\x89PNG", png, bmp_or_gif)
 
 
-def _bare(encoded: tf.Tensor, channels: int, fields: Fields) -> tf.Tensor:
+def _bare(encoded: tf.Tensor, channels: int, fields: Fields, kind: tf.DType = tf.uint8) -> tf.Tensor:
     shape = tf.stack([fields["height"], fields["width"], channels])
-    fits = tf.strings.length(encoded) == tf.reduce_prod(shape)
+    fits = tf.strings.length(encoded) == tf.reduce_prod(shape) * kind.size
     return tf.reshape(
-        tf.io.decode_raw(_require(encoded, fits, fields, "the pixels do not match the size"), tf.uint8), shape
+        tf.io.decode_raw(_require(encoded, fits, fields, "the pixels do not match the size"), kind), shape
     )
 
 

@@ -11,12 +11,15 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kerseg.errors import DataError
+from kerseg.errors import ConfigError, DataError
 from kerseg.files import write_text
 
 FILE_NAME = "dataset.json"
 IGNORE_LABEL = 255
 """The label value that counts neither in the loss nor in the metric, whatever the raw data used for void."""
+
+RGB = 3
+"""Channels of every picture where no `Channels` say otherwise: grey, palettes and CMYK are turned into RGB."""
 
 Colour = tuple[int, int, int]
 """Red, green and blue, 0 to 255."""
@@ -93,6 +96,68 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Layout:
+    """Where height, width and channels of a picture are in its files."""
+
+    slice_axis: int | None = None
+    """Axis along which a volume is cut into pictures; of NIfTI the third unless this says otherwise."""
+    channel_axis: int | None = None
+    """Axis of the channels, counted before anything is cut; None where the file's own kind decides."""
+    tails: tuple[str, ...] = ()
+    """Endings of the files that are the channels of one picture: ``("_t1", "_t2")``; none if one file has all."""
+
+    def __post_init__(self) -> None:
+        if self.slice_axis is not None and self.slice_axis < 0:
+            raise ConfigError(
+                f"--slice-axis is 0 or more, the first axis being 0. Received: {self.slice_axis}."
+            )
+        if self.channel_axis is not None and self.channel_axis < -1:
+            raise ConfigError(
+                f"--channel-axis is 0 or more, or -1 for the last. Received: {self.channel_axis}."
+            )
+
+    @property
+    def of_labels(self) -> "Layout":
+        """Where the slices of the labels are, which have no channels and one file."""
+        axis = self.slice_axis
+        if axis is not None and self.channel_axis is not None and 0 <= self.channel_axis < axis:
+            axis -= 1
+        return Layout(axis)
+
+
+STORED = Layout()
+"""That of files which say themselves what their axes are, or have but two."""
+
+
+@dataclass(frozen=True)
+class Channels:
+    """What pictures are made of that are not 8-bit RGB, and which of their values become 0 and 255.
+
+    Example:
+        >>> Channels(("vv", "vh"), ((-25.0, 0.0), (-32.0, -5.0)))
+    """
+
+    names: tuple[str, ...]
+    value_ranges: tuple[tuple[float, float], ...]
+    """One a channel: the value that becomes 0 and the one that becomes 255; what lies beyond is clipped."""
+    layout: Layout = STORED
+
+    def __str__(self) -> str:
+        ranges = zip(self.names, self.value_ranges, strict=True)
+        return ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in ranges)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Channels":
+        """Return what ``dataclasses.asdict`` and JSON made of one."""
+        layout = values["layout"]
+        return cls(
+            names=tuple(values["names"]),
+            value_ranges=tuple((float(low), float(high)) for low, high in values["value_ranges"]),
+            layout=Layout(layout["slice_axis"], layout["channel_axis"], tuple(layout["tails"])),
+        )
+
+
+@dataclass(frozen=True)
 class DatasetInfo:
     """Classes, colours, splits and counts of a converted data set.
 
@@ -108,6 +173,13 @@ class DatasetInfo:
     """One colour a class, for pictures of labels."""
     splits: Mapping[str, Split]
     ignore_label: int = field(default=IGNORE_LABEL)
+    channels: Channels | None = None
+    """What the pictures are made of; None for 8-bit RGB."""
+
+    @property
+    def num_channels(self) -> int:
+        """Number of channels of the pictures as models see them."""
+        return len(self.channels.names) if self.channels else RGB
 
     @property
     def num_classes(self) -> int:
@@ -146,7 +218,10 @@ class DatasetInfo:
 
     def text(self) -> str:
         """Return what ``dataset.json`` holds."""
-        return json.dumps(asdict(self), indent=1) + "\n"
+        values = asdict(self)
+        if self.channels is None:
+            del values["channels"]  # which most data sets have no need to explain
+        return json.dumps(values, indent=1) + "\n"
 
     def save(self, folder: Path) -> None:
         """Write ``dataset.json`` into ``folder``, whole or not at all."""
@@ -180,6 +255,7 @@ class DatasetInfo:
             palette=as_palette(values["palette"]),
             splits=splits,
             ignore_label=values["ignore_label"],
+            channels=Channels.from_json(values["channels"]) if values.get("channels") else None,
         )
 
 

@@ -20,13 +20,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
+from kerseg.data.info import RGB
 from kerseg.errors import DataError
 
 ORIENTATION = 0x0112
 """EXIF's tag for how to turn the picture: https://exiftool.org/TagNames/EXIF.html"""
 
+_BITS_PER_SAMPLE = 258
+"""TIFF's tag for the bits of each channel, https://www.loc.gov/preservation/digital/formats/content/tiff_tags.shtml"""
+
 JPEG_FORMATS = ("JPEG", "MPO")
 """Pillow's names; MPO is a JPEG followed by further ones, as telephones write it."""
+
+_BEYOND_RGB = "To keep its values, convert with `kerseg convert folder` and --value-range LOW HIGH."
 
 
 class Place(Protocol):
@@ -67,6 +73,10 @@ class Picture:
     """Its pixels, not turned by EXIF."""
     orientation: int
     """EXIF orientation, 1 to 8; 1 is upright."""
+    channels = RGB
+    """Once decoded: TensorFlow turns grey, palettes, CMYK and transparency into RGB."""
+    dtype = ""
+    """What a record says of its numbers: nothing, where they become 8-bit RGB."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -207,6 +217,10 @@ def decode(path: Place, data: bytes) -> Image.Image:
             if frames == 1 or image.format == "MPO":
                 image.load()
         except UnidentifiedImageError:
+            if data[:4] in (b"II*\0", b"MM\0*"):
+                raise BadFileError(
+                    path, f"unreadable: a TIFF of more than 8-bit RGB. {_BEYOND_RGB}"
+                ) from None
             raise BadFileError(
                 path, f"unreadable: not a picture, its first bytes are {data[:16]!r}."
             ) from None
@@ -285,11 +299,18 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _png(path: Place, image: Image.Image) -> bytes:
+    # Of 16-bit colours Pillow's TIFF reader gives the upper 8 bits, without a word.
+    depths = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, ())
+    if len(depths) > 1 and max(depths) > 8:
+        raise BadFileError(
+            path, f"unusable picture: {len(depths)} channels of {max(depths)} bits. {_BEYOND_RGB}"
+        )
     if image.mode in ("RGBA", "LA", "PA", "RGBX", "CMYK", "YCbCr"):
         image = image.convert("RGB")
     elif image.mode not in ("1", "L", "P", "RGB", "I;16", "I;16B"):
         raise BadFileError(
-            path, f"unusable picture: pixels of type {image.mode!r}. Save it as 8-bit RGB or grey."
+            path,
+            f"unusable picture: pixels of type {image.mode!r}. Save it as 8-bit RGB or grey. {_BEYOND_RGB}",
         )
     buffer = io.BytesIO()
     image.save(buffer, "PNG")

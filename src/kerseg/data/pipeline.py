@@ -82,7 +82,9 @@ class Dataset:
     """A converted data set and the pipelines that read it.
 
     Images are (batch, height, width, 3) uint8, RGB; labels (batch, height, width) uint8, class indices, with
-    the ignore label where nothing is known. Every pipeline keeps its order, whatever the number of threads.
+    the ignore label where nothing is known. Where ``info.channels`` says that pictures are not RGB, images are
+    float32 with as many channels, 0 to 255 all the same. Every pipeline keeps its order, whatever the number of
+    threads.
     """
 
     folder: Path
@@ -155,6 +157,7 @@ class Dataset:
             if augment.scale[0] != augment.scale[1]:
                 raise ConfigError("Pictures scaled at random share a batch only if there is a crop size.")
             self._check_equal_sizes(shards, batch_size)
+        self.check_augment(augment)
         if crop_size is not None and min(crop_size) < 1:
             raise ConfigError(f"The crop size is (height, width), 1 pixel or more. Received: {crop_size}.")
 
@@ -171,6 +174,14 @@ class Dataset:
         data = records.map(as_written(example), num_parallel_calls=tf.data.AUTOTUNE)
         data = data.batch(batch_size, drop_remainder=True)
         return _finished(data.apply(tf.data.experimental.assert_cardinality(steps - skip_batches)))
+
+    def check_augment(self, augment: Augment) -> None:
+        """Refuse an augmentation that these pictures cannot be given.
+
+        Raises:
+            ConfigError: It needs RGB, and they have other channels.
+        """
+        colour.check(augment, self.info.num_channels)
 
     def val(self, *, batch_size: int = 1, split: str = "val") -> tf.data.Dataset:
         """Return the pictures of a split once, in record order, at their own size, for ``validation_data``.
@@ -289,14 +300,17 @@ def _augmented(
     """Decode one training example and change it at random: the whole order of augmentation."""
     window = geometry.draw(seed, (fields["height"], fields["width"]), crop_size, augment)
     rows, columns = window.rows, window.columns
-    source = decode_image(fields, Region(rows.start, columns.start, rows.length, columns.length))
+    region = Region(rows.start, columns.start, rows.length, columns.length)
+    source = decode_image(fields, region, shards.info.channels)
     image = geometry.resize_image(source, window)
     label = geometry.resize_label(shards.label(fields), window)
     # Recoloured before it is padded: padding keeps its colour and has no part in the mean.
-    image = tf.cast(colour.distort(image, seed, augment) + 0.5, tf.uint8)
+    image = colour.distort(image, seed, augment)
+    if shards.info.channels is None:
+        image = tf.cast(image + 0.5, tf.uint8)
     image, label = geometry.pad(image, label, window, shards.info.ignore_label)
     height, width = crop_size or (None, None)
-    image.set_shape([height, width, 3])
+    image.set_shape([height, width, shards.info.num_channels])
     label.set_shape([height, width])
     return image, label
 

@@ -6,9 +6,11 @@ https://github.com/tensorflow/models/blob/master/research/deeplab/datasets/build
 
     image/encoded                      the original bytes of the picture, never encoded again
     image/filename                     the example's name
-    image/format                       jpeg, png, bmp or gif
+    image/format                       jpeg, png, bmp or gif; array: numbers compressed by zlib, (height, width,
+                                       channels) in C order and little-endian
+    image/dtype                        type of these numbers, or of a PNG's; only where pictures are not 8-bit RGB
     image/height image/width           pixels
-    image/channels                     of the file; whatever it is, the pipeline decodes to RGB
+    image/channels                     of the file; without image/dtype the pipeline decodes to RGB, whatever it is
     image/segmentation/class/encoded   PNG, 8-bit grey: one class index a pixel, 255 = ignore
     image/segmentation/class/format    png
 
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
 
 RAW = "raw"
 """The ``format`` that `parse` gives to a record of bare pixels."""
+ARRAY = "array"
+"""The format of a picture that is stored as its numbers."""
+DTYPES = ("uint8", "uint16", "int16", "int32", "float32")
+"""Types of the numbers that pictures beyond 8-bit RGB may be made of."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +49,17 @@ class Record:
     image: bytes
     """The picture's file, as it was."""
     image_format: str
-    """``"jpeg"``, ``"png"``, ``"bmp"`` or ``"gif"``."""
+    """``"jpeg"``, ``"png"``, ``"bmp"``, ``"gif"`` or `ARRAY`."""
     height: int
     """Pixels."""
     width: int
     """Pixels."""
     channels: int
-    """Channels of the picture's file: 1, 3 or 4."""
+    """Channels of the picture's file."""
     label: bytes
     """PNG, 8-bit grey, of the same height and width: class indices, 255 = ignore."""
+    dtype: str = ""
+    """One of `DTYPES`; empty for pictures that are read as 8-bit RGB."""
 
 
 def serialize(record: Record) -> bytes:
@@ -64,6 +72,7 @@ def serialize(record: Record) -> bytes:
     # Without TensorFlow: the processes that convert would take its seconds and its memory, each.
     return example(
         {
+            **({"image/dtype": record.dtype.encode()} if record.dtype else {}),
             "image/encoded": record.image,
             "image/filename": record.name.encode(),
             "image/format": record.image_format.encode(),
@@ -112,8 +121,8 @@ def parse(serialized: "tf.Tensor") -> "dict[str, tf.Tensor]":
         serialized: A scalar string: one ``tf.train.Example``.
 
     Returns:
-        Scalars: ``name``, ``image``, ``format`` and ``label`` (strings), ``height`` and ``width`` (int32).
-        For bare pixels ``format`` is ``"raw"``, and ``image`` and ``label`` are the pixels' bytes.
+        Scalars: ``name``, ``image``, ``format``, ``dtype`` and ``label`` (strings), ``height`` and ``width``
+        (int32). For bare pixels ``format`` is ``"raw"``, and ``image`` and ``label`` are the pixels' bytes.
 
     Example:
         >>> tf.data.TFRecordDataset("train-00000-of-00001.tfrecord").map(parse)
@@ -127,6 +136,7 @@ def parse(serialized: "tf.Tensor") -> "dict[str, tf.Tensor]":
             "image/encoded": text,
             "image/filename": text,
             "image/format": text,
+            "image/dtype": text,
             "image/height": number,
             "image/width": number,
             "image/segmentation/class/encoded": text,
@@ -142,6 +152,7 @@ def parse(serialized: "tf.Tensor") -> "dict[str, tf.Tensor]":
             "name": found["image/filename"],
             "image": found[image],
             "format": form,
+            "dtype": found["image/dtype"],
             "height": tf.cast(found[prefix + "height"], tf.int32),
             "width": tf.cast(found[prefix + "width"], tf.int32),
             "label": found[label],

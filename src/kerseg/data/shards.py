@@ -97,9 +97,10 @@ class Shards:
         return fields
 
     def decoded(self, index: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Return ``name``, ``image`` (height, width, 3) and ``label`` (height, width), both uint8."""
+        """Return ``name``, ``image`` as of `decode_image`, and ``label`` (height, width) uint8."""
         fields = self.fields(index, record)
-        return {"name": fields["name"], "image": decode_image(fields), "label": self.label(fields)}
+        image = decode_image(fields, channels=self.info.channels)
+        return {"name": fields["name"], "image": image, "label": self.label(fields)}
 
     def label(self, fields: Fields) -> tf.Tensor:
         """Return the label of a record, (height, width) uint8; checked here if no conversion has done so."""

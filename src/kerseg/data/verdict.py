@@ -8,7 +8,7 @@ import numpy as np
 
 from kerseg.data.checks import Checked, fault
 from kerseg.data.info import DatasetInfo, Skipped, Split
-from kerseg.data.sources.base import Classes, Pair, Source, note
+from kerseg.data.sources.base import Classes, Pair, Source, channels_of, note
 from kerseg.errors import DataError
 
 
@@ -93,7 +93,13 @@ def described(
     _refuse_one_class(splits, classes.names, drawn=hasattr(source, "background"))
     if classes.open_ended:
         classes, splits = _as_shown(classes, splits)
-    return DatasetInfo(name=name, class_names=classes.names, palette=classes.palette, splits=splits)
+    return DatasetInfo(
+        name=name,
+        class_names=classes.names,
+        palette=classes.palette,
+        splits=splits,
+        channels=channels_of(source),
+    )
 
 
 def _duplicates(pair: Pair, others: Sequence[Pair]) -> list[Skipped]:

@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from kerseg.data import volumes
+from kerseg.data.arrays import need_readers
+from kerseg.data.info import Layout
 from kerseg.errors import DataError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
@@ -22,6 +25,8 @@ class Input:
     path: Path
     result: PurePath
     """Relative path of its results, ``"city/a.png"``, below each kind's folder."""
+    part: volumes.ArrayPart | None = None
+    """What of the file it is, for models that take other channels than RGB."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,9 @@ class Failure:
     reason: str
 
 
-def collect(given: Sequence[str | Path]) -> tuple[list[Input], list[Failure]]:
+def collect(
+    given: Sequence[str | Path], suffixes: tuple[str, ...] = SUFFIXES
+) -> tuple[list[Input], list[Failure]]:
     """Find the pictures that are meant, each once, and give every result a name of its own.
 
     A file is itself; a folder stands for the pictures in it at any depth, hidden ones left out; a pattern
@@ -45,6 +52,7 @@ def collect(given: Sequence[str | Path]) -> tuple[list[Input], list[Failure]]:
 
     Args:
         given: Files, folders and patterns.
+        suffixes: What counts as a picture in a folder.
 
     Returns:
         The pictures, in the order given and sorted within a folder, and what of ``given`` stands for nothing.
@@ -55,7 +63,7 @@ def collect(given: Sequence[str | Path]) -> tuple[list[Input], list[Failure]]:
     found: dict[Path, tuple[Path, PurePath]] = {}
     failures: list[Failure] = []
     for item in given:
-        pictures = [(path, name) for path, name in _expand(item) if not is_result(path)]
+        pictures = [(path, name) for path, name in _expand(item, suffixes) if not is_result(path)]
         if not pictures:
             failures.append(Failure(Path(item), _why_nothing(Path(item))))
         for path, name in pictures:
@@ -64,8 +72,38 @@ def collect(given: Sequence[str | Path]) -> tuple[list[Input], list[Failure]]:
     if not found:
         lines = [f"{failure.path}: {failure.reason}" for failure in failures]
         raise DataError("\n".join(["There is no picture to predict. Received:", *(lines or ["nothing"])]))
-    results = _distinct(list(found), [name for _, name in found.values()])
+    results = _distinct(list(found), [name for _, name in found.values()], suffixes)
     return [Input(path, result) for (path, _), result in zip(found.values(), results, strict=True)], failures
+
+
+def cut(pictures: Sequence[Input], layout: Layout) -> list[Input]:
+    """Return the pictures that are in files of other channels than RGB.
+
+    A volume's are its slices, ``scan/042.png``; where each channel has a file of its own, these are one picture,
+    named without their tails.
+
+    Args:
+        pictures: From `collect`.
+        layout: How the pictures that a model was trained on lie in their files.
+
+    Raises:
+        ConfigError: The library that reads the files is not installed.
+    """
+    need_readers(picture.path for picture in pictures)
+    found: dict[tuple[Path, ...], list[Input]] = {}
+    for picture in pictures:
+        files = volumes.siblings(picture.path, layout.tails)
+        if files in found:
+            continue
+        name = picture.result.with_suffix("").as_posix()
+        if len(files) > 1:
+            name = name.removesuffix(max((t for t in layout.tails if name.endswith(t)), key=len, default=""))
+        parts = volumes.parts(files, layout)
+        found[files] = [
+            Input(files[0], PurePath(f"{one}.png"), part)
+            for one, part in zip(volumes.slice_names(name, parts), parts, strict=True)
+        ]
+    return [one for group in found.values() for one in group]
 
 
 def is_result(path: Path) -> bool:
@@ -78,11 +116,11 @@ def is_result(path: Path) -> bool:
         return False
 
 
-def _expand(item: str | Path) -> Iterable[tuple[Path, PurePath]]:
+def _expand(item: str | Path, suffixes: tuple[str, ...]) -> Iterable[tuple[Path, PurePath]]:
     """Return the files that ``item`` stands for, each with its name relative to what was given."""
     path = Path(item)
     if path.is_dir():
-        return _pictures_in(path)
+        return _pictures_in(path, suffixes)
     if path.exists():
         return [(path, PurePath(path.name))]
     # Names are kept from the first part that is a pattern: of "data/*/left/*.jpg", "city/left/a.jpg".
@@ -93,12 +131,12 @@ def _expand(item: str | Path) -> Iterable[tuple[Path, PurePath]]:
         return []
     files: list[Path] = []
     for match in sorted(fixed.glob(str(path.relative_to(fixed)))):
-        files += [file for file, _ in _pictures_in(match)] if match.is_dir() else [match]
+        files += [file for file, _ in _pictures_in(match, suffixes)] if match.is_dir() else [match]
     return _shown([(file, file.relative_to(fixed)) for file in files])
 
 
-def _pictures_in(folder: Path) -> list[tuple[Path, PurePath]]:
-    files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file()]
+def _pictures_in(folder: Path, suffixes: tuple[str, ...]) -> list[tuple[Path, PurePath]]:
+    files = [path for path in sorted(folder.rglob("*")) if _suffix(path, suffixes) and path.is_file()]
     return _shown([(path, path.relative_to(folder)) for path in files])
 
 
@@ -115,14 +153,14 @@ def _why_nothing(path: Path) -> str:
     return "a pattern that matches no file" if glob.has_magic(str(path)) else "does not exist"
 
 
-def _distinct(paths: Sequence[Path], names: Sequence[PurePath]) -> list[PurePath]:
+def _distinct(paths: Sequence[Path], names: Sequence[PurePath], suffixes: tuple[str, ...]) -> list[PurePath]:
     """Return one result name a picture, no two alike even where upper and lower case are the same."""
     common = Path(os.path.commonpath([path.parent for path in paths]))
     below = [PurePath(path.relative_to(common)) for path in paths]
     forms: list[Callable[[int], PurePath]] = [
-        lambda i: _as_png(names[i]),
+        lambda i: _as_png(names[i], suffixes),
         lambda i: names[i].with_name(names[i].name + ".png"),
-        lambda i: _as_png(below[i]),
+        lambda i: _as_png(below[i], suffixes),
         lambda i: below[i].with_name(below[i].name + ".png"),
     ]
     levels = [0] * len(paths)
@@ -138,5 +176,13 @@ def _distinct(paths: Sequence[Path], names: Sequence[PurePath]) -> list[PurePath
             levels[i] += 1
 
 
-def _as_png(name: PurePath) -> PurePath:
-    return name.with_suffix(".png") if name.suffix.lower() in SUFFIXES else name.with_name(name.name + ".png")
+def _as_png(name: PurePath, suffixes: tuple[str, ...]) -> PurePath:
+    return name.with_name(name.name[: len(name.name) - len(_suffix(name, suffixes))] + ".png")
+
+
+def _suffix(name: PurePath, suffixes: tuple[str, ...]) -> str:
+    """Return which of ``suffixes`` a name ends in, ``""`` for none; ``.nii.gz`` may be one."""
+    ends = (
+        suffix for suffix in suffixes if name.name.lower().endswith(suffix) and name.name.lower() != suffix
+    )
+    return name.name[-len(end) :] if (end := next(ends, "")) else ""

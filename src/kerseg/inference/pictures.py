@@ -1,16 +1,38 @@
-"""Any picture file as the array that a model takes. NumPy and Pillow."""
+"""Any picture file as the array that a model takes. NumPy and Pillow; tifffile and nibabel for other channels."""
 
 import io
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from kerseg.data.channels import read_channels, to_255
+from kerseg.data.info import Channels
 from kerseg.data.pictures import BadFileError, decode, read_bytes
+from kerseg.inference.inputs import Input
 
 _ADVICE = "Save it as 8-bit RGB or grey."
+
+
+def read_input(picture: Input, channels: Channels | None) -> NDArray[Any]:
+    """Read a picture for a model as its training pipeline would have read it.
+
+    Args:
+        picture: With ``part``, if there are channels.
+        channels: What the model takes; None for 8-bit RGB.
+
+    Returns:
+        RGB, uint8 (height, width, 3); or float32 (height, width, channels), 0 to 255.
+
+    Raises:
+        BadFileError: Unreadable, of other channels, or of values that no model takes.
+    """
+    if channels is None or picture.part is None:
+        return read_picture(picture.path)
+    return to_255(read_channels(picture.part, channels).values, channels)
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from kerseg.inference.runtimes import Run
 
 Images = NDArray[Any]
 Example = Mapping[str, Any]
-"""At least ``image``, uint8 (height, width, 3)."""
+"""At least ``image``, uint8 or float32 (height, width, channels)."""
 
 
 class Predictor:
@@ -24,7 +24,7 @@ class Predictor:
     call: a predictor made before training serves the weights after it.
 
     Args:
-        model: A functional model (batch, height, width, 3) -> logits (batch, height, width, C).
+        model: A functional model (batch, height, width, channels) -> logits (batch, height, width, C).
         runtime: What runs it, a name of `kerseg.inference.RUNTIMES`. ``"openvino"`` is faster on a CPU, and keeps
             the weights of its first prediction.
 
@@ -47,6 +47,7 @@ class Predictor:
             )
         self.model = model
         self.num_classes = int(outputs[0][-1])
+        self.num_channels = int(model.inputs[0].shape[-1])
         self._size: tuple[int | None, int | None] = tuple(model.inputs[0].shape[1:3])
         run_in = RUNTIMES.load(runtime)
         self._labels: Run = run_in(model, self._argmax)
@@ -56,7 +57,7 @@ class Predictor:
         """Return the most probable class of each pixel.
 
         Args:
-            images: RGB, 0 to 255, uint8 or float (batch, height, width, 3).
+            images: RGB or what else the model takes, 0 to 255, uint8 or float (batch, height, width, channels).
 
         Returns:
             Class indices (batch, height, width): uint8, or int32 above 256 classes.
@@ -95,11 +96,14 @@ class Predictor:
         """Return the images as the compiled function takes them, uint8 or float32.
 
         Raises:
-            DataError: Not (batch, height, width, 3), or not of the one size that the model takes.
+            DataError: Not (batch, height, width, channels), or not of the channels or the one size that the model
+                takes.
         """
         images = np.asarray(images)
-        if images.ndim != 4 or images.shape[-1] != 3:
-            raise DataError(f"Pictures come as (batch, height, width, 3). Received: {images.shape}.")
+        if images.ndim != 4 or images.shape[-1] != self.num_channels:
+            raise DataError(
+                f"Pictures come as (batch, height, width, {self.num_channels}). Received: {images.shape}."
+            )
         for given, needed in zip(images.shape[1:3], self._size, strict=True):
             if needed not in (None, given):
                 raise DataError(
@@ -133,7 +137,7 @@ def predict_batches(
 
     Args:
         predictor: The model.
-        examples: Mappings with ``image``, uint8 (height, width, 3), and whatever else.
+        examples: Mappings with ``image``, uint8 or float32 (height, width, channels), and whatever else.
         batch_size: Most pictures at a time, 1 or more.
 
     Yields:

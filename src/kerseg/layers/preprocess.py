@@ -6,11 +6,21 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerseg.errors import ConfigError
-
 VGG_MEAN = (123.68, 116.78, 103.94)
 """Mean RGB value of ILSVRC as TF-Slim's and Keras's VGG16 subtract it, in 0..255
 (https://github.com/google-research/tf-slim/blob/1287b1e/tf_slim/nets/vgg.py)."""
+
+
+def image_mean(image: Any) -> float | tuple[float, ...]:
+    """Return what models with a backbone of VGG's or ResNet's kind subtract from an image, by its channels.
+
+    Args:
+        image: ``(batch, height, width, channels)``, 0 to 255.
+
+    Returns:
+        `VGG_MEAN` for three channels; the middle of the range, 127.5, for others, of which nothing is known.
+    """
+    return VGG_MEAN if image.shape[-1] == len(VGG_MEAN) else 127.5
 
 
 @keras.saving.register_keras_serializable("kerseg")
@@ -57,16 +67,3 @@ class Normalize(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return what rebuilds the layer."""
         return {**super().get_config(), "mean": self.mean, "scale": self.scale}
-
-
-def rgb_input(input_shape: tuple[int | None, int | None, int]) -> Any:
-    """Return the image input of a model whose backbone was made for RGB.
-
-    Raises:
-        ConfigError: ``input_shape`` has another number of channels.
-    """
-    if input_shape[2] != 3:
-        raise ConfigError(
-            f"input_shape is {input_shape}; this architecture's backbone takes RGB: (height, width, 3)."
-        )
-    return keras.Input(input_shape, name="image")

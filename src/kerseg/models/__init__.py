@@ -66,11 +66,12 @@ def build(
         **options: What this architecture takes besides; see its function.
 
     Returns:
-        A ``keras.Model`` ``(batch, height, width, 3) -> (batch, height, width, num_classes)`` named after the
-        architecture: RGB 0 to 255 in, uint8 or float32; float32 logits at the image's own size out.
+        A ``keras.Model`` ``(batch, height, width, channels) -> (batch, height, width, num_classes)`` named after
+        the architecture: 0 to 255 in, RGB or other channels, uint8 or float32; float32 logits at the image's own
+        size out.
 
     Raises:
-        ConfigError: No such architecture or option, or fewer than one class.
+        ConfigError: No such architecture or option, or fewer than one class or channel.
         WeightsError: The weights cannot be read, or do not fit.
 
     Example:
@@ -81,6 +82,11 @@ def build(
     name = MODELS.resolve(name)
     if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
         raise ConfigError(f"num_classes is {num_classes!r}; a model needs an integer of at least 1.")
+    if len(input_shape) != 3 or not isinstance(input_shape[2], int) or input_shape[2] < 1:
+        raise ConfigError(
+            f"input_shape is {input_shape!r}; a model takes (height, width, channels), the channels an integer "
+            "of at least 1: (None, None, 3)."
+        )
     check(name, options)
     if auxiliary and _has_heads(name):
         options["auxiliary"] = True

@@ -13,7 +13,6 @@ from keras import layers
 
 from kerseg.backbones.vgg import vgg16
 from kerseg.layers.conv import DilatedConv
-from kerseg.layers.preprocess import rgb_input
 from kerseg.layers.resize import ResizeLike
 
 LOSS_WEIGHTS = {"scores": 1.0}
@@ -31,7 +30,7 @@ def deeplab_v1(
 
     Args:
         num_classes: Classes, at least 1.
-        input_shape: ``(height, width, 3)`` of the image, RGB 0 to 255; ``None`` for any size.
+        input_shape: ``(height, width, channels)`` of the image, 0 to 255; ``None`` for any size.
         auxiliary: Return ``{"logits": ..., "scores": ...}``: the scores at stride 8, which training compares
             with reduced labels, beside the logits made of them.
         width: Channels of VGG16's first block; all others follow, fc6 and fc7 with 16 times as many. The
@@ -41,14 +40,11 @@ def deeplab_v1(
         A model ``(batch, height, width, 3) -> (batch, height, width, num_classes)`` of float32 logits, with
         20,483,904 + 1,025 * num_classes trainable parameters at width 64.
 
-    Raises:
-        ConfigError: ``input_shape`` is not of RGB images.
-
     Example:
         >>> deeplab_v1(num_classes=21)(keras.ops.zeros((1, 321, 321, 3))).shape
         (1, 321, 321, 21)
     """
-    image = rgb_input(input_shape)
+    image = keras.Input(input_shape, name="image")
     x = vgg16(image, output_stride=8, width=width, pool_size=3)[8]
     x = layers.AveragePooling2D(3, strides=1, padding="same", name="pool5a")(x)
     scores = large_fov(x, num_classes, dilation=12)

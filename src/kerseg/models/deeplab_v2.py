@@ -13,7 +13,6 @@ from keras import layers
 
 from kerseg import backbones
 from kerseg.layers.conv import DilatedConv
-from kerseg.layers.preprocess import rgb_input
 from kerseg.layers.resize import ResizeLike, Shrink
 from kerseg.models.deeplab_v1 import large_fov, new_layer
 
@@ -37,7 +36,7 @@ def deeplab_v2(
 
     Args:
         num_classes: Classes, at least 1.
-        input_shape: ``(height, width, 3)`` of the image, RGB 0 to 255; ``None`` for any size.
+        input_shape: ``(height, width, channels)`` of the image, 0 to 255; ``None`` for any size.
         auxiliary: Return ``{"logits": ..., "scores": ...}``: the scores at stride 8, which training compares
             with reduced labels, beside the logits made of them; with ``multi_scale`` also ``scores_100``,
             ``scores_075`` and ``scores_050``, those of each scale.
@@ -53,13 +52,13 @@ def deeplab_v2(
         on VGG16, both at width 64.
 
     Raises:
-        ConfigError: ``input_shape`` is not of RGB images, or there is no such backbone.
+        ConfigError: There is no such backbone.
 
     Example:
         >>> deeplab_v2(num_classes=21, width=8)(keras.ops.zeros((1, 321, 321, 3))).shape
         (1, 321, 321, 21)
     """
-    image = rgb_input(input_shape)
+    image = keras.Input(input_shape, name="image")
     options: dict[str, Any] = {"backbone": backbone, "width": width, "freeze_norm": freeze_norm}
     if multi_scale:
         outputs = _at_scales(image, num_classes, options)
@@ -71,7 +70,7 @@ def deeplab_v2(
 
 def _at_scales(image: Any, num_classes: int, options: dict[str, Any]) -> dict[str, Any]:
     """Return the scores of each scale at its own size, and their maximum at the first one's."""
-    any_size = keras.Input((None, None, 3), name="image")
+    any_size = keras.Input((None, None, image.shape[-1]), name="image")
     network = keras.Model(any_size, _scores(any_size, num_classes, **options), name="network")
     scores = {}
     for scale, factor in SCALES.items():

@@ -12,7 +12,6 @@ from keras import layers
 
 from kerseg import backbones
 from kerseg.layers.conv import conv_norm
-from kerseg.layers.preprocess import rgb_input
 from kerseg.layers.pyramid import BinPooling
 from kerseg.layers.resize import ResizeLike
 
@@ -36,7 +35,7 @@ def deeplab_v3(
 
     Args:
         num_classes: Classes, at least 1.
-        input_shape: ``(height, width, 3)`` of the image, RGB 0 to 255; ``None`` for any size.
+        input_shape: ``(height, width, channels)`` of the image, 0 to 255; ``None`` for any size.
         backbone: ``"resnet101"`` is the paper's; any ResNet.
         output_stride: Image pixels for one pixel of the features: 16, or 8 with all dilations doubled, or 32
             with them halved. The weights fit all three.
@@ -54,13 +53,13 @@ def deeplab_v3(
         58,035,264 + 257 * num_classes trainable parameters on ResNet-101 at width 64.
 
     Raises:
-        ConfigError: ``input_shape`` is not of RGB images, or there is no such backbone or stride.
+        ConfigError: There is no such backbone or stride.
 
     Example:
         >>> deeplab_v3(num_classes=21, width=8)(keras.ops.zeros((1, 513, 513, 3))).shape
         (1, 513, 513, 21)
     """
-    image = rgb_input(input_shape)
+    image = keras.Input(input_shape, name="image")
     norm: dict[str, Any] = {"momentum": momentum, "freeze_norm": freeze_norm}
     features = backbones.build(
         backbone,

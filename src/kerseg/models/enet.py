@@ -33,7 +33,7 @@ def enet(
 
     Args:
         num_classes: Classes, at least 1.
-        input_shape: ``(height, width, channels)`` of the image, RGB 0 to 255; ``None`` for any size.
+        input_shape: ``(height, width, channels)`` of the image, 0 to 255; ``None`` for any size.
         width: Channels after the initial block; all others follow (4x and 8x). The paper's is 16.
 
     Returns:

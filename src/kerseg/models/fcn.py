@@ -13,7 +13,6 @@ from keras import layers
 
 from kerseg.backbones.vgg import vgg16
 from kerseg.layers.pad import CropLike
-from kerseg.layers.preprocess import rgb_input
 from kerseg.layers.resize import Bilinear, BilinearUpsample
 
 Size = tuple[int | None, int | None, int]
@@ -24,7 +23,7 @@ def fcn_32s(*, num_classes: int, input_shape: Size = (None, None, 3), width: int
 
     Args:
         num_classes: Classes, at least 1.
-        input_shape: ``(height, width, 3)`` of the image, RGB 0 to 255; ``None`` for any size.
+        input_shape: ``(height, width, channels)`` of the image, 0 to 255; ``None`` for any size.
         width: Channels of VGG16's first block; all others follow, fc6 and fc7 with 64 times as many. The
             paper's is 64.
 
@@ -35,9 +34,6 @@ def fcn_32s(*, num_classes: int, input_shape: Size = (None, None, 3), width: int
         The release stores its fixed bilinear deconvolutions as full tensors that are zero off the diagonal:
         1,806,336 numbers here for 21 classes, 458,640 in FCN-16s, 127,008 in FCN-8s. ``BilinearUpsample``
         computes the same without any weight, so the model has no parameters besides the trainable ones.
-
-    Raises:
-        ConfigError: ``input_shape`` is not of RGB images.
 
     Example:
         >>> fcn_32s(num_classes=21)(keras.ops.zeros((1, 375, 500, 3))).shape
@@ -59,7 +55,7 @@ def fcn_16s(
 
     Args:
         num_classes: Classes, at least 1.
-        input_shape: ``(height, width, 3)`` of the image, RGB 0 to 255; ``None`` for any size.
+        input_shape: ``(height, width, channels)`` of the image, 0 to 255; ``None`` for any size.
         width: Channels of VGG16's first block; see ``fcn_32s``.
         learned_upsampling: The 2x upsampling is a convolution that starts bilinear and is trained, as in the
             paper's section 4.3; the release fixes it.
@@ -68,9 +64,6 @@ def fcn_16s(
         A model ``(batch, height, width, 3) -> (batch, height, width, num_classes)`` of float32 logits, with
         134,260,544 + 4,610 * num_classes trainable parameters at width 64, and 16 * num_classes**2 more for
         a learned upsampling.
-
-    Raises:
-        ConfigError: ``input_shape`` is not of RGB images.
 
     Example:
         >>> fcn_16s(num_classes=21)(keras.ops.zeros((1, 375, 500, 3))).shape
@@ -94,7 +87,7 @@ def fcn_8s(
 
     Args:
         num_classes: Classes, at least 1.
-        input_shape: ``(height, width, 3)`` of the image, RGB 0 to 255; ``None`` for any size.
+        input_shape: ``(height, width, channels)`` of the image, 0 to 255; ``None`` for any size.
         width: Channels of VGG16's first block; see ``fcn_32s``.
         learned_upsampling: Both 2x upsamplings are convolutions that start bilinear and are trained, as in
             the paper's section 4.3; the release fixes them.
@@ -103,9 +96,6 @@ def fcn_8s(
         A model ``(batch, height, width, 3) -> (batch, height, width, num_classes)`` of float32 logits, with
         134,260,544 + 4,867 * num_classes trainable parameters at width 64, and 32 * num_classes**2 more for
         learned upsamplings.
-
-    Raises:
-        ConfigError: ``input_shape`` is not of RGB images.
 
     Example:
         >>> fcn_8s(num_classes=21)(keras.ops.zeros((1, 375, 500, 3))).shape
@@ -122,7 +112,7 @@ def fcn_8s(
 
 def _trunk(input_shape: Size, width: int) -> tuple[Any, dict[int, Any]]:
     """VGG16 with its fully connected layers as convolutions: ``features[32]`` is fc7's output."""
-    image = rgb_input(input_shape)
+    image = keras.Input(input_shape, name="image")
     features = vgg16(image, width=width, padding=100)
     x = layers.Conv2D(64 * width, 7, activation="relu", name="fc6")(features[32])
     x = layers.Dropout(0.5, name="drop6")(x)

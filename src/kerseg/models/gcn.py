@@ -12,7 +12,6 @@ from keras import layers
 from kerseg import backbones
 from kerseg.errors import ConfigError
 from kerseg.layers.pad import CropLike
-from kerseg.layers.preprocess import rgb_input
 from kerseg.layers.resize import Bilinear, ResizeLike
 
 
@@ -30,7 +29,7 @@ def gcn(
 
     Args:
         num_classes: Classes, at least 1.
-        input_shape: ``(height, width, 3)`` of the image, RGB 0 to 255; ``None`` for any size.
+        input_shape: ``(height, width, channels)`` of the image, 0 to 255; ``None`` for any size.
         backbone: ``"resnet152"`` is the paper's, ``"resnet101"`` that of its ablations; any ResNet.
         stride_in: Where a ResNet has its strides: in its ``"3x3"`` convolutions, or in the ``"1x1"`` ones before
             them, as Keras's ImageNet weights were trained. ResNets v2 have a place of their own for them.
@@ -45,7 +44,7 @@ def gcn(
         80 C^2 + 5 C more for learned upsampling.
 
     Raises:
-        ConfigError: ``input_shape`` is not of RGB images, the kernel is even, or there is no such backbone.
+        ConfigError: The kernel is even, or there is no such backbone.
 
     Example:
         >>> gcn(num_classes=21, width=8, backbone="resnet50")(keras.ops.zeros((1, 512, 512, 3))).shape
@@ -53,7 +52,7 @@ def gcn(
     """
     if kernel_size < 1 or kernel_size % 2 == 0:
         raise ConfigError(f"kernel_size is {kernel_size}; gcn takes an odd number of at least 1.")
-    image = rgb_input(input_shape)
+    image = keras.Input(input_shape, name="image")
     variant = backbones.first_generation(backbone, stride_in=stride_in)
     features = backbones.build(backbone, image, allowed=backbones.RESNETS, width=width, **variant)
     sizes = {**features, 1: image}

@@ -14,7 +14,7 @@ from keras import layers
 
 from kerseg.backbones.resnet import DEPTHS, deep_stem, max_pool, unit
 from kerseg.layers.conv import conv_norm
-from kerseg.layers.preprocess import VGG_MEAN, Normalize, rgb_input
+from kerseg.layers.preprocess import Normalize, image_mean
 from kerseg.layers.pyramid import BinPooling
 from kerseg.layers.resize import ResizeLike, Shrink
 
@@ -36,7 +36,7 @@ def icnet(
 
     Args:
         num_classes: Classes, at least 1.
-        input_shape: ``(height, width, 3)`` of the image, RGB 0 to 255; ``None`` for any size.
+        input_shape: ``(height, width, channels)`` of the image, 0 to 255; ``None`` for any size.
         auxiliary: Return ``{"logits": ..., "sub124": ..., "sub24": ..., "sub4": ...}``: the scores at strides
             4, 8 and 16, which training compares with reduced labels (cascade label guidance).
         width: Channels of the trunk's first stage. 32 is the published network, half of it pruned; 64 is the
@@ -47,15 +47,12 @@ def icnet(
         6,697,536 + 129 * num_classes trainable parameters at width 32, and 386 * num_classes more with the
         auxiliary heads.
 
-    Raises:
-        ConfigError: ``input_shape`` is not of RGB images.
-
     Example:
         >>> icnet(num_classes=19)(keras.ops.zeros((1, 1025, 2049, 3))).shape
         (1, 1025, 2049, 19)
     """
-    image = rgb_input(input_shape)
-    normalized = Normalize(mean=VGG_MEAN, name="normalize")(image)
+    image = keras.Input(input_shape, name="image")
+    normalized = Normalize(mean=image_mean(image), name="normalize")(image)
 
     sub2 = _shared(Shrink(0.5, dtype="float32", name="sub2_image")(normalized), width)  # stride 16
     sub4 = _deep(Shrink(0.5, name="sub4_shrink")(sub2), width)  # stride 32

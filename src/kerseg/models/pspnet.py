@@ -14,7 +14,6 @@ from keras import layers
 
 from kerseg import backbones
 from kerseg.layers.conv import conv_norm
-from kerseg.layers.preprocess import rgb_input
 from kerseg.layers.pyramid import BinPooling
 from kerseg.layers.resize import ResizeLike
 
@@ -40,7 +39,7 @@ def pspnet(
 
     Args:
         num_classes: Classes, at least 1.
-        input_shape: ``(height, width, 3)`` of the image, RGB 0 to 255; ``None`` for any size. At 8k + 1 pixels
+        input_shape: ``(height, width, channels)`` of the image, 0 to 255; ``None`` for any size. At 8k + 1 pixels
             with k + 1 divisible by 6, such as 473 and 713, all bins are of equal size.
         auxiliary: Return ``{"logits": ..., "auxiliary": ...}``: training adds 0.4 times the loss of a second
             head on the backbone's fourth stage.
@@ -57,13 +56,13 @@ def pspnet(
         num_classes more with the auxiliary head.
 
     Raises:
-        ConfigError: ``input_shape`` is not of RGB images, or there is no such backbone, stem or stride.
+        ConfigError: There is no such backbone, stem or stride.
 
     Example:
         >>> pspnet(num_classes=21, width=8)(keras.ops.zeros((1, 473, 473, 3))).shape
         (1, 473, 473, 21)
     """
-    image = rgb_input(input_shape)
+    image = keras.Input(input_shape, name="image")
     features = backbones.build(
         backbone,
         image,

@@ -71,7 +71,9 @@ def load(model: keras.Model, source: str | Path, *, say: Callable[[str], None] |
     """
     read = _read(model, source)
     mine = variables_of(model)
-    values = trunk.fit_classifier(read.values, mine)
+    values, other_channels = trunk.fit_channels(
+        trunk.fit_classifier(read.values, mine), mine, read.channels, int(model.inputs[0].shape[-1])
+    )
     shared = [name for name in values if name in mine]
     if len(shared) < len(values) / 2:  # a name or two, such as logits, may be shared by chance
         raise WeightsError(
@@ -86,7 +88,7 @@ def load(model: keras.Model, source: str | Path, *, say: Callable[[str], None] |
         loaded=tuple(fitting),
         skipped=tuple(name for name in (*values, *read.unknown) if name not in fitting),
         random=tuple(name for name in mine if name not in fitting),
-        notes=(*read.notes, *other_classes),
+        notes=(*read.notes, *other_channels, *other_classes),
     )
     (say or _to_stderr)(str(result))
     return result
@@ -112,7 +114,12 @@ def _read_model(path: Path) -> Source:
         )
     other, card = modelfile.load(path)
     values = {name: keras.ops.convert_to_numpy(variable) for name, variable in variables_of(other).items()}
-    return Source(f"{path} ({card.architecture or other.name})", values, classes=card.num_classes)
+    return Source(
+        f"{path} ({card.architecture or other.name})",
+        values,
+        classes=card.num_classes,
+        channels=int(other.inputs[0].shape[-1]),
+    )
 
 
 def _fitting(

@@ -83,6 +83,45 @@ def fit_classifier(
     return result
 
 
+def fit_channels(
+    values: Mapping[str, np.ndarray], mine: Mapping[str, Any], theirs: int, channels: int
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Bring the convolutions that see the image to another number of channels.
+
+    Each new channel gets the mean of the kernel over the old ones, times old / new channels: a picture whose
+    channels are all alike gives what the old kernel gives for the same grey picture, and no channel counts more
+    than another. timm scales likewise, and repeats the kernels in place of their mean:
+    https://github.com/huggingface/pytorch-image-models/blob/main/timm/models/_manipulate.py (adapt_input_conv).
+
+    Args:
+        values: By ``layer/variable``.
+        mine: The model's variables, as of ``variables_of``.
+        theirs: Channels of the pictures that ``values`` were trained on.
+        channels: Those of the model's.
+
+    Returns:
+        ``values`` with these kernels replaced, and a note on them if there are any.
+
+    Example:
+        >>> fit_channels({"conv/kernel": np.ones((3, 3, 3, 8))}, {"conv/kernel": np.ones((3, 3, 6, 8))}, 3, 6)[1]
+        ['3 channels there, 6 here, so these have the mean of the channels, times 3/6: conv/kernel']
+    """
+    fitted, changed = dict(values), []
+    for name, value in values.items():
+        if theirs == channels or name not in mine or value.ndim != 4 or value.shape[2] != theirs:
+            continue
+        if tuple(mine[name].shape) == (*value.shape[:2], channels, value.shape[3]):
+            mean = value.mean(axis=2, keepdims=True) * (theirs / channels)
+            fitted[name] = np.repeat(mean, channels, axis=2).astype(value.dtype)
+            changed.append(name)
+    if not changed:
+        return fitted, []
+    return fitted, [
+        f"{theirs} channels there, {channels} here, so these have the mean of the channels, times "
+        f"{theirs}/{channels}: {', '.join(changed)}"
+    ]
+
+
 def _subsample(
     kernel6: np.ndarray,
     bias6: np.ndarray,

@@ -12,12 +12,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kerseg.data.info import Colour
+from kerseg.data.info import Channels, Colour
 from kerseg.data.pictures import Place
 from kerseg.errors import ConfigError, DataError
 
@@ -25,6 +25,7 @@ PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".
 # Labels saved as JPEG cannot be used, but are listed, so that they are reported as such and not as missing.
 LABEL_SUFFIXES = (".png", ".bmp", ".gif", ".tif", ".tiff", ".jpg", ".jpeg")
 
+T = TypeVar("T")
 Label = NDArray[np.uint8]
 """``(height, width)``: class index, 255 = ignore."""
 
@@ -78,7 +79,8 @@ class Source(Protocol):
     """A raw data set: a frozen dataclass whose fields are its options, with a line of help under each.
 
     A published one also says what belongs into the folders that its fields name, ``releases`` (see
-    `kerseg.data.download`), and may say how many pictures each split was published with, ``counts``.
+    `kerseg.data.download`), and may say how many pictures each split was published with, ``counts``. One whose
+    pictures are not 8-bit RGB has a further member ``channels``; see `channels_of`.
     Instances are pickled, once for each worker process.
     """
 
@@ -111,8 +113,8 @@ class Source(Protocol):
 def files_of(source: Source, pair: Pair) -> list[Path]:
     """Return the files that the record of a pair depends on.
 
-    They are the paths that picture and label are or hold (``Part.file``), and those that ``source.besides``
-    returns for a label, where a source has such a method because it reads more.
+    They are the paths that picture and label are or hold (``Part.file``, ``ArrayPart.others``), and those that
+    ``source.besides`` returns for a label, where a source has such a method because it reads more.
 
     Example:
         >>> files_of(source, Pair("a", Path("i/a.jpg"), Path("l/a.png")))
@@ -121,13 +123,22 @@ def files_of(source: Source, pair: Pair) -> list[Path]:
     found: list[Path] = []
     for place in (pair.image, pair.label):
         if is_dataclass(place):
-            found += [
-                value for field in fields(place) if isinstance(value := getattr(place, field.name), Path)
-            ]
+            values = [getattr(place, field.name) for field in fields(place)]
+            held = [part for value in values for part in (value if isinstance(value, tuple) else (value,))]
+            found += [part for part in held if isinstance(part, Path)]
         elif place is not None:
             found.append(cast(Path, place))
     besides = getattr(source, "besides", None)
     return found + (list(besides(pair.label)) if besides and pair.label is not None else [])
+
+
+def channels_of(source: Source) -> Channels | None:
+    """Return what a source's pictures are made of, ``None`` for 8-bit RGB: its member ``channels``, if it has one.
+
+    Where there are channels, the pictures of its pairs are each a `kerseg.data.volumes.ArrayPart`.
+    """
+    found: Channels | None = getattr(source, "channels", None)
+    return found
 
 
 def find_root(
@@ -193,7 +204,14 @@ def pair_names(
     return [Pair(name, images / f"{name}{image_tail}", labels / f"{name}{label_tail}") for name in names]
 
 
-def pair_folders(images: Path, labels: Path, *, image_tail: str = "", label_tail: str = "") -> list[Pair]:
+def pair_folders(
+    images: Path,
+    labels: Path,
+    *,
+    image_tail: str = "",
+    label_tail: str = "",
+    more_suffixes: tuple[str, ...] = (),
+) -> list[Pair]:
     """Pair the pictures of one folder with the labels of another by relative path without suffix.
 
     Args:
@@ -201,6 +219,7 @@ def pair_folders(images: Path, labels: Path, *, image_tail: str = "", label_tail
         labels: Folder of labels.
         image_tail: Ending of the pictures' names that the pairs' lack: ``"_leftImg8bit"``.
         label_tail: Ending of the labels' names that the pairs' lack: ``"_mask"``.
+        more_suffixes: Of pictures and labels, besides `PICTURE_SUFFIXES` and `LABEL_SUFFIXES`.
 
     Returns:
         Pairs sorted by name. A file without partner has a pair of its own. Several files of one name, such
@@ -217,15 +236,15 @@ def pair_folders(images: Path, labels: Path, *, image_tail: str = "", label_tail
         if not folder.is_dir():
             raise DataError(f"{folder}: no such folder.")
     found: dict[str, tuple[list[Path], list[Path]]] = defaultdict(lambda: ([], []))
-    for name, path in named_files(images, PICTURE_SUFFIXES):
+    for name, path in named_files(images, PICTURE_SUFFIXES + more_suffixes):
         found[name.removesuffix(image_tail)][0].append(path)
-    for name, path in named_files(labels, LABEL_SUFFIXES):
+    for name, path in named_files(labels, LABEL_SUFFIXES + more_suffixes):
         found[name.removesuffix(label_tail)][1].append(path)
     pairs = []
     for name in sorted(found):
         pictures, masks = found.pop(name)  # so that memory never holds both forms of a long list
         for i in range(max(len(pictures), len(masks))):
-            pairs.append(Pair(name, _nth(pictures, i), _nth(masks, i)))
+            pairs.append(Pair(name, nth(pictures, i), nth(masks, i)))
     return pairs
 
 
@@ -275,13 +294,18 @@ def note(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def suffix_of(path: Path, suffixes: Iterable[str]) -> str | None:
+    """Return which of ``suffixes`` a file's name ends in, in upper or lower case; ``.nii.gz`` may be one."""
+    return next((suffix for suffix in suffixes if path.name.lower().endswith(suffix)), None)
+
+
 def named_files(folder: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
     """Yield name (relative path without suffix) and path of each file with one of ``suffixes``."""
     found = False
     for path in _files(folder):
-        if path.suffix.lower() in suffixes:
+        if suffix := suffix_of(path, suffixes):
             found = True
-            yield path.relative_to(folder).with_suffix("").as_posix(), path
+            yield path.relative_to(folder).as_posix()[: -len(suffix)], path
     if not found:
         raise DataError(f"{folder}: no files that end in {' '.join(suffixes)}.")
 
@@ -309,6 +333,6 @@ def _unreadable(error: OSError) -> None:
     raise DataError(f"{error.filename}: unreadable: {error.strerror}.") from error
 
 
-def _nth(paths: list[Path], index: int) -> Path | None:
+def nth(paths: Sequence[T], index: int) -> T | None:
     """Return ``paths[index]``, the last path if there are fewer, None if there are none."""
     return paths[min(index, len(paths) - 1)] if paths else None

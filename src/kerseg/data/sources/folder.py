@@ -1,26 +1,42 @@
 """Any data set that is a folder of pictures and a folder of labels: your own, most likely.
 
+Pictures may be more than 8-bit RGB: TIFF of any depth, NIfTI, NumPy's arrays. `array_folders` pairs them.
+
 A label is a picture of the same name and size: grey or indexed colour (its values are the classes, or what
 ``--label-values`` says), or colours (``--palette`` says which colour is which class).
 """
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, cast
 
 import numpy as np
 from cyclopts import Parameter
+from numpy.typing import NDArray
 from PIL import Image
 
-from kerseg.data.info import IGNORE_LABEL
+from kerseg.data.arrays import SUFFIXES
+from kerseg.data.channels import declare
+from kerseg.data.info import IGNORE_LABEL, STORED, Channels, Layout
 from kerseg.data.pictures import BadFileError, Place, label_values, read_label
 from kerseg.data.places import PLACE
-from kerseg.data.sources.base import Classes, Label, Pair, pair_folders
+from kerseg.data.sources.array_folders import label_place, pair_arrays
+from kerseg.data.sources.base import (
+    PICTURE_SUFFIXES,
+    Classes,
+    Label,
+    Pair,
+    named_files,
+    pair_folders,
+    suffix_of,
+)
 from kerseg.data.sources.mapping import map_colours, map_values
 from kerseg.data.sources.palettes import default_palette, read_names, read_palette
+from kerseg.data.volumes import ArrayPart
+from kerseg.data.volumes import label_values as array_values
 from kerseg.errors import ConfigError, DataError
 
 _GLANCE = 8
@@ -37,9 +53,9 @@ class Folder:
     """Folders of pictures and of labels; the two are matched by file name, sub-folders included."""
 
     train_image_path: Annotated[Path | None, PLACE] = None
-    """Folder of the training pictures: jpg, png, bmp, gif, tif or webp."""
+    """Folder of the training pictures: jpg, png, bmp, gif, tif, webp, npy, npz, nii or nii.gz."""
     train_label_path: Annotated[Path | None, PLACE] = None
-    """Folder of their labels: png, bmp, gif or tif, each named like its picture."""
+    """Folder of their labels: png, bmp, gif, tif, npy, npz, nii or nii.gz, each named like its picture."""
     val_image_path: Annotated[Path | None, PLACE] = None
     """Folder of the validation pictures."""
     val_label_path: Annotated[Path | None, PLACE] = None
@@ -61,6 +77,16 @@ class Folder:
     """Values in grey labels that stand for no class; by default 255, unless it is one of the label values."""
     label_tail: str = ""
     """Ending of the labels' names that the pictures' lack: _mask if a.jpg belongs to a_mask.png."""
+    value_range: Annotated[tuple[float, ...], SEVERAL] = ()
+    """Values that become 0 and 255 in pictures that are not 8-bit: LOW HIGH for all channels, or for each."""
+    channel_names: Annotated[tuple[str, ...], SEVERAL] = ()
+    """Names of the pictures' channels; with them, or with a value range, pictures keep all their channels."""
+    channel_tails: Annotated[tuple[str, ...], SEVERAL] = ()
+    """Endings of the files that are the channels of one picture: _0000 _0001, for a_0000.nii and a_0001.nii."""
+    channel_axis: int | None = None
+    """Axis of the channels in arrays and TIFF; by default the last, and what a TIFF says."""
+    slice_axis: int | None = None
+    """Axis along which volumes are cut into pictures; by default 2, from feet to head, for NIfTI; else none."""
 
     name: ClassVar[str] = ""
 
@@ -119,11 +145,23 @@ class Folder:
             ]
         if missing:
             raise DataError("\n".join(missing))
+        arrays = self._are_arrays([images for images, _ in given.values() if images])
         return {
-            split: self._pairs(images, labels)
+            split: self._pairs(images, labels, arrays=arrays)
             for split, (images, labels) in given.items()
             if images and labels
         }
+
+    @cached_property
+    def channels(self) -> Channels | None:
+        """What the pictures are made of, if they are arrays or an option says so; None for 8-bit RGB.
+
+        Raises:
+            ConfigError: The options do not fit the pictures, or ``value_range`` is missing.
+        """
+        images = (pair.image for pairs in self.splits().values() for pair in pairs)
+        arrays = [image for image in images if isinstance(image, ArrayPart)]
+        return declare(arrays, self._layout, self.channel_names, self.value_range) if arrays else None
 
     def read_label(self, path: Place) -> Label:
         """Return the class index of each pixel, from values or from colours.
@@ -131,6 +169,8 @@ class Folder:
         Raises:
             BadFileError: Not a label of these classes.
         """
+        if isinstance(path, ArrayPart):
+            return map_values(path, array_values(path), self.table, advise=_advise)
         image = read_label(path)
         if self._is_colour_coded(image):
             advice = "Add it to --palette; in a palette file, call it 'ignore' if it is no class."
@@ -182,12 +222,30 @@ class Folder:
         colours = self.classes.palette + self.classes.void_colours
         return image.mode != "L" or all(len(set(colour)) == 1 for colour in colours)
 
-    def _pairs(self, images: Path, labels: Path) -> list[Pair]:
-        if images.samefile(labels):
+    @property
+    def _layout(self) -> Layout:
+        return Layout(self.slice_axis, self.channel_axis, self.channel_tails)
+
+    def _are_arrays(self, folders: Sequence[Path]) -> bool:
+        """Whether pictures keep their channels: an option says so, or there are files that cannot be RGB."""
+        if self.value_range or self.channel_names or self._layout != STORED:
+            return True
+        files = (path for folder in folders for _, path in named_files(folder, PICTURE_SUFFIXES + SUFFIXES))
+        return any(suffix_of(path, SUFFIXES) for path in files)
+
+    def _pairs(self, images: Path, labels: Path, *, arrays: bool) -> list[Pair]:
+        if images.samefile(labels) and not (self.channel_tails and self.label_tail):
             raise ConfigError(
                 f"{images}: holds pictures and labels at once. Move the labels to a folder of their own."
             )
-        pairs = pair_folders(images, labels, label_tail=self.label_tail)
+        if arrays:
+            pairs = pair_arrays(images, labels, self._layout, label_tail=self.label_tail)
+        else:
+            found = pair_folders(images, labels, label_tail=self.label_tail, more_suffixes=SUFFIXES)
+            pairs = [
+                replace(pair, label=label_place(cast(Path, pair.label))) if pair.label else pair
+                for pair in found
+            ]
         if not any(pair.image and pair.label for pair in pairs) and (tail := common_tail(pairs)):
             raise DataError(
                 f"{labels}: no label is named like its picture: the labels' names end in {tail!r}. "
@@ -210,7 +268,11 @@ def what_labels_hold(labels: Sequence[Place]) -> str:
     values: set[int] = set()
     for path in looked_at:
         try:
-            values.update(np.unique(label_values(path, read_label(path))).tolist())
+            if isinstance(path, ArrayPart):
+                found: NDArray[np.integer] = array_values(path)
+            else:
+                found = label_values(path, read_label(path))
+            values.update(np.unique(found).tolist())
         except BadFileError as error:
             if error.reason.startswith("colour label"):
                 return f"Labels are colours: give --palette, a file of lines like '128 64 128 road'. {error}"
