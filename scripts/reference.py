@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kerseg import cli
-from kerseg.config import Augment, TrainConfig
+from kerseg.augmentation import Augment
+from kerseg.config import TrainConfig
 from kerseg.data.convert import ConvertOptions
 from kerseg.data.sources import SOURCES
 from kerseg.models import MODELS, figures
@@ -57,6 +58,7 @@ def page() -> str:
         parts += [f"### convert {name}\n", f"{inspect.getdoc(source)}\n", _table(_fields(source))]
     parts += [
         *_verb(cli.train),
+        *_verb(cli.preview),
         *_verb(cli.evaluate),
         *_verb(cli.predict),
         *_verb(cli.describe_model, "describe"),
@@ -132,6 +134,8 @@ def _parameters(function: Callable[..., Any], help_of: dict[str, str]) -> Iterat
     for name, parameter in inspect.signature(function).parameters.items():
         if TrainConfig in typing.get_args(hints[name]):
             yield from _fields(TrainConfig)
+        elif Augment in typing.get_args(hints[name]):
+            yield from _fields(Augment, prefix="--augment.")
         else:
             positional = parameter.kind is parameter.POSITIONAL_ONLY
             shown = name.upper() if positional else _flag(name)

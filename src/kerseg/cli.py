@@ -13,13 +13,15 @@ from typing import Annotated, Any, Literal
 
 import cyclopts
 from cyclopts import Parameter
+from cyclopts.config import Dict
 from rich.console import Console
 from rich.table import Table
 
 from kerseg import __version__
+from kerseg.augmentation import Augment
 from kerseg.backbones import BACKBONES
 from kerseg.catalogue import LOSSES, OPTIMIZERS, SCHEDULES
-from kerseg.config import TrainConfig, recipe_file
+from kerseg.config import TrainConfig, load, recipe_file
 from kerseg.data.convert import ConvertOptions
 from kerseg.data.info import FILE_NAME, DatasetInfo
 from kerseg.data.known import DATASETS
@@ -131,6 +133,77 @@ def train(
     else:
         result = train(**{field.name: getattr(options, field.name) for field in fields(options)})
     return 0 if result.finished else 130
+
+
+_OF_A_RECIPE = ("augment", "crop_size", "batch_size", "seed", "dataset")
+"""What `kerseg preview` takes from a recipe of `kerseg train`."""
+
+
+def _part_of_recipe(
+    app: cyclopts.App, commands: tuple[str, ...], arguments: cyclopts.ArgumentCollection
+) -> None:
+    """Let the options of the recipe that `preview` has too fill those that no flag gave."""
+    for argument in arguments:
+        if argument.name == "RECIPE" and argument.tokens:
+            path = Path(argument.tokens[0].value)
+            load(TrainConfig, path)  # refuses what is wrong in the rest of it
+            values = recipe_file(path).config
+            part = {name: values[name] for name in _OF_A_RECIPE if name in values}
+            Dict(part, source=str(path), use_commands_as_keys=False)(app, commands, arguments)
+
+
+@app.command(config=_part_of_recipe)
+def preview(
+    data_dir: Path,
+    recipe: Path | None = None,
+    /,
+    *,
+    output: Path = Path("preview.png"),
+    count: int = 8,
+    draws: int = 3,
+    split: str = "train",
+    seed: int = 0,
+    crop_size: tuple[int, int] = (512, 512),
+    batch_size: int = 8,
+    augment: Augment | None = None,
+    dataset: str | None = None,
+) -> int:
+    """Draw a sheet of pictures with their labels and what augmentation makes of them.
+
+    Flags win over the recipe. Each row has the crops that training with this seed makes of a picture in its first
+    epochs; only what mixes the crops of a batch has other partners there.
+
+    Args:
+        data_dir: Folder of the converted data, with its dataset.json.
+        recipe: YAML file of options, as for train.
+        output: PNG file to write. An earlier sheet is replaced, any other file is not.
+        count: Pictures, spread over the first records of the split.
+        draws: Crops of each picture.
+        split: Split to take pictures from.
+        seed: Seed of everything random.
+        crop_size: Height and width of a training crop, in pixels.
+        batch_size: Crops that mix with one another.
+        augment: What is drawn at random.
+        dataset: Data set whose classes the records hold, where no dataset.json names them.
+    """
+    describe(data_dir, dataset)
+    import_tensorflow()
+    from kerseg.sheet import preview
+
+    written = preview(
+        data_dir,
+        output=output,
+        count=count,
+        draws=draws,
+        split=split,
+        seed=seed,
+        crop_size=crop_size,
+        batch_size=batch_size,
+        augment=augment,
+        dataset=dataset,
+    )
+    print(written)
+    return 0
 
 
 @app.command

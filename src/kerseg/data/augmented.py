@@ -42,8 +42,8 @@ class Augmenter:
     crop_size: tuple[int, int] | None
     batch_size: int
     augment: Augment
-    class_pixels: tuple[int, ...] = ()
-    """Pixels of each class in the split; empty unless `needs_pixels`."""
+    class_pixels: tuple[int, ...]
+    """Pixels of each class in the split; any numbers unless `needs_pixels`."""
 
     def __post_init__(self) -> None:
         if mixing.is_on(self.augment) and self.batch_size == 1:
@@ -114,7 +114,7 @@ class Augmenter:
 
 def needs_pixels(augment: Augment) -> bool:
     """Return whether the augmentation depends on how many pixels of each class the split has."""
-    return augment.crop != "random" or (augment.copy_paste > 0 and not augment.rare_classes)
+    return augment.crop == "rare" or (augment.copy_paste > 0 and not augment.rare_classes)
 
 
 def rare_classes(augment: Augment, info: DatasetInfo, class_pixels: tuple[int, ...]) -> list[int]:

@@ -164,7 +164,9 @@ class Dataset:
             DataError: No such split.
             ConfigError: The options do not go together, or name a class that there is not.
         """
-        pixels = self.counted(split).class_pixels if needs_pixels(augment) else ()
+        pixels = (0,) * self.info.num_classes
+        if needs_pixels(augment):
+            pixels = self.counted(split).class_pixels
         return Augmenter(self._shards(split), crop_size, batch_size, augment, pixels)
 
     def val(self, *, batch_size: int = 1, split: str = "val") -> tf.data.Dataset:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from kerseg.errors import DataError
+from kerseg.marks import is_marked
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 """What counts as a picture in a folder. A file that is named itself may be called anything."""
@@ -70,12 +71,7 @@ def collect(given: Sequence[str | Path]) -> tuple[list[Input], list[Failure]]:
 
 def is_result(path: Path) -> bool:
     """Return whether ``path`` is a PNG that `kerseg predict` wrote."""
-    try:
-        with path.open("rb") as file:
-            # The chunk tEXt is the second of such a file, after 33 bytes of signature and header.
-            return b"tEXtSoftware\0" + SOFTWARE.encode() in file.read(256)
-    except OSError:
-        return False
+    return is_marked(path, SOFTWARE)
 
 
 def _expand(item: str | Path) -> Iterable[tuple[Path, PurePath]]:
