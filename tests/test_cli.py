@@ -109,6 +109,7 @@ def test_describe_of_a_missing_file_exits_1(capsys: pytest.CaptureFixture[str]) 
         ["train", "--help"],
         ["convert", "folder", "--help"],
         ["predict", "--help"],
+        ["preview", "--help"],
         ["describe", "--help"],
     ],
 )
