@@ -135,7 +135,11 @@ def _parameters(function: Callable[..., Any], help_of: dict[str, str]) -> Iterat
         if TrainConfig in typing.get_args(hints[name]):
             yield from _fields(TrainConfig)
         elif Augment in typing.get_args(hints[name]):
-            yield from _fields(Augment, prefix="--augment.")
+            yield (
+                "--augment.scale",
+                "",
+                f"{help_of[name]} This and all other --augment options are those of train.",
+            )
         else:
             positional = parameter.kind is parameter.POSITIONAL_ONLY
             shown = name.upper() if positional else _flag(name)

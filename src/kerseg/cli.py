@@ -6,14 +6,14 @@ seconds to import, so they are imported inside the verbs: help and a refused opt
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import MISSING, fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import cyclopts
 from cyclopts import Parameter
-from cyclopts.config import Dict
 from rich.console import Console
 from rich.table import Table
 
@@ -21,7 +21,7 @@ from kerseg import __version__
 from kerseg.augmentation import Augment
 from kerseg.backbones import BACKBONES
 from kerseg.catalogue import LOSSES, OPTIMIZERS, SCHEDULES
-from kerseg.config import TrainConfig, load, recipe_file
+from kerseg.config import TrainConfig, recipe_file
 from kerseg.data.convert import ConvertOptions
 from kerseg.data.info import FILE_NAME, DatasetInfo
 from kerseg.data.known import DATASETS
@@ -94,11 +94,16 @@ def list_names(
     return 0
 
 
-def _recipe(app: cyclopts.App, commands: tuple[str, ...], arguments: cyclopts.ArgumentCollection) -> None:
+def _recipe(
+    app: cyclopts.App,
+    commands: tuple[str, ...],
+    arguments: cyclopts.ArgumentCollection,
+    only: Collection[str] | None = None,
+) -> None:
     """Let the file that RECIPE names fill the options that no flag gave."""
     for argument in arguments:
         if argument.name == "RECIPE" and argument.tokens:
-            recipe_file(Path(argument.tokens[0].value))(app, commands, arguments)
+            recipe_file(Path(argument.tokens[0].value), only)(app, commands, arguments)
 
 
 @app.command(config=_recipe)
@@ -135,21 +140,7 @@ def train(
     return 0 if result.finished else 130
 
 
-_OF_A_RECIPE = ("augment", "crop_size", "batch_size", "seed", "dataset")
-"""What `kerseg preview` takes from a recipe of `kerseg train`."""
-
-
-def _part_of_recipe(
-    app: cyclopts.App, commands: tuple[str, ...], arguments: cyclopts.ArgumentCollection
-) -> None:
-    """Let the options of the recipe that `preview` has too fill those that no flag gave."""
-    for argument in arguments:
-        if argument.name == "RECIPE" and argument.tokens:
-            path = Path(argument.tokens[0].value)
-            load(TrainConfig, path)  # refuses what is wrong in the rest of it
-            values = recipe_file(path).config
-            part = {name: values[name] for name in _OF_A_RECIPE if name in values}
-            Dict(part, source=str(path), use_commands_as_keys=False)(app, commands, arguments)
+_part_of_recipe = partial(_recipe, only=("augment", "crop_size", "batch_size", "seed", "dataset"))
 
 
 @app.command(config=_part_of_recipe)

@@ -5,7 +5,7 @@ Checks are in ``__post_init__`` and speak the words of the flags.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import cyclopts
 import yaml
 from cyclopts import Parameter
-from cyclopts.config import Yaml
+from cyclopts.config import Dict, Yaml
 
 from kerseg.augmentation import Augment as Augment
 from kerseg.errors import ConfigError
@@ -173,11 +173,16 @@ def load(kind: type[Config], path: Path) -> Config:
     return result
 
 
-def recipe_file(path: Path) -> Yaml:
+def recipe_file(path: Path, only: Collection[str] | None = None) -> Yaml | Dict:
     """Return ``path`` as a source of options for a cyclopts command.
 
+    Args:
+        path: A YAML file.
+        only: Names that the command takes of a recipe for training; None for whatever is in the file.
+
     Raises:
-        ConfigError: The file is missing, is not YAML, or is not a table of names and values.
+        ConfigError: The file is missing, is not YAML, or is not a table of names and values; or, with ``only``,
+            the rest of it is no recipe for training.
     """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -187,7 +192,11 @@ def recipe_file(path: Path) -> Yaml:
         raise ConfigError(f"{path}: not a YAML recipe: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: a recipe is a table of `name: value` lines. Received: {values!r:.60}.")
-    return Yaml(path, must_exist=True, use_commands_as_keys=False)
+    if only is None:
+        return Yaml(path, must_exist=True, use_commands_as_keys=False)
+    load(TrainConfig, path)
+    part = {name: values[name] for name in only if name in values}
+    return Dict(part, source=str(path), use_commands_as_keys=False)
 
 
 def override(config: Config, options: Mapping[str, Any]) -> Config:

@@ -205,7 +205,7 @@ def _draw_span(
     if crop is None:
         zero = tf.zeros_like(size)
         return Span(zero, size, zero, scaled, scaled)
-    wanted = _at_least_one(tf.cast(crop, tf.float32) / scale)
+    wanted = _at_least_one((crop if isinstance(crop, int) else tf.cast(crop, tf.float32)) / scale)
     length = tf.minimum(wanted, size)
     out = tf.where(wanted <= size, crop, tf.minimum(scaled, crop))
     # Room to move is either in the picture or in the crop, never in both, so one draw serves.
