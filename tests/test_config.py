@@ -17,7 +17,7 @@ def test_a_recipe_comes_back_equal(tmp_path: Path) -> None:
         model="unet",
         model_options={"width": 16, "dropout": False, "rates": [1, 2.5]},
         crop_size=(96, 128),
-        augment=Augment(scale=(0.5, 2.0), hue=0.1),
+        augment=Augment(scale=(0.5, 2.0), hue=0.1, crop="rare", jpeg=30, rare_classes=("pole", "sign")),
         learning_rate=1e-5,
         early_stop=7,
     )

@@ -1,7 +1,9 @@
 """The options of augmentation: a field for each, with its unit and range. The work is in `kerseg.augment`."""
 
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
 
 from kerseg.errors import ConfigError
 from kerseg.ranges import check_range
@@ -73,7 +75,7 @@ class Augment:
     """Probability, 0 to 1, of pasting in the rare classes of another crop of the batch."""
     rare_share: float = _up_to(1.0, 0.02)
     """For copy_paste: a class is rare below this share of the split's labelled pixels, 0 to 1."""
-    rare_classes: tuple[str, ...] = ()
+    rare_classes: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ()
     """For copy_paste: names of the rare classes, in place of --augment.rare-share."""
     mosaic: float = _up_to(1.0)
     """Probability, 0 to 1, of a mosaic of four crops of the batch around a random centre."""
