@@ -222,6 +222,21 @@ def test_crops_show_the_classes_that_were_asked_for(tmp_path):
     assert share("rare") > 0.99
 
 
+def test_pixels_that_nobody_has_counted_are_counted_once(data, capsys):
+    part = dataclasses.replace(data, info=data.info.first({"train": 4}))
+    assert part.info.splits["train"].class_pixels == ()
+    for epoch in (0, 1):
+        part.train(crop_size=(8, 8), batch_size=2, augment=Augment(crop="rare"), epoch=epoch)
+    assert capsys.readouterr().err.count("count pixels of train: 4/4") == 1
+    found = part.augmenter("train", (8, 8), 2, Augment(crop="rare")).class_pixels
+    expected = np.bincount(np.concatenate([label_of(index).ravel() for index in range(4)]), minlength=12)
+    assert found == tuple(expected.tolist())
+    # Names need no count, and neither does a draw among all classes alike.
+    for augment in (Augment(crop="class_balanced"), Augment(copy_paste=1.0, rare_classes=("class 1",))):
+        dataclasses.replace(part, info=part.info).train(crop_size=(8, 8), batch_size=2, augment=augment)
+    assert capsys.readouterr().err == ""
+
+
 def test_seeds_follow_from_seed_epoch_and_index():
     drawn = {
         tuple(seeds(seed, tf.constant(epoch))(tf.constant(index, tf.int64)).numpy().tolist())

@@ -12,7 +12,7 @@ import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +73,7 @@ class Dataset:
 
     folder: Path
     info: DatasetInfo
+    _counted: dict[str, Split] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def steps(self, *, split: str = "train", batch_size: int) -> int:
         """Return the number of full batches in an epoch.
@@ -210,7 +211,7 @@ class Dataset:
         Raises:
             DataError: No such split, or a label is damaged or holds a value that is no class.
         """
-        found = self.info.split(split)
+        found = self._counted.get(split) or self.info.split(split)
         if found.class_pixels:
             return found
         counts = np.zeros((2, self.info.num_classes), np.int64)
@@ -221,7 +222,10 @@ class Dataset:
                 counts += of_classes, np.where(of_classes > 0, of_classes.sum(), 0)
                 bar.advance()
         class_pixels, image_pixels = (tuple(row.tolist()) for row in counts)
-        return dataclasses.replace(found, class_pixels=class_pixels, class_image_pixels=image_pixels)
+        counted = dataclasses.replace(found, class_pixels=class_pixels, class_image_pixels=image_pixels)
+        # Training asks again in every epoch.
+        self._counted[split] = counted
+        return counted
 
     @contextmanager
     def naming_damage(self, split: str) -> Iterator[None]:
