@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kerseg import cli
-from kerseg.config import Augment, TrainConfig
+from kerseg.augmentation import Augment
+from kerseg.config import TrainConfig
 from kerseg.data.convert import ConvertOptions
 from kerseg.data.download import HELP as DOWNLOAD
 from kerseg.data.sources import SOURCES
@@ -62,6 +63,7 @@ def page() -> str:
     parts += [
         *_verb(cli.doctor),
         *_verb(cli.train),
+        *_verb(cli.preview),
         *_verb(cli.evaluate),
         *_verb(cli.predict),
         *_verb(cli.describe_model, "describe"),
@@ -148,6 +150,12 @@ def _parameters(function: Callable[..., Any], help_of: dict[str, str]) -> Iterat
     for name, parameter in inspect.signature(function).parameters.items():
         if TrainConfig in typing.get_args(hints[name]):
             yield from _fields(TrainConfig)
+        elif Augment in typing.get_args(hints[name]):
+            yield (
+                "--augment.scale",
+                "",
+                f"{help_of[name]} This and all other --augment options are those of train.",
+            )
         else:
             positional = parameter.kind is parameter.POSITIONAL_ONLY
             shown = name.upper() if positional else _flag(name)

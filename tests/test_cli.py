@@ -61,6 +61,12 @@ def test_missing_data_exits_1_with_the_path_first(tmp_path: Path, capsys: pytest
     assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'dataset.json'}: the file does not exist.")
 
 
+def test_rare_classes_are_several_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", "--augment.rare-classes", "pole", "sign", "--data-dir", str(tmp_path)]
+    assert main(words) == 1
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'dataset.json'}: the file does not exist.")
+
+
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="the file does not exist"):
         main(["train", "--data-dir", str(tmp_path), "--debug"])
@@ -109,6 +115,7 @@ def test_describe_of_a_missing_file_exits_1(capsys: pytest.CaptureFixture[str]) 
         ["train", "--help"],
         ["convert", "folder", "--help"],
         ["predict", "--help"],
+        ["preview", "--help"],
         ["describe", "--help"],
     ],
 )

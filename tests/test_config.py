@@ -1,5 +1,6 @@
 """Options: their checks, and recipes that come back as they went."""
 
+import dataclasses
 import typing
 from pathlib import Path
 
@@ -16,7 +17,7 @@ def test_a_recipe_comes_back_equal(tmp_path: Path) -> None:
         model="unet",
         model_options={"width": 16, "dropout": False, "rates": [1, 2.5]},
         crop_size=(96, 128),
-        augment=Augment(scale=(0.5, 2.0), hue=0.1),
+        augment=Augment(scale=(0.5, 2.0), hue=0.1, crop="rare", jpeg=30, rare_classes=("pole", "sign")),
         learning_rate=1e-5,
         early_stop=7,
     )
@@ -89,12 +90,25 @@ def test_a_value_out_of_range_is_refused_in_the_words_of_its_flag(options: typin
     [
         ({"flip": 1.5}, r"--augment\.flip must be at least 0 and at most 1\. Received: 1\.5"),
         ({"hue": 0.6}, r"--augment\.hue must be at least 0 and at most 0\.5\. Received: 0\.6"),
+        ({"rotation": 181.0}, r"--augment\.rotation must be at least 0 and at most 180\. Received: 181"),
+        ({"elastic": -1.0}, r"--augment\.elastic must be at least 0\. Received: -1"),
+        ({"jpeg": 101}, r"--augment\.jpeg must be at least 0 and at most 100\. Received: 101"),
+        ({"blur_probability": float("nan")}, r"--augment\.blur-probability must be at least 0 and at most 1"),
         ({"scale": (0.0, 1.0)}, r"both above 0\. Received: 0\.0 1\.0"),
     ],
 )
 def test_an_impossible_augmentation_is_refused(options: typing.Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Augment(**options)
+
+
+def test_every_number_of_augmentation_has_a_range() -> None:
+    for field in dataclasses.fields(Augment):
+        if field.type in (float, int):
+            with pytest.raises(
+                ConfigError, match=rf"--augment\.{field.name.replace('_', '-')} must be at least 0"
+            ):
+                Augment(**{field.name: -1})
 
 
 def test_options_win_and_unknown_ones_are_refused() -> None:

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "kerseg"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 FRAMEWORKS = {"tensorflow", "tf_keras", "jax", "torch"}
-FLOOR = {"registry", "config", "errors", "files", "catalogue"}
+FLOOR = {"registry", "config", "augmentation", "ranges", "errors", "files", "catalogue"}
 """What everything may import, and what itself imports nothing above it."""
 
 DESCRIPTION = "kerseg.data.info"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kerseg.description import describe
     from kerseg.evaluation import evaluate
     from kerseg.prediction import predict
+    from kerseg.sheet import preview
     from kerseg.training import train
 
 _VERBS = {
@@ -20,6 +21,7 @@ _VERBS = {
     "describe": "kerseg.description",
     "evaluate": "kerseg.evaluation",
     "predict": "kerseg.prediction",
+    "preview": "kerseg.sheet",
     "train": "kerseg.training",
 }
 _MODULES = ("data", "losses", "metrics", "models", "visualize")
@@ -34,6 +36,7 @@ __all__ = [
     "metrics",
     "models",
     "predict",
+    "preview",
     "train",
     "visualize",
 ]

@@ -6,8 +6,9 @@ seconds to import, so they are imported inside the verbs: help and a refused opt
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import MISSING, fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kerseg import __version__
+from kerseg.augmentation import Augment
 from kerseg.backbones import BACKBONES
 from kerseg.catalogue import LOSSES, OPTIMIZERS, SCHEDULES
 from kerseg.config import TrainConfig, recipe_file
@@ -98,11 +100,16 @@ def list_names(
     return 0
 
 
-def _recipe(app: cyclopts.App, commands: tuple[str, ...], arguments: cyclopts.ArgumentCollection) -> None:
+def _recipe(
+    app: cyclopts.App,
+    commands: tuple[str, ...],
+    arguments: cyclopts.ArgumentCollection,
+    only: Collection[str] | None = None,
+) -> None:
     """Let the file that RECIPE names fill the options that no flag gave."""
     for argument in arguments:
         if argument.name == "RECIPE" and argument.tokens:
-            recipe_file(Path(argument.tokens[0].value))(app, commands, arguments)
+            recipe_file(Path(argument.tokens[0].value), only)(app, commands, arguments)
 
 
 @app.command(config=_recipe)
@@ -137,6 +144,63 @@ def train(
     else:
         result = train(**{field.name: getattr(options, field.name) for field in fields(options)})
     return 0 if result.finished else 130
+
+
+_part_of_recipe = partial(_recipe, only=("augment", "crop_size", "batch_size", "seed", "dataset"))
+
+
+@app.command(config=_part_of_recipe)
+def preview(
+    data_dir: Path,
+    recipe: Path | None = None,
+    /,
+    *,
+    output: Path = Path("preview.png"),
+    count: int = 8,
+    draws: int = 3,
+    split: str = "train",
+    seed: int = 0,
+    crop_size: tuple[int, int] = (512, 512),
+    batch_size: int = 8,
+    augment: Augment | None = None,
+    dataset: str | None = None,
+) -> int:
+    """Draw a sheet of pictures with their labels and what augmentation makes of them.
+
+    Flags win over the recipe. Each row has the crops that training with this seed makes of a picture in its first
+    epochs; only what mixes the crops of a batch has other partners there.
+
+    Args:
+        data_dir: Folder of the converted data, with its dataset.json.
+        recipe: YAML file of options, as for train.
+        output: PNG file to write. An earlier sheet is replaced, any other file is not.
+        count: Pictures, spread over the first records of the split.
+        draws: Crops of each picture.
+        split: Split to take pictures from.
+        seed: Seed of everything random.
+        crop_size: Height and width of a training crop, in pixels.
+        batch_size: Crops that mix with one another.
+        augment: What is drawn at random.
+        dataset: Data set whose classes the records hold, where no dataset.json names them.
+    """
+    describe(data_dir, dataset)
+    import_tensorflow()
+    from kerseg.sheet import preview
+
+    written = preview(
+        data_dir,
+        output=output,
+        count=count,
+        draws=draws,
+        split=split,
+        seed=seed,
+        crop_size=crop_size,
+        batch_size=batch_size,
+        augment=augment,
+        dataset=dataset,
+    )
+    print(written)
+    return 0
 
 
 @app.command

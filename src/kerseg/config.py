@@ -5,7 +5,7 @@ Checks are in ``__post_init__`` and speak the words of the flags.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -13,46 +13,15 @@ from typing import Annotated, Any, Literal, TypeVar
 import cyclopts
 import yaml
 from cyclopts import Parameter
-from cyclopts.config import Yaml
+from cyclopts.config import Dict, Yaml
 
+from kerseg.augmentation import Augment as Augment
 from kerseg.errors import ConfigError
 from kerseg.files import write_text
+from kerseg.ranges import check_range
 from kerseg.registry import nearest
 
 Config = TypeVar("Config")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Augment:
-    """Random changes of a training example, drawn anew for each example and epoch."""
-
-    scale: tuple[float, float] = (1.0, 1.0)
-    """Smallest and largest factor of the random scaling, before the crop."""
-    scale_step: float = 0.0
-    """Step between the factors, such as 0.25; 0 draws from the whole range."""
-    flip: float = 0.5
-    """Probability of a left-right flip, 0 to 1."""
-    brightness: float = 0.0
-    """Largest change of brightness, as a share of the full range: 0.2 adds up to +-51 of 255."""
-    contrast: float = 0.0
-    """Largest change of contrast: 0.2 stretches around the mean by a factor of 0.8 to 1.2."""
-    saturation: float = 0.0
-    """Largest change of saturation: 0.2 multiplies it by 0.8 to 1.2."""
-    hue: float = 0.0
-    """Largest turn of the hue, as a share of the colour circle, 0 to 0.5."""
-
-    def __post_init__(self) -> None:
-        low, high = self.scale
-        if not 0 < low <= high:
-            raise ConfigError(
-                "--augment.scale takes the smallest and the largest factor, both above 0. "
-                f"Received: {low} {high}."
-            )
-        _check_range("--augment.scale-step", self.scale_step, least=0.0)
-        _check_range("--augment.flip", self.flip, least=0.0, most=1.0)
-        for name in ("brightness", "contrast", "saturation"):
-            _check_range(f"--augment.{name}", getattr(self, name), least=0.0, most=1.0)
-        _check_range("--augment.hue", self.hue, least=0.0, most=0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,16 +110,16 @@ class TrainConfig:
                 f"--crop-size takes a height and a width of 1 or more. Received: {self.crop_size}."
             )
         for name in ("batch_size", "epochs"):
-            _check_range(_flag(name), getattr(self, name), least=1)
+            check_range(_flag(name), getattr(self, name), least=1)
         for name in ("learning_rate", "step_epochs", "step_factor", "save_minutes"):
-            _check_range(_flag(name), getattr(self, name), above=0.0)
+            check_range(_flag(name), getattr(self, name), above=0.0)
         for name in ("weight_decay", "power", "warmup_epochs", "previews", "seed"):
-            _check_range(_flag(name), getattr(self, name), least=0)
+            check_range(_flag(name), getattr(self, name), least=0)
         if not 0 <= self.momentum < 1:
             raise ConfigError(f"--momentum is 0 or more and below 1. Received: {self.momentum}.")
         for name in ("train_samples", "val_samples", "steps", "early_stop", "save_steps"):
             if (value := getattr(self, name)) is not None:
-                _check_range(_flag(name), value, least=1)
+                check_range(_flag(name), value, least=1)
         if self.steps is None and self.warmup_epochs > self.epochs:
             raise ConfigError(
                 f"--warmup-epochs ({self.warmup_epochs}) is longer than the run (--epochs {self.epochs})."
@@ -206,11 +175,16 @@ def load(kind: type[Config], path: Path) -> Config:
     return result
 
 
-def recipe_file(path: Path) -> Yaml:
+def recipe_file(path: Path, only: Collection[str] | None = None) -> Yaml | Dict:
     """Return ``path`` as a source of options for a cyclopts command.
 
+    Args:
+        path: A YAML file.
+        only: Names that the command takes of a recipe for training; None for whatever is in the file.
+
     Raises:
-        ConfigError: The file is missing, is not YAML, or is not a table of names and values.
+        ConfigError: The file is missing, is not YAML, or is not a table of names and values; or, with ``only``,
+            the rest of it is no recipe for training.
     """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -220,7 +194,11 @@ def recipe_file(path: Path) -> Yaml:
         raise ConfigError(f"{path}: not a YAML recipe: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: a recipe is a table of `name: value` lines. Received: {values!r:.60}.")
-    return Yaml(path, must_exist=True, use_commands_as_keys=False)
+    if only is None:
+        return Yaml(path, must_exist=True, use_commands_as_keys=False)
+    load(TrainConfig, path)
+    part = {name: values[name] for name in only if name in values}
+    return Dict(part, source=str(path), use_commands_as_keys=False)
 
 
 def override(config: Config, options: Mapping[str, Any]) -> Config:
@@ -275,24 +253,3 @@ def _read_values(value: Any) -> Any:
 
 def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
-
-
-def _check_range(
-    flag: str,
-    value: float,
-    *,
-    least: float | None = None,
-    above: float | None = None,
-    most: float | None = None,
-) -> None:
-    """Refuse a number outside its range, in the words of its flag. NaN is outside every range."""
-    rules = {
-        "at least": (least, least is None or value >= least),
-        "above": (above, above is None or value > above),
-        "at most": (most, most is None or value <= most),
-    }
-    if not all(held for _, held in rules.values()):
-        wanted = " and ".join(
-            f"{words} {bound:g}" for words, (bound, _) in rules.items() if bound is not None
-        )
-        raise ConfigError(f"{flag} must be {wanted}. Received: {value}.")

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 
 import kerseg
-from kerseg.config import Augment
+from kerseg.augmentation import Augment
 from kerseg.data import street
 from kerseg.data.sources.folder import Folder
 from kerseg.errors import ConfigError

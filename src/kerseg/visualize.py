@@ -237,21 +237,51 @@ def panel(
     counted = truth != ignore_label
     right = _percent(float(np.mean(truth[counted] == prediction[counted]))) if counted.any() else "none"
     captions = (title, "truth", f"prediction, {right} right")
-    height, width = cells[0].shape[:2]
-    size = _text_size(width)
-    font, gap = _font(size), size // 2
-    sheet = Image.new("RGB", (3 * width + 2 * gap, 2 * size + height), _PAPER)
-    draw = ImageDraw.Draw(sheet)
-    for place, (cell, caption) in enumerate(zip(cells, captions, strict=True)):
-        left = place * (width + gap)
-        draw.text((left + gap, size), _fit(caption, font, width - gap), font=font, fill=_INK, anchor="lm")
-        sheet.paste(Image.fromarray(cell), (left, 2 * size))
+    sheet, size = _row(cells, captions), _text_size(cells[0].shape[1])
     entries: list[tuple[str, Colour]] = []
     if class_names is not None:
         present = np.union1d(truth[counted], prediction).tolist()
         entries = [(class_names[value], palette[value]) for value in present if value != ignore_label]
         entries += [] if counted.all() else [("ignored", IGNORE_COLOUR)]
     return _below(sheet, legend(entries, sheet.width, text_size=size))
+
+
+def contact_sheet(
+    rows: Sequence[Sequence[tuple[str, Picture]]], entries: Sequence[tuple[str, Colour]]
+) -> Image.Image:
+    """Draw captioned pictures in rows, over one legend.
+
+    Args:
+        rows: Captions and pictures, each RGB, uint8 (height, width, 3); those of a row are of one height.
+        entries: Texts and colours of the legend.
+
+    Returns:
+        RGB, as wide as the widest row.
+    """
+    drawn = [_row([picture for _, picture in row], [caption for caption, _ in row]) for row in rows]
+    width = max(row.width for row in drawn)
+    sheet = Image.new("RGB", (width, sum(row.height for row in drawn)), _PAPER)
+    top = 0
+    for row in drawn:
+        sheet.paste(row, (0, top))
+        top += row.height
+    return _below(sheet, legend(entries, width, text_size=_text_size(width // 3)))
+
+
+def _row(cells: Sequence[Picture], captions: Sequence[str]) -> Image.Image:
+    """Draw pictures of one height side by side, a caption over each."""
+    height, first = cells[0].shape[:2]
+    size = _text_size(first)
+    font, gap = _font(size), size // 2
+    width = sum(cell.shape[1] for cell in cells) + (len(cells) - 1) * gap
+    row = Image.new("RGB", (width, 2 * size + height), _PAPER)
+    draw, left = ImageDraw.Draw(row), 0
+    for cell, caption in zip(cells, captions, strict=True):
+        shown = _fit(caption, font, cell.shape[1] - gap)
+        draw.text((left + gap, size), shown, font=font, fill=_INK, anchor="lm")
+        row.paste(Image.fromarray(cell), (left, 2 * size))
+        left += cell.shape[1] + gap
+    return row
 
 
 def _below(top: Image.Image, strip: Image.Image) -> Image.Image:

@@ -72,6 +72,57 @@ def test_flip_turns_left_and_right():
     assert (turned_label.numpy()[:, ::-1] != straight_label.numpy()).mean() < 0.05  # Ties round to one side.
 
 
+def test_vertical_flip_turns_top_and_bottom():
+    image, label, _ = ramps()
+    still, turned = (Augment(flip=0.0, flip_vertical=p, scale=(1.7, 1.7)) for p in (0.0, 1.0))
+    (straight, straight_label), _ = crop(image, label, (0, 0), (60, 60), still)
+    (turned, turned_label), _ = crop(image, label, (0, 0), (60, 60), turned)
+    np.testing.assert_allclose(turned, straight[::-1], atol=1)
+    assert (turned_label.numpy()[::-1] != straight_label.numpy()).mean() < 0.05  # Ties round to one side.
+
+
+@pytest.mark.parametrize("crop_size", [(40, 70), (100, 130), None])
+def test_quarter_turns_are_numpys(crop_size):
+    noise = np.random.default_rng(0).integers(0, 250, (HEIGHT, WIDTH, 3), np.uint8)
+    augment, seen = Augment(flip=0.0, quarter_turns=0.75), set()
+    for seed in range(30):
+        (image, label), window = crop(
+            tf.constant(noise), tf.constant(noise[..., 0]), (3, seed), crop_size, augment
+        )
+        image, label = (each.numpy() for each in geometry.turn(image, label, window))
+        turns = int(window.turns)
+        seen.add(turns)
+        assert (
+            label.shape
+            == image.shape[:2]
+            == (crop_size or ((WIDTH, HEIGHT) if turns % 2 else (HEIGHT, WIDTH)))
+        )
+        back, back_label = np.rot90(image, -turns), np.rot90(label, -turns)
+        known = back_label != 255
+        assert (back[..., 0][known] == back_label[known]).all() and (back[~known] == geometry.FILL).all()
+        rows, columns = np.flatnonzero(known.any(1)), np.flatnonzero(known.any(0))
+        part = noise[int(window.rows.start) :, int(window.columns.start) :][: len(rows), : len(columns)]
+        assert (back[np.ix_(rows, columns)] == part).all()
+    assert seen == {0, 1, 2, 3}
+
+
+def test_all_four_directions_are_equally_likely():
+    def turns(index):
+        seed = tf.stack([tf.constant(3, tf.int64), index])
+        return geometry.draw(seed, (9, 9), (4, 4), Augment(quarter_turns=0.75)).turns
+
+    counts = np.bincount(list(tf.data.Dataset.range(2000).map(turns).as_numpy_iterator()))
+    # Chi-square with 3 degrees of freedom: 11.3 is exceeded once in a hundred seeds.
+    assert len(counts) == 4 and ((counts - 500) ** 2 / 500).sum() < 11.3
+
+
+def test_what_is_off_is_not_drawn():
+    window = geometry.draw((0, 0), (9, 9), (4, 4), Augment())
+    assert window.flip_vertical is None and window.turns is None
+    image, label = tf.zeros([4, 4, 3]), tf.zeros([4, 4])
+    assert geometry.turn(image, label, window)[0] is image
+
+
 def test_flip_probability():
     def flip(index):
         seed = tf.stack([tf.constant(3, tf.int64), index])

@@ -53,6 +53,22 @@ def test_integers_reach_both_ends_evenly():
     assert int(rng.integer(SEED, "a", 1)) == 0
 
 
+def test_normal_is_normal():
+    drawn = rng.normal(SEED, "a", [100, 400]).numpy()
+    # 40,000 draws: the deviation of their mean is 0.005, of their deviation 0.0035.
+    assert abs(drawn.mean()) < 0.02 and abs(drawn.std() - 1) < 0.014
+    # Within one, two and three deviations.
+    for bound, share in ((1, 0.6827), (2, 0.9545), (3, 0.9973)):
+        assert abs((np.abs(drawn) < bound).mean() - share) < 4 * np.sqrt(share * (1 - share) / drawn.size)
+    np.testing.assert_array_equal(rng.normal(SEED, "a", tf.constant([100, 400])), drawn)
+
+
+def test_chance():
+    drawn = list(seeds(2000).map(lambda s: rng.chance(s, "a", 0.2)).as_numpy_iterator())
+    assert abs(np.mean(drawn) - 0.2) < 0.036
+    assert not bool(rng.chance(SEED, "a", 0.0)) and bool(rng.chance(SEED, "a", 1.0))
+
+
 def test_eager_is_graph():
     inside = list(seeds(4).map(lambda s: rng.uniform(s, "a", 0.0, 1.0, [3])).as_numpy_iterator())
     outside = [rng.uniform((3, index), "a", 0.0, 1.0, [3]).numpy() for index in range(4)]

@@ -15,7 +15,7 @@ import tifffile
 from PIL import Image
 
 import kerseg.data
-from kerseg.augment import colour, geometry
+from kerseg.augment import colour, effects, geometry
 from kerseg.cli import main
 from kerseg.config import Augment
 from kerseg.data.channels import declare, read_channels, storable, to_255
@@ -615,12 +615,52 @@ def test_brightness_and_contrast_of_any_channels():
     assert np.abs(changed - image.numpy()).max() > 1
 
 
-@pytest.mark.parametrize("name", ["saturation", "hue"])
-def test_colours_of_what_has_none_are_refused(tmp_path, name):
+LINEAR = {
+    "rotation": 30.0,
+    "shear": 20.0,
+    "elastic": 2.0,
+    "flip_vertical": 1.0,
+    "quarter_turns": 1.0,
+    "blur": 2.0,
+    "cutout": 0.5,
+    "mosaic": 1.0,
+    "copy_paste": 1.0,
+    "classmix": 1.0,
+    "cutmix": 1.0,
+}
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_augmentations_of_four_channels(tmp_path, name):
+    """Channels are 100 apart, and stay so in whatever moves, averages or mixes pixels."""
+    four_channels(tmp_path)
+    augment = Augment(rare_share=1.0, **{name: LINEAR[name]})
+    batches = kerseg.data.load(tmp_path / "out").train(
+        crop_size=(16, 16), batch_size=3, augment=augment, epoch=0
+    )
+    for images, labels in batches.as_numpy_iterator():
+        inside = labels != 255
+        assert inside.mean() > 0.4
+        np.testing.assert_allclose(np.diff(images[inside] * (1000 / 255), axis=-1), 100, rtol=1e-3)
+        assert (images[~inside] == geometry.MIDDLE).all()
+
+
+def test_gamma_of_any_channels():
+    image = tf.constant(np.random.default_rng(0).uniform(0, 255, (9, 7, 5)).astype(np.float32))
+    augment, seed = Augment(gamma=1.0), tf.constant([3, 4], tf.int64)
+    changed = effects.distort(image, seed, augment).numpy()
+    for k in range(5):
+        alone = effects.distort(image[..., k : k + 1], seed, augment).numpy()
+        np.testing.assert_allclose(changed[..., k : k + 1], alone, rtol=1e-5)
+    assert np.abs(changed - image.numpy()).max() > 1
+
+
+@pytest.mark.parametrize(("name", "value"), [("saturation", 0.1), ("hue", 0.1), ("jpeg", 50)])
+def test_colours_of_what_has_none_are_refused(tmp_path, name, value):
     four_channels(tmp_path)
     data = kerseg.data.load(tmp_path / "out")
     with pytest.raises(ConfigError, match=rf"--augment\.{name} needs pictures of 3 channels; these have 4\."):
-        data.train(crop_size=(8, 8), batch_size=1, augment=Augment(**{name: 0.1}))
+        data.train(crop_size=(8, 8), batch_size=1, augment=Augment(**{name: value}))
 
 
 def test_channels_are_found_once_and_travel_with_the_source(tmp_path, monkeypatch):

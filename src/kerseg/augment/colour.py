@@ -15,8 +15,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from kerseg.augment import rng
-from kerseg.config import Augment
-from kerseg.errors import ConfigError
+from kerseg.augmentation import Augment
 
 GREY = (0.299, 0.587, 0.114)
 """Weights of R, G and B in the grey value (ITU-R BT.601, as in JPEG and in ``tf.image.rgb_to_grayscale``)."""
@@ -88,22 +87,6 @@ TABLE: dict[str, Callable[[tf.Tensor, tf.Tensor], Affine]] = {
     "hue": hue,
 }
 """In the order they are applied; the name is also that of the limit in `Augment`, and of the random draw."""
-OF_RGB = ("saturation", "hue")
-"""Those that mean nothing without red, green and blue."""
-
-
-def check(augment: Augment, channels: int) -> None:
-    """Refuse what pictures of this many channels cannot be given.
-
-    Raises:
-        ConfigError: An augmentation needs RGB.
-    """
-    wrong = [name for name in OF_RGB if getattr(augment, name)] if channels != 3 else []
-    if wrong:
-        raise ConfigError(
-            f"--augment.{wrong[0]} needs pictures of 3 channels; these have {channels}. Set it to 0; "
-            "--augment.brightness and --augment.contrast work for any number."
-        )
 
 
 def distort(image: tf.Tensor, seed: tf.Tensor, augment: Augment) -> tf.Tensor:

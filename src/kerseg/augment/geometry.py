@@ -1,4 +1,4 @@
-"""Scale, window and flip: drawn once, before anything is decoded, and used on image and label.
+"""Scale, window, flips and quarter turns: drawn once, before anything is decoded, and used on image and label.
 
 "Scale the picture by s, pad it to the crop's size, cut a crop at random, flip it" touches every pixel of the
 picture and then throws most of them away. The same crop comes from its source window alone, which is the
@@ -19,7 +19,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from kerseg.augment import rng
-from kerseg.config import Augment
+from kerseg.augmentation import Augment
 
 FILL = (124, 117, 104)
 """RGB of padding: ImageNet's mean, which the normalisations inside the models turn to about 0, the value that
@@ -47,12 +47,20 @@ class Window(NamedTuple):
     columns: Span
     flip: tf.Tensor
     """Scalar bool: left and right change places."""
+    flip_vertical: tf.Tensor | None = None
+    """Scalar bool: top and bottom change places; None where that is off."""
+    turns: tf.Tensor | None = None
+    """Scalar int32: quarter turns to the left, 0 to 3, of the padded crop; None where they are off."""
 
 
 def draw(
-    seed: tf.Tensor, size: tuple[tf.Tensor, tf.Tensor], crop_size: tuple[int, int] | None, augment: Augment
+    seed: tf.Tensor,
+    size: tuple[tf.Tensor, tf.Tensor],
+    crop_size: tuple[int, int] | None,
+    augment: Augment,
+    focus: tuple[tf.Tensor, tf.Tensor] | None = None,
 ) -> Window:
-    """Draw scale, position and flip for one picture.
+    """Draw scale, position, flips and quarter turns for one picture.
 
     On each axis every position is equally likely: the window lies anywhere inside the picture or, where the
     scaled picture is smaller than the crop, the picture lies anywhere inside the crop. There is no padding
@@ -62,10 +70,13 @@ def draw(
         seed: (2,) int64; the same seed gives the same window.
         size: The picture's (height, width), pixels.
         crop_size: The crop's (height, width), pixels; None takes the whole scaled picture.
-        augment: The ranges of ``scale`` and ``flip``.
+        augment: The ranges.
+        focus: Row and column of a pixel that must be in the window, anywhere in it with equal probability but
+            for the picture's edges; from `kerseg.augment.cropping`.
 
     Returns:
-        The window, all its members scalar int32 tensors (``flip``: bool).
+        The window, all its members scalar int32 tensors (flips: bool). Before an odd number of quarter turns
+        it is as wide as the crop is high.
 
     Example:
         >>> window = draw((0, 1), (1024, 2048), (512, 512), Augment(scale=(0.5, 2.0)))
@@ -73,10 +84,19 @@ def draw(
     """
     scale = _draw_scale(seed, augment)
     height, width = crop_size or (None, None)
+    turns = _draw_turns(seed, augment) if augment.quarter_turns else None
+    if turns is not None and crop_size:
+        odd = turns % 2 == 1
+        height, width = tf.where(odd, width, height), tf.where(odd, height, width)
+    row, column = focus or (None, None)
     return Window(
-        rows=_draw_span(seed, "rows", size[0], height, scale),
-        columns=_draw_span(seed, "columns", size[1], width, scale),
-        flip=rng.uniform(seed, "flip", 0.0, 1.0) < augment.flip,
+        rows=_draw_span(seed, "rows", size[0], height, scale, row),
+        columns=_draw_span(seed, "columns", size[1], width, scale, column),
+        flip=rng.chance(seed, "flip", augment.flip),
+        flip_vertical=(
+            rng.chance(seed, "flip_vertical", augment.flip_vertical) if augment.flip_vertical else None
+        ),
+        turns=turns,
     )
 
 
@@ -91,7 +111,9 @@ def resize_image(source: tf.Tensor, window: Window) -> tf.Tensor:
         (rows.out, columns.out, 3) float32, not yet padded.
     """
     # Not source[:, ::-1], which takes as long as decoding the label.
-    source = tf.cond(window.flip, lambda: tf.reverse(source, [1]), lambda: source)
+    source = _flipped(source, window.flip, 1)
+    if window.flip_vertical is not None:
+        source = _flipped(source, window.flip_vertical, 0)
     # Half-pixel centres and no antialiasing: the definition the papers' frameworks and OpenCV share.
     resized = tf.image.resize(source, [window.rows.out, window.columns.out], "bilinear")
     return tf.cast(resized, tf.float32)  # An unchanged size comes back in the source's type.
@@ -108,7 +130,9 @@ def resize_label(label: tf.Tensor, window: Window) -> tf.Tensor:
         (rows.out, columns.out), of the label's type, not yet padded; no value that is not in ``label``.
     """
     rows, columns = _nearest(window.rows), _nearest(window.columns)
-    columns = tf.cond(window.flip, lambda: columns[::-1], lambda: columns)
+    columns = _flipped(columns, window.flip, 0)
+    if window.flip_vertical is not None:
+        rows = _flipped(rows, window.flip_vertical, 0)
     return tf.gather(tf.gather(label, rows), columns, axis=1)
 
 
@@ -125,7 +149,7 @@ def pad(image: tf.Tensor, label: tf.Tensor, window: Window, ignore_label: int) -
         (rows.total, columns.total, channels) and (rows.total, columns.total).
     """
     margins = [[span.before, span.total - span.out - span.before] for span in (window.rows, window.columns)]
-    fill = tf.constant(FILL if image.shape[-1] == len(FILL) else MIDDLE, image.dtype)
+    fill = fill_of(image)
 
     def padded() -> tuple[tf.Tensor, tf.Tensor]:
         # tf.pad knows one constant for all channels; uint8 wraps around, so the shift by FILL is exact.
@@ -140,6 +164,36 @@ def pad(image: tf.Tensor, label: tf.Tensor, window: Window, ignore_label: int) -
     return image, label
 
 
+def fill_of(image: tf.Tensor) -> tf.Tensor:
+    """Return what pads an image (height, width, channels), in its type: `FILL` for RGB, else `MIDDLE`."""
+    return tf.constant(FILL if image.shape[-1] == len(FILL) else MIDDLE, image.dtype)
+
+
+def turn(image: tf.Tensor, label: tf.Tensor, window: Window) -> tuple[tf.Tensor, tf.Tensor]:
+    """Turn the crop by the window's quarter turns, to the left as ``numpy.rot90`` does.
+
+    Args:
+        image: (rows.total, columns.total, 3).
+        label: (rows.total, columns.total).
+        window: From `draw`.
+
+    Returns:
+        (height, width, 3) and (height, width) of the crop that was asked for.
+    """
+    if window.turns is None:
+        return image, label
+    return tf.image.rot90(image, window.turns), tf.image.rot90(label[..., tf.newaxis], window.turns)[..., 0]
+
+
+def _flipped(values: tf.Tensor, flip: tf.Tensor, axis: int) -> tf.Tensor:
+    return tf.cond(flip, lambda: tf.reverse(values, [axis]), lambda: values)
+
+
+def _draw_turns(seed: tf.Tensor, augment: Augment) -> tf.Tensor:
+    turned = rng.chance(seed, "quarter_turns.probability", augment.quarter_turns)
+    return tf.where(turned, 1 + rng.integer(seed, "quarter_turns", 3), 0)
+
+
 def _draw_scale(seed: tf.Tensor, augment: Augment) -> tf.Tensor:
     low, high = augment.scale
     if augment.scale_step == 0.0:
@@ -149,19 +203,29 @@ def _draw_scale(seed: tf.Tensor, augment: Augment) -> tf.Tensor:
     return low + augment.scale_step * tf.cast(rng.integer(seed, "scale", steps + 1), tf.float32)
 
 
-def _draw_span(seed: tf.Tensor, name: str, size: tf.Tensor, crop: int | None, scale: tf.Tensor) -> Span:
+def _draw_span(
+    seed: tf.Tensor,
+    name: str,
+    size: tf.Tensor,
+    crop: int | tf.Tensor | None,
+    scale: tf.Tensor,
+    focus: tf.Tensor | None,
+) -> Span:
     size = tf.convert_to_tensor(size, tf.int32)
     scaled = _at_least_one(tf.cast(size, tf.float32) * scale)
     if crop is None:
         zero = tf.zeros_like(size)
         return Span(zero, size, zero, scaled, scaled)
-    wanted = _at_least_one(crop / scale)
+    wanted = _at_least_one((crop if isinstance(crop, int) else tf.cast(crop, tf.float32)) / scale)
     length = tf.minimum(wanted, size)
     out = tf.where(wanted <= size, crop, tf.minimum(scaled, crop))
     # Room to move is either in the picture or in the crop, never in both, so one draw serves.
     room, margin = size - length, crop - out
     position = rng.integer(seed, name, tf.maximum(room, margin) + 1)
-    return Span(tf.minimum(position, room), length, tf.minimum(position, margin), out, tf.constant(crop))
+    start = tf.minimum(position, room)
+    if focus is not None:
+        start = tf.clip_by_value(focus - rng.integer(seed, f"{name}.focus", length), 0, room)
+    return Span(start, length, tf.minimum(position, margin), out, tf.convert_to_tensor(crop))
 
 
 def _at_least_one(pixels: tf.Tensor) -> tf.Tensor:

@@ -19,7 +19,9 @@ _PHILOX = 1
 """The value of the operations' ``alg``."""
 
 
-def uniform(seed: tf.Tensor, name: str, low: float, high: float, shape: Sequence[int] = ()) -> tf.Tensor:
+def uniform(
+    seed: tf.Tensor, name: str, low: float, high: float, shape: Sequence[int] | tf.Tensor = ()
+) -> tf.Tensor:
     """Draw evenly from low to high.
 
     Args:
@@ -35,8 +37,27 @@ def uniform(seed: tf.Tensor, name: str, low: float, high: float, shape: Sequence
     Example:
         >>> uniform(tf.constant([1, 2], tf.int64), "hue", -0.5, 0.5)
     """
-    unit = tf.raw_ops.StatelessRandomUniformV2(shape=tf.constant(shape, tf.int32), **_stream(seed, name))
+    unit = tf.raw_ops.StatelessRandomUniformV2(shape=_shape(shape), **_stream(seed, name))
     return low + (high - low) * unit
+
+
+def normal(seed: tf.Tensor, name: str, shape: Sequence[int] | tf.Tensor = ()) -> tf.Tensor:
+    """Draw from the normal distribution of mean 0 and standard deviation 1.
+
+    Args:
+        seed: (2,) int64.
+        name: What is drawn.
+        shape: Of the result.
+
+    Returns:
+        A float32 tensor.
+    """
+    return tf.raw_ops.StatelessRandomNormalV2(shape=_shape(shape), **_stream(seed, name))
+
+
+def chance(seed: tf.Tensor, name: str, probability: float) -> tf.Tensor:
+    """Return a bool scalar, true with ``probability`` (0 to 1)."""
+    return uniform(seed, name, 0.0, 1.0) < probability
 
 
 def integer(seed: tf.Tensor, name: str, bound: int | tf.Tensor) -> tf.Tensor:
@@ -56,6 +77,10 @@ def integer(seed: tf.Tensor, name: str, bound: int | tf.Tensor) -> tf.Tensor:
 def bits(seed: tf.Tensor, name: str) -> tf.Tensor:
     """Draw one int64 scalar of any value: the stream of other seeds."""
     return tf.raw_ops.StatelessRandomUniformFullIntV2(shape=[], dtype=tf.int64, **_stream(seed, name))
+
+
+def _shape(shape: Sequence[int] | tf.Tensor) -> tf.Tensor:
+    return tf.convert_to_tensor(shape, tf.int32)
 
 
 def _stream(seed: tf.Tensor, name: str) -> dict[str, Any]:

@@ -1,25 +1,25 @@
 """From shards to batches: shuffled, cropped, augmented, and the same on every run.
 
     shards in the epoch's order -> interleaved -> shuffled, still encoded -> [skip] ->
-    draw the window -> decode it -> resize -> recolour -> pad -> batch
+    augmented and batched, in the order that `kerseg.data.augmented` shows
 
 Example ``i``, its running index in the split, is augmented in epoch ``e`` from ``(seed, e, i)`` and from
-nothing else: neither the order nor the batch size nor the number of threads has a say in it.
+nothing else: neither the order nor the batch size nor the number of threads has a say in it. Only what mixes the
+examples of a batch depends on their company too, and that follows from seed, epoch and batch size.
 """
 
 import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from kerseg.augment import colour, geometry, rng
-from kerseg.config import Augment
-from kerseg.data.decode import Fields, Region, decode_image
+from kerseg.augmentation import Augment
+from kerseg.data.augmented import Augmenter, check_channels, needs_pixels, seeds
 from kerseg.data.info import DatasetInfo, Split
 from kerseg.data.integrity import Damage, intact
 from kerseg.data.shards import Shards, as_written
@@ -91,6 +91,7 @@ class Dataset:
     info: DatasetInfo
     left_out: tuple[Damage, ...] = ()
     """Damaged shards that are not read."""
+    _counted: dict[str, Split] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def steps(self, *, split: str = "train", batch_size: int) -> int:
         """Return the number of full batches in an epoch.
@@ -156,23 +157,21 @@ class Dataset:
         if crop_size is None and batch_size > 1:
             if augment.scale[0] != augment.scale[1]:
                 raise ConfigError("Pictures scaled at random share a batch only if there is a crop size.")
+            if augment.quarter_turns:
+                raise ConfigError("Pictures turned at random share a batch only if there is a crop size.")
             self._check_equal_sizes(shards, batch_size)
-        self.check_augment(augment)
         if crop_size is not None and min(crop_size) < 1:
             raise ConfigError(f"The crop size is (height, width), 1 pixel or more. Received: {crop_size}.")
 
+        augmenter = self.augmenter(split, crop_size, batch_size, augment)
+
         def one_pass(number: tf.Tensor) -> tf.data.Dataset:
-            of_pass = tf.stack([tf.constant(seed, tf.int64), number])
-            stream = rng.bits(of_pass, "examples")
-            order = shards.shuffled(of_pass).skip(skip_batches * batch_size)
-            return order.map(as_written(lambda index, record: (tf.stack([stream, index]), index, record)))
+            own_seed = seeds(seed, number)
+            order = shards.shuffled(tf.stack([tf.constant(seed, tf.int64), number]))
+            order = order.skip(skip_batches * batch_size)
+            return order.map(as_written(lambda index, record: (own_seed(index), index, record)))
 
-        def example(own_seed: tf.Tensor, index: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return _augmented(shards, shards.fields(index, record), own_seed, crop_size, augment)
-
-        records = _epochs(epoch).flat_map(as_written(one_pass))
-        data = records.map(as_written(example), num_parallel_calls=tf.data.AUTOTUNE)
-        data = data.batch(batch_size, drop_remainder=True)
+        data = augmenter.batches(_epochs(epoch).flat_map(as_written(one_pass)))
         return _finished(data.apply(tf.data.experimental.assert_cardinality(steps - skip_batches)))
 
     def check_augment(self, augment: Augment) -> None:
@@ -181,7 +180,22 @@ class Dataset:
         Raises:
             ConfigError: It needs RGB, and they have other channels.
         """
-        colour.check(augment, self.info.num_channels)
+        check_channels(augment, self.info.num_channels)
+
+    def augmenter(
+        self, split: str, crop_size: tuple[int, int] | None, batch_size: int, augment: Augment
+    ) -> Augmenter:
+        """Return what makes batches of the records of a split; it counts the split's pixels if it needs them.
+
+        Raises:
+            DataError: No such split.
+            ConfigError: The options do not go together, or name a class that there is not.
+        """
+        self.check_augment(augment)
+        pixels = (0,) * self.info.num_classes
+        if needs_pixels(augment):
+            pixels = self.counted(split).class_pixels
+        return Augmenter(self._shards(split), crop_size, batch_size, augment, pixels)
 
     def val(self, *, batch_size: int = 1, split: str = "val") -> tf.data.Dataset:
         """Return the pictures of a split once, in record order, at their own size, for ``validation_data``.
@@ -224,7 +238,7 @@ class Dataset:
         Raises:
             DataError: No such split, or a label is damaged or holds a value that is no class.
         """
-        found = self.info.split(split)
+        found = self._counted.get(split) or self.info.split(split)
         if found.class_pixels:
             return found
         counts = np.zeros((2, self.info.num_classes), np.int64)
@@ -235,7 +249,10 @@ class Dataset:
                 counts += of_classes, np.where(of_classes > 0, of_classes.sum(), 0)
                 bar.advance()
         class_pixels, image_pixels = (tuple(row.tolist()) for row in counts)
-        return dataclasses.replace(found, class_pixels=class_pixels, class_image_pixels=image_pixels)
+        counted = dataclasses.replace(found, class_pixels=class_pixels, class_image_pixels=image_pixels)
+        # Training asks again in every epoch.
+        self._counted[split] = counted
+        return counted
 
     @contextmanager
     def naming_damage(self, split: str) -> Iterator[None]:
@@ -292,27 +309,6 @@ def _epochs(epoch: int | None) -> tf.data.Dataset:
 def _decoded(shards: Shards) -> tf.data.Dataset:
     data = shards.in_order().map(as_written(shards.decoded), num_parallel_calls=tf.data.AUTOTUNE)
     return data.apply(tf.data.experimental.assert_cardinality(sum(shards.counts)))
-
-
-def _augmented(
-    shards: Shards, fields: Fields, seed: tf.Tensor, crop_size: tuple[int, int] | None, augment: Augment
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Decode one training example and change it at random: the whole order of augmentation."""
-    window = geometry.draw(seed, (fields["height"], fields["width"]), crop_size, augment)
-    rows, columns = window.rows, window.columns
-    region = Region(rows.start, columns.start, rows.length, columns.length)
-    source = decode_image(fields, region, shards.info.channels)
-    image = geometry.resize_image(source, window)
-    label = geometry.resize_label(shards.label(fields), window)
-    # Recoloured before it is padded: padding keeps its colour and has no part in the mean.
-    image = colour.distort(image, seed, augment)
-    if shards.info.channels is None:
-        image = tf.cast(image + 0.5, tf.uint8)
-    image, label = geometry.pad(image, label, window, shards.info.ignore_label)
-    height, width = crop_size or (None, None)
-    image.set_shape([height, width, shards.info.num_channels])
-    label.set_shape([height, width])
-    return image, label
 
 
 def _finished(data: tf.data.Dataset) -> tf.data.Dataset:

@@ -11,6 +11,7 @@ from kerseg.data import volumes
 from kerseg.data.arrays import need_readers
 from kerseg.data.info import Layout
 from kerseg.errors import DataError
+from kerseg.marks import is_marked
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 """What counts as a picture in a folder. A file that is named itself may be called anything."""
@@ -108,12 +109,7 @@ def cut(pictures: Sequence[Input], layout: Layout) -> list[Input]:
 
 def is_result(path: Path) -> bool:
     """Return whether ``path`` is a PNG that `kerseg predict` wrote."""
-    try:
-        with path.open("rb") as file:
-            # The chunk tEXt is the second of such a file, after 33 bytes of signature and header.
-            return b"tEXtSoftware\0" + SOFTWARE.encode() in file.read(256)
-    except OSError:
-        return False
+    return is_marked(path, SOFTWARE)
 
 
 def _expand(item: str | Path, suffixes: tuple[str, ...]) -> Iterable[tuple[Path, PurePath]]:
