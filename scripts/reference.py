@@ -48,7 +48,7 @@ Row = tuple[str, str, str]
 
 def page() -> str:
     """Return the whole page."""
-    parts = [HEAD, *_verb(cli.quickstart), *_verb(cli.list_names, "list")]
+    parts = [HEAD, *_verb(cli.start.quickstart), *_verb(cli.start.list_names, "list")]
     parts += [
         "## convert\n",
         "`kerseg convert SOURCE --output DIR`, for every source:\n",
@@ -61,12 +61,12 @@ def page() -> str:
         rows += [("--download", "", DOWNLOAD)] * hasattr(source, "releases")
         parts += [f"### convert {name}\n", f"{inspect.getdoc(source)}\n", _table(rows)]
     parts += [
-        *_verb(cli.doctor),
-        *_verb(cli.train),
-        *_verb(cli.preview),
-        *_verb(cli.evaluate),
-        *_verb(cli.predict),
-        *_verb(cli.describe_model, "describe"),
+        *_verb(cli.data.doctor),
+        *_verb(cli.model.train),
+        *_verb(cli.data.preview),
+        *_verb(cli.model.evaluate),
+        *_verb(cli.model.predict),
+        *_verb(cli.model.describe_model, "describe"),
     ]
     return "\n".join(parts)
 

@@ -66,7 +66,7 @@ def python_blocks(text: str) -> list[str]:
 
 def parse(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Recipes that the documentation names need not exist.
-    monkeypatch.setattr(cli, "recipe_file", lambda path, only: lambda *_: None)
+    monkeypatch.setattr(cli.base, "recipe_file", lambda path, only: lambda *_: None)
     words = [word for word in shlex.split(re.sub(r"^\w+=\S+ ", "", command))[1:] if word != "--debug"]
     cli.app.parse_args(translate(words), exit_on_error=False, print_error=False)
 
