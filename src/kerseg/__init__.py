@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from kerseg.data.convert import convert
+    from kerseg.data.doctor import diagnose as doctor
     from kerseg.description import describe
     from kerseg.evaluation import evaluate
     from kerseg.prediction import predict
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
     from kerseg.training import train
 
 _VERBS = {
-    "convert": "kerseg.data.convert",
-    "describe": "kerseg.description",
-    "evaluate": "kerseg.evaluation",
-    "predict": "kerseg.prediction",
-    "preview": "kerseg.sheet",
-    "train": "kerseg.training",
+    "convert": "kerseg.data.convert:convert",
+    "describe": "kerseg.description:describe",
+    "doctor": "kerseg.data.doctor:diagnose",
+    "evaluate": "kerseg.evaluation:evaluate",
+    "predict": "kerseg.prediction:predict",
+    "preview": "kerseg.sheet:preview",
+    "train": "kerseg.training:train",
 }
 _MODULES = ("data", "losses", "metrics", "models", "visualize")
 
@@ -31,6 +33,7 @@ __all__ = [
     "convert",
     "data",
     "describe",
+    "doctor",
     "evaluate",
     "losses",
     "metrics",
@@ -44,7 +47,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _VERBS:
-        return getattr(import_module(_VERBS[name]), name)
+        module, _, function = _VERBS[name].partition(":")
+        return getattr(import_module(module), function)
     if name in _MODULES:
         return import_module(f"kerseg.{name}")
     raise AttributeError(f"module 'kerseg' has no attribute {name!r}")

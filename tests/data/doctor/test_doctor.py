@@ -98,6 +98,32 @@ class TestCleanTrees:
                 opened.convert("L").save(image(streets, number))
         assert codes(diagnose(streets)) == []
 
+    @pytest.mark.parametrize("kind", ["npy", "png"])
+    def test_converted_pictures_of_other_channels_are_looked_at_as_shown(self, tmp_path, kind):
+        """Stored as arrays and as PNG with a fourth channel, which is no transparency here."""
+        random = np.random.default_rng(0)
+        for folder in ("i", "l"):
+            (tmp_path / folder).mkdir()
+        values = random.integers(0, 256, (6, 30, 40, 4)).astype(np.uint8)
+        values[..., 0] = 51  # of a range that ends at 102: 127.5 of 255
+        for number, picture in enumerate(values):
+            if kind == "npy":
+                np.save(tmp_path / f"i/{number}.npy", picture.astype(np.uint16))
+            else:
+                Image.fromarray(picture).save(tmp_path / f"i/{number}.png")
+            save(tmp_path / f"l/{number}.png", np.tile(np.arange(40, dtype=np.uint8) // 20, (30, 1)))
+        source = Folder(
+            train_image_path=tmp_path / "i",
+            train_label_path=tmp_path / "l",
+            class_names=("a", "b"),
+            value_range=(0, 102, 0, 255, 0, 255, 0, 255),
+        )
+        convert(source, output=tmp_path / "data", workers=1)
+        found = diagnose(tmp_path / "data")
+        assert codes(found) == []
+        mean, _ = found.channels()
+        np.testing.assert_allclose(mean, [127.5, *values[..., 1:3].mean((0, 1, 2))], atol=0.51)
+
     def test_an_outline_one_pixel_wide_is_a_class(self, streets):
         """Trimaps: 0 outside, 1 the line around it, 2 inside; each line pixel lies between its neighbours."""
 

@@ -97,7 +97,7 @@ def diagnose(
     model: tuple[str, int] | None = None,
     workers: int | None = None,
 ) -> Diagnosis:
-    """Find what is wrong with a raw tree or with converted data.
+    """Find what is wrong with a raw tree or with converted data: ``kerseg.doctor``.
 
     Every picture and label is decoded once. What labels' values mean is taken from the options or, without any,
     from all labels together; see `kerseg.data.doctor.meaning`.
@@ -123,7 +123,7 @@ def diagnose(
         ConfigError: The options do not fit each other.
 
     Example:
-        >>> diagnosis = diagnose("camvid", class_names=["sky", "building", ...])
+        >>> diagnosis = kerseg.doctor("camvid", class_names=["sky", "building", ...])
         >>> [finding.code for finding in diagnosis.errors]
         []
     """

@@ -2,17 +2,23 @@
 
 import hashlib
 import io
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from kerseg.data.info import DatasetInfo, Shard
-from kerseg.data.pictures import BadFileError
+from kerseg.data.channels import to_255
+from kerseg.data.info import Channels, DatasetInfo, Shard
+from kerseg.data.pictures import BadFileError, decode
+from kerseg.data.records import ARRAY
 from kerseg.data.sources.base import Pair, Part
 from kerseg.data.tfrecord import features, places, read
 from kerseg.errors import DataError
+from kerseg.visualize import as_rgb
 
 
 @dataclass(frozen=True)
@@ -24,9 +30,13 @@ class Member(Part):
     length: int
     """Bytes of data."""
     label: bool
+    channels: Channels | None = None
+    """Of a picture that is not 8-bit RGB."""
 
     def read_bytes(self) -> bytes:
-        """Return the picture's or the label's file; bare pixels as a BMP.
+        """Return the picture's or the label's file; bare pixels, and pictures of other channels, as a BMP.
+
+        Of those, it shows what `kerseg.visualize.as_rgb` shows.
 
         Raises:
             BadFileError: The record is damaged, or has no such thing.
@@ -39,7 +49,7 @@ class Member(Part):
             raise BadFileError(self, f"damaged record: {reason}. Copy the shard again.") from error
         data = found.get("image/segmentation/class/encoded" if self.label else "image/encoded")
         if isinstance(data, bytes) and data:
-            return data
+            return data if self.channels is None else _bmp(self._as_rgb(data, found, self.channels))
         raw, height, width = (
             found.get(key) for key in ("mask_raw" if self.label else "image_raw", "height", "width")
         )
@@ -50,9 +60,27 @@ class Member(Part):
             raise BadFileError(
                 self, f"damaged record: {len(raw)} bytes are not {' x '.join(map(str, shape))}."
             )
-        buffer = io.BytesIO()
-        Image.fromarray(np.frombuffer(raw, np.uint8).reshape(shape)).save(buffer, "BMP")
-        return buffer.getvalue()
+        return _bmp(np.frombuffer(raw, np.uint8).reshape(shape))
+
+    def _as_rgb(
+        self, data: bytes, record: Mapping[str, bytes | int], channels: Channels
+    ) -> NDArray[np.uint8]:
+        if record.get("image/format") != ARRAY.encode():
+            values = np.asarray(decode(self, data))
+        else:
+            try:
+                shape = record["image/height"], record["image/width"], len(channels.names)
+                dtype = np.dtype(bytes(record["image/dtype"]).decode()).newbyteorder("<")
+                values = np.frombuffer(zlib.decompress(data), dtype).reshape(shape)  # type: ignore[arg-type]
+            except (KeyError, TypeError, ValueError, zlib.error) as error:
+                raise BadFileError(self, f"damaged record: {error}. Convert the data again.") from error
+        return as_rgb(to_255(values.reshape(*values.shape[:2], -1), channels), channels.names)
+
+
+def _bmp(pixels: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "BMP")
+    return buffer.getvalue()
 
 
 @dataclass(frozen=True)
@@ -75,8 +103,9 @@ def find(folder: Path, info: DatasetInfo) -> tuple[dict[str, list[Pair]], list[S
             try:
                 for number, (place, length) in enumerate(places(path)):
                     key = f"record {number}"
-                    members = (Member(path, key, place, length, label) for label in (False, True))
-                    splits[name].append(Pair(f"{path.name}: {key}", *members))
+                    picture = Member(path, key, place, length, label=False, channels=info.channels)
+                    label = Member(path, key, place, length, label=True)
+                    splits[name].append(Pair(f"{path.name}: {key}", picture, label))
                 reasons = _differences(path, shard, len(splits[name]) - start)
             except OSError as error:
                 reasons.append(f"cannot be read: {error.strerror}.")

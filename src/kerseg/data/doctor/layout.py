@@ -91,7 +91,8 @@ def _guess(root: Path) -> list[Branch]:
         f"{root}: cannot tell pictures from labels: it holds {held}. Looked for: images/train + masks/train, "
         "train/images + train/masks, train + trainannot (or train_masks), images_train + masks_train, images + "
         f"masks, where images is one of {', '.join(IMAGES)} and masks one of {', '.join(LABELS)}; and for "
-        "dataset.json of converted data. Give --images DIR --labels DIR."
+        "dataset.json of converted data. Give --images DIR --labels DIR. Volumes and arrays are checked by `kerseg "
+        "convert`: give the data that it made of them."
     )
 
 
