@@ -1,8 +1,8 @@
 """What runs a model's graph in prediction: Keras's own backend, or OpenVINO.
 
 A runtime turns a model and a head, which goes from logits to the result, into a function from pictures to
-NumPy. On a CPU, OpenVINO predicts ENet twice as fast as TensorFlow does, and U-Net an eighth faster; numbers are
-in ``benchmarks/README.md``.
+NumPy. On a CPU, OpenVINO predicts ENet twice as fast as TensorFlow does, and the large networks a tenth to a fifth
+faster; numbers are in ``benchmarks/README.md``.
 """
 
 from collections.abc import Callable
