@@ -145,9 +145,8 @@ class Folder:
             ]
         if missing:
             raise DataError("\n".join(missing))
-        arrays = self._are_arrays([images for images, _ in given.values() if images])
         return {
-            split: self._pairs(images, labels, arrays=arrays)
+            split: self._pairs(images, labels, arrays=self._arrays)
             for split, (images, labels) in given.items()
             if images and labels
         }
@@ -159,6 +158,9 @@ class Folder:
         Raises:
             ConfigError: The options do not fit the pictures, or ``value_range`` is missing.
         """
+        folders = (self.train_image_path, self.val_image_path, self.test_image_path)
+        if all(folder is None or folder.is_dir() for folder in folders) and not self._arrays:
+            return None  # without listing a large data set once more
         images = (pair.image for pairs in self.splits().values() for pair in pairs)
         arrays = [image for image in images if isinstance(image, ArrayPart)]
         return declare(arrays, self._layout, self.channel_names, self.value_range) if arrays else None
@@ -226,10 +228,13 @@ class Folder:
     def _layout(self) -> Layout:
         return Layout(self.slice_axis, self.channel_axis, self.channel_tails)
 
-    def _are_arrays(self, folders: Sequence[Path]) -> bool:
+    @cached_property
+    def _arrays(self) -> bool:
         """Whether pictures keep their channels: an option says so, or there are files that cannot be RGB."""
         if self.value_range or self.channel_names or self._layout != STORED:
             return True
+        given = (self.train_image_path, self.val_image_path, self.test_image_path)
+        folders = (folder for folder in given if folder is not None)
         files = (path for folder in folders for _, path in named_files(folder, PICTURE_SUFFIXES + SUFFIXES))
         return any(suffix_of(path, SUFFIXES) for path in files)
 
@@ -241,11 +246,10 @@ class Folder:
         if arrays:
             pairs = pair_arrays(images, labels, self._layout, label_tail=self.label_tail)
         else:
-            found = pair_folders(images, labels, label_tail=self.label_tail, more_suffixes=SUFFIXES)
-            pairs = [
-                replace(pair, label=label_place(cast(Path, pair.label))) if pair.label else pair
-                for pair in found
-            ]
+            pairs = pair_folders(images, labels, label_tail=self.label_tail, more_suffixes=SUFFIXES)
+            for place, pair in enumerate(pairs):  # in place: memory never holds two lists of a large data set
+                if pair.label and suffix_of(cast(Path, pair.label), SUFFIXES):
+                    pairs[place] = replace(pair, label=label_place(cast(Path, pair.label)))
         if not any(pair.image and pair.label for pair in pairs) and (tail := common_tail(pairs)):
             raise DataError(
                 f"{labels}: no label is named like its picture: the labels' names end in {tail!r}. "
