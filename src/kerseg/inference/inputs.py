@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from kerseg.data import volumes
 from kerseg.data.arrays import need_readers
 from kerseg.data.info import Layout
+from kerseg.data.sources.base import suffix_of
 from kerseg.errors import DataError
 from kerseg.marks import is_marked
 
@@ -132,7 +133,7 @@ def _expand(item: str | Path, suffixes: tuple[str, ...]) -> Iterable[tuple[Path,
 
 
 def _pictures_in(folder: Path, suffixes: tuple[str, ...]) -> list[tuple[Path, PurePath]]:
-    files = [path for path in sorted(folder.rglob("*")) if _suffix(path, suffixes) and path.is_file()]
+    files = [path for path in sorted(folder.rglob("*")) if suffix_of(path, suffixes) and path.is_file()]
     return _shown([(path, path.relative_to(folder)) for path in files])
 
 
@@ -173,12 +174,4 @@ def _distinct(paths: Sequence[Path], names: Sequence[PurePath], suffixes: tuple[
 
 
 def _as_png(name: PurePath, suffixes: tuple[str, ...]) -> PurePath:
-    return name.with_name(name.name[: len(name.name) - len(_suffix(name, suffixes))] + ".png")
-
-
-def _suffix(name: PurePath, suffixes: tuple[str, ...]) -> str:
-    """Return which of ``suffixes`` a name ends in, ``""`` for none; ``.nii.gz`` may be one."""
-    ends = (
-        suffix for suffix in suffixes if name.name.lower().endswith(suffix) and name.name.lower() != suffix
-    )
-    return name.name[-len(end) :] if (end := next(ends, "")) else ""
+    return name.with_name(name.name[: len(name.name) - len(suffix_of(name, suffixes) or "")] + ".png")

@@ -11,7 +11,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
@@ -294,9 +294,13 @@ def note(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def suffix_of(path: Path, suffixes: Iterable[str]) -> str | None:
-    """Return which of ``suffixes`` a file's name ends in, in upper or lower case; ``.nii.gz`` may be one."""
-    return next((suffix for suffix in suffixes if path.name.lower().endswith(suffix)), None)
+def suffix_of(path: PurePath, suffixes: Iterable[str]) -> str | None:
+    """Return which of ``suffixes`` a file's name ends in, in upper or lower case; ``.nii.gz`` may be one.
+
+    A name that is nothing but a suffix has none, as for ``pathlib``.
+    """
+    name = path.name.lower()
+    return next((suffix for suffix in suffixes if name.endswith(suffix) and name != suffix), None)
 
 
 def named_files(folder: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
