@@ -125,30 +125,9 @@ class Folder:
             ConfigError: No split was given, or half of one.
             DataError: A folder is missing or empty, or the names of pictures and labels do not fit.
         """
-        given = {
-            "train": (self.train_image_path, self.train_label_path),
-            "val": (self.val_image_path, self.val_label_path),
-            "test": (self.test_image_path, self.test_label_path),
-        }
-        if not any(path for folders in given.values() for path in folders):
-            raise ConfigError("Give --train-image-path and --train-label-path, and the same for val.")
-        missing = []
-        for split, folders in given.items():
-            options = f"--{split}-image-path", f"--{split}-label-path"
-            if (folders[0] is None) != (folders[1] is None):
-                here, absent = options if folders[0] else options[::-1]
-                raise ConfigError(f"{here} needs {absent}: pictures and labels come in pairs.")
-            missing += [
-                f"{folder}: no such folder ({option})."
-                for folder, option in zip(folders, options, strict=True)
-                if folder is not None and not folder.is_dir()
-            ]
-        if missing:
-            raise DataError("\n".join(missing))
         return {
             split: self._pairs(images, labels, arrays=self._arrays)
-            for split, (images, labels) in given.items()
-            if images and labels
+            for split, (images, labels) in self._folders().items()
         }
 
     @cached_property
@@ -158,8 +137,7 @@ class Folder:
         Raises:
             ConfigError: The options do not fit the pictures, or ``value_range`` is missing.
         """
-        folders = (self.train_image_path, self.val_image_path, self.test_image_path)
-        if all(folder is None or folder.is_dir() for folder in folders) and not self._arrays:
+        if not self._arrays:
             return None  # without listing a large data set once more
         images = (pair.image for pairs in self.splits().values() for pair in pairs)
         arrays = [image for image in images if isinstance(image, ArrayPart)]
@@ -233,10 +211,33 @@ class Folder:
         """Whether pictures keep their channels: an option says so, or there are files that cannot be RGB."""
         if self.value_range or self.channel_names or self._layout != STORED:
             return True
-        given = (self.train_image_path, self.val_image_path, self.test_image_path)
-        folders = (folder for folder in given if folder is not None)
+        folders = (images for images, _ in self._folders().values())
         files = (path for folder in folders for _, path in named_files(folder, PICTURE_SUFFIXES + SUFFIXES))
         return any(suffix_of(path, SUFFIXES) for path in files)
+
+    def _folders(self) -> dict[str, tuple[Path, Path]]:
+        """Return the folders of pictures and labels of each split that was given; raises as `splits`."""
+        given = {
+            "train": (self.train_image_path, self.train_label_path),
+            "val": (self.val_image_path, self.val_label_path),
+            "test": (self.test_image_path, self.test_label_path),
+        }
+        if not any(path for folders in given.values() for path in folders):
+            raise ConfigError("Give --train-image-path and --train-label-path, and the same for val.")
+        missing = []
+        for split, folders in given.items():
+            options = f"--{split}-image-path", f"--{split}-label-path"
+            if (folders[0] is None) != (folders[1] is None):
+                here, absent = options if folders[0] else options[::-1]
+                raise ConfigError(f"{here} needs {absent}: pictures and labels come in pairs.")
+            missing += [
+                f"{folder}: no such folder ({option})."
+                for folder, option in zip(folders, options, strict=True)
+                if folder is not None and not folder.is_dir()
+            ]
+        if missing:
+            raise DataError("\n".join(missing))
+        return {split: (images, labels) for split, (images, labels) in given.items() if images and labels}
 
     def _pairs(self, images: Path, labels: Path, *, arrays: bool) -> list[Pair]:
         if images.samefile(labels) and not (self.channel_tails and self.label_tail):
