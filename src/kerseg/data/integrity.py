@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from kerseg.data.info import FILE_NAME, DatasetInfo
+from kerseg.data.info import FILE_NAME, DatasetInfo, Shard
 from kerseg.data.workers import default_workers
 from kerseg.errors import DataError
 from kerseg.progress import Progress
@@ -45,16 +45,26 @@ def damaged(folder: Path, info: DatasetInfo) -> list[Damage]:
     found = checksums(folder / shard.file for _, shard in shards)
     damage = []
     for (split, shard), (size, checksum) in zip(shards, found, strict=True):
-        if not checksum:
-            reason = "it is missing or cannot be read"
-        elif size != shard.bytes:
-            reason = f"it has {size} bytes, dataset.json says {shard.bytes}"
-        elif checksum != shard.sha256:
-            reason = f"its SHA-256 is {checksum[:12]}..., dataset.json says {shard.sha256[:12]}..."
-        else:
-            continue
-        damage.append(Damage(split, shard.file, shard.records, reason))
+        if reason := difference(shard, size, checksum):
+            damage.append(Damage(split, shard.file, shard.records, reason))
     return damage
+
+
+def difference(shard: Shard, size: int, checksum: str) -> str:
+    """Return in what a file differs from the shard that ``dataset.json`` describes; ``""`` if in nothing.
+
+    Args:
+        shard: What was written.
+        size: Of the file, bytes.
+        checksum: Its SHA-256, hexadecimal; ``""`` where it cannot be read.
+    """
+    if not checksum:
+        return "it is missing or cannot be read"
+    if size != shard.bytes:
+        return f"it has {size} bytes, dataset.json says {shard.bytes}"
+    if checksum != shard.sha256:
+        return f"its SHA-256 is {checksum[:12]}..., dataset.json says {shard.sha256[:12]}..."
+    return ""
 
 
 def intact(folder: Path, info: DatasetInfo) -> tuple[DatasetInfo, tuple[Damage, ...]]:
@@ -116,13 +126,14 @@ def checksums(paths: Iterable[Path]) -> list[tuple[int, str]]:
         Progress("verify", total=len(paths), unit="shards") as bar,
     ):
         found = []
-        for result in pool.map(_checksum, paths):
+        for result in pool.map(checksum, paths):
             found.append(result)
             bar.advance()
     return found
 
 
-def _checksum(path: Path) -> tuple[int, str]:
+def checksum(path: Path) -> tuple[int, str]:
+    """Return size and SHA-256 of a file, as `checksums` does."""
     try:
         status = path.stat()
         return status.st_size, _hashed(path, status.st_size, status.st_mtime_ns)

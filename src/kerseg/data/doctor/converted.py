@@ -1,6 +1,5 @@
 """The records of converted data as pairs to be measured, read without TensorFlow."""
 
-import hashlib
 import io
 import zlib
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from PIL import Image
 
 from kerseg.data.channels import to_255
 from kerseg.data.info import Channels, DatasetInfo, Shard
+from kerseg.data.integrity import checksum, difference
 from kerseg.data.pictures import BadFileError, decode
 from kerseg.data.records import ARRAY
 from kerseg.data.sources.base import Pair, Part
@@ -119,8 +119,5 @@ def _differences(path: Path, shard: Shard, records: int) -> list[str]:
     """Return in what a shard differs from what ``dataset.json`` says of it."""
     if records != shard.records:
         return [f"{records} records, dataset.json says {shard.records}."]
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != shard.sha256:
-        return [f"its checksum (SHA-256) is {digest[:12]}..., dataset.json says {shard.sha256[:12]}..."]
-    return []
+    reason = difference(shard, *checksum(path))
+    return [f"{reason}."] if reason else []
