@@ -51,7 +51,7 @@ def main() -> None:
     from rich.table import Table
 
     import kerseg.data
-    from kerseg.augmentation import Augment
+    from kerseg.augment.options import Augment
 
     with tempfile.TemporaryDirectory() as name:
         write(Path(name), options.pictures, passes=2)

@@ -78,7 +78,9 @@ def train_kerseg(backend: str, task: Task) -> list[float]:
     os.environ["KERAS_BACKEND"] = backend
     import keras
 
-    from kerseg import losses, models, optimizers
+    from kerseg import models
+    from kerseg.losses import cross_entropy as losses
+    from kerseg.optim import optimizers
 
     keras.config.set_dtype_policy("mixed_bfloat16")
     builder = inspect.signature(models.MODELS.load(task.model)).parameters

@@ -85,16 +85,18 @@ class Kerseg:
 
     def __init__(self, task: Task, *, stock: bool = False, runtime: str = "keras"):
         os.environ["KERAS_BACKEND"] = "tensorflow"
-        from kerseg import quiet
+        from kerseg.core import quiet
 
         quiet.import_tensorflow()
         import keras
         import tensorflow as tf
 
         # What kerseg.train imports too: part of the wait for the first step.
-        import kerseg.training  # noqa: F401
-        from kerseg import losses, models, optimizers
+        import kerseg.training.training  # noqa: F401
+        from kerseg import models
         from kerseg.inference.predictor import Predictor
+        from kerseg.losses import cross_entropy as losses
+        from kerseg.optim import optimizers
 
         tf.config.threading.set_intra_op_parallelism_threads(task.threads)
         tf.config.threading.set_inter_op_parallelism_threads(task.threads)

@@ -53,8 +53,8 @@ def write(folder: Path, pictures: int, passes: int) -> None:
     import tensorflow as tf
     from PIL import Image
 
-    from kerseg.data.info import DatasetInfo, Shard, Split
-    from kerseg.data.records import Record, encode_label, serialize
+    from kerseg.core.info import DatasetInfo, Shard, Split
+    from kerseg.data.formats.records import Record, encode_label, serialize
 
     writers = [tf.io.TFRecordWriter(str(folder / f"train-{n}.tfrecord")) for n in range(SHARDS)]
     for number in range(pictures):

@@ -57,7 +57,7 @@ print(json.dumps({"seconds": seconds, "bytes": tracemalloc.get_traced_memory()[0
 
 READ = """
 import json, sys, time
-import kerseg.data.pipeline
+import kerseg.data.reading.pipeline
 began = time.perf_counter()
 data = kerseg.data.load(sys.argv[2], skip_bad=sys.argv[3] == "skip-bad")
 batches = data.train(crop_size=(64, 64), batch_size=32, epoch=0)

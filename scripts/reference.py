@@ -3,7 +3,7 @@
 
 docs/reference/command-line.md: names, defaults and help come from the functions and dataclasses that make the
 command line, so the page says what ``--help`` says. docs/reference/sources.md: the sources, from their docstrings.
-README.md and docs/reference/models.md: the models, from their docstrings and from src/kerseg/models/figures.json,
+README.md and docs/reference/models.md: the models, from their docstrings and src/kerseg/profiling/figures.json,
 for which ``--figures`` first builds them all and counts, in a minute or two.
 """
 
@@ -20,14 +20,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kerseg import cli
-from kerseg.augmentation import Augment
+from kerseg.augment.options import Augment
+from kerseg.cli.tables import starts_text
 from kerseg.config import TrainConfig
-from kerseg.data.convert import ConvertOptions
-from kerseg.data.download import HELP as DOWNLOAD
+from kerseg.data.conversion.options import ConvertOptions
 from kerseg.data.sources import SOURCES
-from kerseg.models import MODELS, figures
-from kerseg.models.figures import NUM_CLASSES, SIZE
-from kerseg.tables import starts_text
+from kerseg.download.release import HELP as DOWNLOAD
+from kerseg.models import MODELS
+from kerseg.profiling import figures
+from kerseg.profiling.figures import NUM_CLASSES, SIZE
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "command-line.md"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerseg.data.info import DatasetInfo, Shard, Split
+from kerseg.core.info import DatasetInfo, Shard, Split
 
 TINY_CLASSES = ("ground", "box", "ball")
 TINY_PALETTE = ((128, 128, 128), (192, 0, 0), (0, 128, 192))
@@ -45,7 +45,7 @@ def write_tiny_dataset(folder: Path, *, train: int = 10, val: int = 4) -> Path:
     """Write a converted data set of tiny pairs and return its folder."""
     import tensorflow as tf
 
-    from kerseg.data.records import Record, serialize
+    from kerseg.data.formats.records import Record, serialize
 
     folder.mkdir(parents=True)
     splits = {}
@@ -78,7 +78,7 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def clean_streets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A raw tree of streets as kerseg draws them: 24 training and 12 validation pairs of 64x96; read only."""
-    from kerseg.data import street
+    from kerseg import street
 
     folder = tmp_path_factory.mktemp("clean") / "streets"
     street.draw(folder, train=24, val=12, size=(64, 96))

@@ -11,13 +11,13 @@ from PIL import Image
 
 import kerseg
 from kerseg import modelfile
-from kerseg.data.convert import convert
-from kerseg.data.info import Channels
+from kerseg.core.info import Channels
+from kerseg.data.conversion.convert import convert
 from kerseg.data.sources.folder import Folder
 from kerseg.errors import ConfigError
-from kerseg.evaluation import evaluate
+from kerseg.inference.evaluation import evaluate
+from kerseg.inference.prediction import predict
 from kerseg.metrics import ConfusionMatrix
-from kerseg.prediction import predict
 
 NAMES = ("red", "green", "blue", "nir")
 
@@ -181,7 +181,7 @@ def test_volumes_are_predicted_slice_by_slice(tmp_path, suffix):
 def test_files_of_channels_are_predicted_as_one_picture(tmp_path):
     (tmp_path / "s").mkdir()
     channels = Channels(
-        ("a", "b"), ((0.0, 255.0), (0.0, 510.0)), kerseg.data.info.Layout(tails=("_0000", "_0001"))
+        ("a", "b"), ((0.0, 255.0), (0.0, 510.0)), kerseg.core.info.Layout(tails=("_0000", "_0001"))
     )
     values = np.random.default_rng(0).integers(0, 510, (2, 6, 8)).astype(np.uint16)
     for index in range(2):

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from kerseg.catalogue import CLASS_WEIGHTS, OPTIMIZERS, SCHEDULES
 from kerseg.config import Augment, TrainConfig, dump, load, override
 from kerseg.errors import ConfigError
+from kerseg.losses import CLASS_WEIGHTS
+from kerseg.optim import OPTIMIZERS, SCHEDULES
 
 
 def test_a_recipe_comes_back_equal(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 import kerseg
 from kerseg import cli
-from kerseg.tf1 import translate
+from kerseg.cli.tf1 import translate
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]

@@ -255,7 +255,7 @@ def test_on_the_other_backends(backend: str):
     if backend == keras.backend.backend() or find_spec(backend) is None:
         pytest.skip("is this run's backend, or is not installed")
     tests = Path(__file__).parent
-    evaluation = tests / "test_evaluation.py::test_run_folder_and_its_report"
+    evaluation = tests / "inference" / "test_evaluation.py::test_run_folder_and_its_report"
     chosen = [__file__, str(tests / "inference" / "test_predictor.py"), str(evaluation)]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen],

@@ -2,10 +2,11 @@
 
 import pytest
 
-from kerseg.catalogue import LOSSES, OPTIMIZERS, SCHEDULES
-from kerseg.data.known import DATASETS
+from kerseg.data.sources.known import DATASETS
 from kerseg.errors import ConfigError
+from kerseg.losses import LOSSES
 from kerseg.models import MODELS
+from kerseg.optim import OPTIMIZERS, SCHEDULES
 from kerseg.registry import Registry, nearest
 
 COLOURS = Registry("colour", {"red": "colorsys:rgb_to_hsv", "green": "colorsys:hsv_to_rgb"}, {"rouge": "red"})

@@ -6,25 +6,25 @@ The verbs are functions with the names and options of the command line; each is 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from kerseg.__version__ import __version__ as __version__
 
 if TYPE_CHECKING:
-    from kerseg.data.convert import convert
+    from kerseg.data.conversion.convert import convert
     from kerseg.data.doctor import diagnose as doctor
-    from kerseg.description import describe
-    from kerseg.evaluation import evaluate
-    from kerseg.prediction import predict
-    from kerseg.sheet import preview
-    from kerseg.training import train
+    from kerseg.data.reading.preview import preview
+    from kerseg.inference.evaluation import evaluate
+    from kerseg.inference.prediction import predict
+    from kerseg.profiling.description import describe
+    from kerseg.training.training import train
 
 _VERBS = {
-    "convert": "kerseg.data.convert:convert",
-    "describe": "kerseg.description:describe",
+    "convert": "kerseg.data.conversion.convert:convert",
+    "describe": "kerseg.profiling.description:describe",
     "doctor": "kerseg.data.doctor:diagnose",
-    "evaluate": "kerseg.evaluation:evaluate",
-    "predict": "kerseg.prediction:predict",
-    "preview": "kerseg.sheet:preview",
-    "train": "kerseg.training:train",
+    "evaluate": "kerseg.inference.evaluation:evaluate",
+    "predict": "kerseg.inference.prediction:predict",
+    "preview": "kerseg.data.reading.preview:preview",
+    "train": "kerseg.training.training:train",
 }
 _MODULES = ("data", "losses", "metrics", "models", "visualize")
 

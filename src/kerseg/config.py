@@ -15,10 +15,10 @@ import yaml
 from cyclopts import Parameter
 from cyclopts.config import Dict, Yaml
 
-from kerseg.augmentation import Augment as Augment
+from kerseg.augment.options import Augment as Augment
+from kerseg.core.files import write_text
+from kerseg.core.ranges import check_range
 from kerseg.errors import ConfigError
-from kerseg.files import write_text
-from kerseg.ranges import check_range
 from kerseg.registry import nearest
 
 Config = TypeVar("Config")

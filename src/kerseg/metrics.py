@@ -28,7 +28,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from kerseg.data.info import IGNORE_LABEL
+from kerseg.core.info import IGNORE_LABEL
 from kerseg.errors import ConfigError, DataError
 
 _WORD = 2**20

@@ -21,12 +21,10 @@ from typing import Any
 
 import keras
 
-import kerseg
-from kerseg.data.info import IGNORE_LABEL, RGB, Channels, Colour, as_palette
+from kerseg.__version__ import __version__
+from kerseg.core.files import whole
+from kerseg.core.info import IGNORE_LABEL, RGB, Channels, Colour, as_palette, default_palette
 from kerseg.errors import WeightsError
-from kerseg.files import whole
-from kerseg.models import MODELS
-from kerseg.visualize import default_palette
 
 BEST = "best.keras"
 """Name of the model file in a run folder."""
@@ -57,7 +55,7 @@ class ModelCard:
     """What it takes, and which values of a picture are 0 and 255 to it; None for 8-bit RGB."""
     scores: Mapping[str, Any] = field(default_factory=dict)
     """`Scores.to_json` of the validation that chose these weights."""
-    kerseg_version: str = kerseg.__version__
+    kerseg_version: str = __version__
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     """Date and time, UTC."""
 
@@ -213,9 +211,6 @@ def _register_layers(architecture: str) -> None:
     folder = import_module("kerseg.layers")
     for module in iter_modules(folder.__path__, "kerseg.layers."):
         import_module(module.name)
-    # A layer that only one architecture has stands in that architecture's file.
-    for name in [architecture] if architecture in MODELS else MODELS:
-        import_module(MODELS[name].partition(":")[0])
 
 
 def _num_classes(model: keras.Model, path: Path) -> int:

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from kerseg.data.info import IGNORE_LABEL, Colour
+from kerseg.core.files import whole
+from kerseg.core.info import IGNORE_LABEL, Colour
 from kerseg.errors import DataError
-from kerseg.files import whole
 
 Picture = NDArray[np.uint8]
 

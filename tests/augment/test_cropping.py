@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from kerseg.augment import cropping, geometry
-from kerseg.augmentation import Augment
+from kerseg.augment.options import Augment
 
 LABEL = np.zeros((50, 70), np.uint8)
 LABEL[10:20, 10:40] = 1  # 300 pixels

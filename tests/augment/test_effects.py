@@ -9,7 +9,7 @@ from PIL import Image
 from scipy import ndimage
 
 from kerseg.augment import effects
-from kerseg.augmentation import Augment
+from kerseg.augment.options import Augment
 
 PICTURE = np.random.default_rng(0).uniform(0, 255, (30, 42, 3)).astype(np.float32)
 SEED = (5, 7)

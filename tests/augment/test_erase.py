@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from kerseg.augment import erase
 from kerseg.augment.geometry import FILL
-from kerseg.augmentation import Augment
+from kerseg.augment.options import Augment
 
 HEIGHT, WIDTH = 40, 60
 IMAGE, LABEL = tf.zeros([HEIGHT, WIDTH, 3], tf.uint8), tf.ones([HEIGHT, WIDTH], tf.uint8)

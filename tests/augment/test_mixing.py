@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from kerseg.augment import mixing
-from kerseg.augmentation import Augment
+from kerseg.augment.options import Augment
 
 HEIGHT, WIDTH, BATCH = 24, 36, 6
 SEEDS = np.stack([np.full(BATCH, 5), np.arange(100, 100 + BATCH)], 1).astype(np.int64)

@@ -6,7 +6,7 @@ import tensorflow as tf
 from scipy import ndimage
 
 from kerseg.augment import geometry, warp
-from kerseg.augmentation import Augment
+from kerseg.augment.options import Augment
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
 LABEL = np.random.default_rng(1).integers(0, 20, (40, 40), np.uint8)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerseg.data.pictures import BadFileError
+from kerseg.data.formats.pictures import BadFileError
 from kerseg.inference.pictures import read_picture
 
 RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)

@@ -21,7 +21,7 @@ from kerseg.inference.runtimes import in_openvino
 from kerseg.layers.resize import ResizeLike
 from kerseg.layers.unpool import MaxUnpool
 from kerseg.models import MODELS, build, loss_weights
-from kerseg.models.complexity import multiply_adds
+from kerseg.profiling.complexity import multiply_adds
 
 GOLDEN = Path(__file__).with_name("golden.json")
 CLASSES = 5

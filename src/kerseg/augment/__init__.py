@@ -10,6 +10,6 @@
     mixing.py     copy-paste, mosaic, ClassMix, CutMix: members of a batch, by `TABLE`
 
 A new augmentation is a function and its line in the table of its kind, and a field of
-`kerseg.augmentation.Augment` of the same name. The order of the kinds is written once, in
-`kerseg.data.augmented`. What is off leaves no operation in the graph.
+`kerseg.augment.options.Augment` of the same name. The order of the kinds is written once, in
+`kerseg.data.reading.augmented`. What is off leaves no operation in the graph.
 """

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from kerseg.augment import rng
-from kerseg.augmentation import Augment
+from kerseg.augment.options import Augment
 
 GREY = (0.299, 0.587, 0.114)
 """Weights of R, G and B in the grey value (ITU-R BT.601, as in JPEG and in ``tf.image.rgb_to_grayscale``)."""

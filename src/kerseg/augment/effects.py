@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from kerseg.augment import rng
-from kerseg.augmentation import Augment
+from kerseg.augment.options import Augment
 
 
 def gamma(image: tf.Tensor, exponent: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

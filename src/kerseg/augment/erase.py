@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from kerseg.augment import rng
 from kerseg.augment.geometry import fill_of
-from kerseg.augmentation import Augment
+from kerseg.augment.options import Augment
 
 
 def cutout(

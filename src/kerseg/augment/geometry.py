@@ -19,7 +19,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from kerseg.augment import rng
-from kerseg.augmentation import Augment
+from kerseg.augment.options import Augment
 
 FILL = (124, 117, 104)
 """RGB of padding: ImageNet's mean, which the normalisations inside the models turn to about 0, the value that

@@ -14,7 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from kerseg.augment import rng
-from kerseg.augmentation import Augment
+from kerseg.augment.options import Augment
 
 
 class Values(NamedTuple):

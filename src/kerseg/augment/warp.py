@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from kerseg.augment import rng
 from kerseg.augment.geometry import Span, Window, fill_of
-from kerseg.augmentation import Augment
+from kerseg.augment.options import Augment
 
 GRID = 3
 """Points of the elastic grid on each axis (Ronneberger et al.)."""

@@ -8,10 +8,10 @@ import cyclopts
 from cyclopts import Parameter
 from rich.console import Console
 
-from kerseg import __version__
+from kerseg.__version__ import __version__
+from kerseg.cli.tf1 import translate
 from kerseg.config import recipe_file
 from kerseg.errors import ConfigError, KersegError
-from kerseg.tf1 import translate
 
 app = cyclopts.App(
     name="kerseg",

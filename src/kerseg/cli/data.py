@@ -9,18 +9,18 @@ from typing import Annotated, Any
 import cyclopts
 from cyclopts import Parameter, Token
 
-from kerseg.augmentation import Augment
+from kerseg.augment.options import Augment
 from kerseg.cli.base import app, fill_from_recipe
-from kerseg.data.convert import ConvertOptions
-from kerseg.data.download import HELP as DOWNLOAD
-from kerseg.data.download import download as fetch_releases
-from kerseg.data.info import FILE_NAME, DatasetInfo
+from kerseg.core.info import FILE_NAME, DatasetInfo
+from kerseg.core.quiet import import_tensorflow
+from kerseg.data.conversion.options import ConvertOptions
+from kerseg.data.reading.unconverted import describe
 from kerseg.data.sources import SOURCES
 from kerseg.data.sources.folder import SEVERAL
-from kerseg.data.unconverted import describe
+from kerseg.download.release import HELP as DOWNLOAD
+from kerseg.download.release import download as fetch_releases
 from kerseg.errors import ConfigError
-from kerseg.models.figures import is_name
-from kerseg.quiet import import_tensorflow
+from kerseg.profiling.figures import is_name
 
 convert = cyclopts.App(name="convert", help="Convert a raw data set into TFRecord shards and a dataset.json.")
 app.command(convert)
@@ -35,7 +35,7 @@ def _convert_command(source_class: Any) -> Callable[..., int]:
         options: Annotated[ConvertOptions, Parameter(name="*")],
         download: Annotated[bool, Parameter(parse=hasattr(source_class, "releases"), help=DOWNLOAD)] = False,
     ) -> int:
-        from kerseg.data.convert import convert
+        from kerseg.data.conversion.convert import convert
 
         if download:
             fetch_releases(source)
@@ -188,7 +188,7 @@ def preview(
     """
     describe(data_dir, dataset)
     import_tensorflow()
-    from kerseg.sheet import preview
+    from kerseg.data.reading.preview import preview
 
     written = preview(
         data_dir,

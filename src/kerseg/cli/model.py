@@ -9,15 +9,15 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from kerseg.cli.base import app, fill_from_recipe, say
+from kerseg.cli.tables import description_table
 from kerseg.config import TrainConfig
-from kerseg.data.unconverted import describe
+from kerseg.core.quiet import import_tensorflow
+from kerseg.data.reading.unconverted import describe
 from kerseg.errors import ConfigError
-from kerseg.footprint import ROOM
 from kerseg.inference import RUNTIMES
 from kerseg.models import MODELS
-from kerseg.models.figures import SIZE, is_name
-from kerseg.quiet import import_tensorflow
-from kerseg.tables import description_table
+from kerseg.profiling.figures import SIZE, is_name
+from kerseg.profiling.footprint import ROOM
 
 
 @app.command(config=fill_from_recipe)
@@ -45,7 +45,7 @@ def train(
     if resume is None:
         describe(options.data_folder, options.dataset)
     import_tensorflow()
-    from kerseg.training import train
+    from kerseg.training.training import train
 
     if resume is not None:
         result = train(resume=resume)
@@ -81,8 +81,8 @@ def evaluate(
     """
     RUNTIMES.resolve(runtime)  # a misspelt name is refused before the seconds of the import
     import_tensorflow()
-    from kerseg.evaluation import evaluate
-    from kerseg.tables import scores_table
+    from kerseg.cli.tables import scores_table
+    from kerseg.inference.evaluation import evaluate
 
     scores = evaluate(
         model,
@@ -121,7 +121,7 @@ def predict(
     """
     RUNTIMES.resolve(runtime)
     import_tensorflow()
-    from kerseg.prediction import predict
+    from kerseg.inference.prediction import predict
 
     report = predict(model, inputs, output=output, batch_size=batch_size, alpha=alpha, runtime=runtime)
     return 1 if report.failed else 0
@@ -155,7 +155,7 @@ def describe_model(
         MODELS.resolve(model)  # a misspelt name is refused before the seconds of the import
     os.environ.update({name: value for name, value in ROOM.items() if name not in os.environ})
     import_tensorflow()
-    from kerseg.description import describe
+    from kerseg.profiling.description import describe
 
     if measure:
         say("Measuring; the memory of a training step takes longest ...")

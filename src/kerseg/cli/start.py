@@ -7,14 +7,15 @@ from rich.console import Console
 from rich.table import Table
 
 from kerseg.backbones import BACKBONES
-from kerseg.catalogue import LOSSES, OPTIMIZERS, SCHEDULES
 from kerseg.cli.base import app
-from kerseg.data.known import DATASETS
+from kerseg.cli.tables import STAR, models_table
+from kerseg.core.quiet import import_tensorflow
 from kerseg.data.sources import SOURCES
+from kerseg.data.sources.known import DATASETS
 from kerseg.inference import RUNTIMES
+from kerseg.losses import LOSSES
 from kerseg.models import MODELS
-from kerseg.quiet import import_tensorflow
-from kerseg.tables import STAR, models_table
+from kerseg.optim import OPTIMIZERS, SCHEDULES
 
 Listed = Literal[
     "models", "backbones", "sources", "datasets", "losses", "optimizers", "schedules", "runtimes"
@@ -41,7 +42,7 @@ def quickstart(output: Path = Path("kerseg-quickstart")) -> int:
         output: Folder to make.
     """
     import_tensorflow()
-    from kerseg.quickstart import quickstart
+    from kerseg.cli.quickstart import quickstart
 
     quickstart(output)
     return 0

@@ -1,14 +1,10 @@
 """From raw pictures and masks to shards, and from shards to batches.
 
-    info.py       what a converted data set says of itself
-    sources/      one file a raw data set
-    convert.py    raw data -> checked shards + dataset.json
-    manifest.py   what each record was made of: a rerun converts what changed
-    beam.py       the same conversion past one machine
-    integrity.py  shards against their checksums
+    formats/      what a file holds
+    sources/      one raw data set a file
+    conversion/   raw data -> checked shards + dataset.json
+    reading/      shards -> shuffled, augmented, seeded batches
     doctor/       what is wrong with a data set, and how to mend it
-    records.py    the record format
-    pipeline.py   shards -> shuffled, augmented, seeded batches
 
 Importing this package imports none of them; `Dataset`, `DatasetInfo` and `load` come when first used.
 """
@@ -17,14 +13,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kerseg.data.info import DatasetInfo
-    from kerseg.data.pipeline import Dataset, load
+    from kerseg.core.info import DatasetInfo
+    from kerseg.data.reading.pipeline import Dataset, load
 
 # TensorFlow takes seconds to import, and describing or converting a data set must not wait for it.
 _LAZY = {
-    "Dataset": "kerseg.data.pipeline",
-    "DatasetInfo": "kerseg.data.info",
-    "load": "kerseg.data.pipeline",
+    "Dataset": "kerseg.data.reading.pipeline",
+    "DatasetInfo": "kerseg.core.info",
+    "load": "kerseg.data.reading.pipeline",
 }
 
 __all__ = ["Dataset", "DatasetInfo", "load"]

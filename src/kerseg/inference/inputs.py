@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from kerseg.data import volumes
-from kerseg.data.arrays import need_readers
-from kerseg.data.info import Layout
-from kerseg.data.sources.base import suffix_of
+from kerseg.core.info import Layout
+from kerseg.core.marks import is_marked
+from kerseg.data.formats import volumes
+from kerseg.data.formats.arrays import need_readers
+from kerseg.data.formats.suffixes import suffix_of
 from kerseg.errors import DataError
-from kerseg.marks import is_marked
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 """What counts as a picture in a folder. A file that is named itself may be called anything."""

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from kerseg.data.channels import read_channels, to_255
-from kerseg.data.info import Channels
-from kerseg.data.pictures import BadFileError, decode, read_bytes
+from kerseg.core.info import Channels
+from kerseg.data.formats.channels import read_channels, to_255
+from kerseg.data.formats.pictures import BadFileError, decode, read_bytes
 from kerseg.inference.inputs import Input
 
 _ADVICE = "Save it as 8-bit RGB or grey."

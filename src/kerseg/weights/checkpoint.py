@@ -11,8 +11,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kerseg.core.quiet import import_tensorflow
 from kerseg.errors import WeightsError
-from kerseg.quiet import import_tensorflow
 from kerseg.weights import trunk
 from kerseg.weights.source import Source
 

@@ -209,7 +209,7 @@ class TestConverted:
 
     def test_bare_pixels_are_read(self, tmp_path):
         from kerseg.data.doctor.converted import Member
-        from kerseg.data.tfrecord import example, frame, places
+        from kerseg.data.formats.tfrecord import example, frame, places
 
         random = np.random.default_rng(0)
         pixels, mask = (random.integers(0, 256, shape, dtype=np.uint8) for shape in ((4, 6, 3), (4, 6)))

@@ -24,7 +24,7 @@ from planted import (
     save,
 )
 
-from kerseg.data.convert import convert
+from kerseg.data.conversion.convert import convert
 from kerseg.data.doctor import diagnose
 from kerseg.data.doctor.checks import CHECKS
 from kerseg.data.sources.camvid import CamVid

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerseg.data.convert import convert
-from kerseg.data.info import DatasetInfo
+from kerseg.core.info import DatasetInfo
+from kerseg.data.conversion.convert import convert
 from kerseg.errors import DataError
 
 HEIGHT, WIDTH = 4, 6
@@ -42,7 +42,7 @@ def convert_and_read(
     That the pictures' bytes are kept is checked here."""
     import tensorflow as tf
 
-    from kerseg.data.records import parse
+    from kerseg.data.formats.records import parse
 
     info = convert(source, output=output, workers=1)
     pairs = source.splits()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from trees import HEIGHT, WIDTH, converted, picture, save
 
-from kerseg.data.pictures import BadFileError
+from kerseg.data.formats.pictures import BadFileError
 from kerseg.data.sources.base import Pair
 from kerseg.data.sources.camvid import CamVid
 from kerseg.errors import DataError

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from annotated import HEIGHT, WIDTH, convert_and_read, label_of, picture, pixels, refusal, write_json
 
-from kerseg.data.shapes import box, paint, polygon
+from kerseg.data.formats.shapes import box, paint, polygon
 from kerseg.data.sources.coco_json import CocoJson, decode_counts
 from kerseg.errors import ConfigError
 

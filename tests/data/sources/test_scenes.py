@@ -9,11 +9,11 @@ import pytest
 from scipy.io import savemat
 from trees import HEIGHT, WIDTH, converted, lines, mapped, picture, save, values
 
-from kerseg.data.pictures import BadFileError
+from kerseg.core.info import default_palette
+from kerseg.data.formats.pictures import BadFileError
 from kerseg.data.sources.ade20k import Ade20k
 from kerseg.data.sources.cityscapes import Cityscapes
 from kerseg.data.sources.coco_stuff import CocoStuff
-from kerseg.data.sources.palettes import default_palette
 from kerseg.data.sources.pascal_context import PascalContext
 from kerseg.errors import DataError
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from trees import HEIGHT, WIDTH, converted, lines, mapped, picture, save, values
 
-from kerseg.data.pictures import BadFileError
+from kerseg.data.formats.pictures import BadFileError
 from kerseg.data.sources.drive import Drive
 from kerseg.data.sources.isbi2012 import Isbi2012
 from kerseg.data.sources.isic2018 import Isic2018

@@ -9,9 +9,9 @@ from scipy.io import savemat
 from scipy.sparse import csc_matrix
 from trees import HEIGHT, WIDTH, converted, lines, picture, save, values
 
-from kerseg.data import matlab
-from kerseg.data.pictures import BadFileError
-from kerseg.data.sources.palettes import default_palette
+from kerseg.core.info import default_palette
+from kerseg.data.formats import matlab
+from kerseg.data.formats.pictures import BadFileError
 from kerseg.data.sources.sbd import Sbd
 from kerseg.data.sources.voc2012 import Voc2012
 from kerseg.data.sources.voc2012_aug import Voc2012Aug

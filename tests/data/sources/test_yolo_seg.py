@@ -8,7 +8,7 @@ import pytest
 from annotated import convert_and_read, label_of, picture, pixels, refusal
 from PIL import Image
 
-from kerseg.data.checks import check_pair
+from kerseg.data.conversion.checks import check_pair
 from kerseg.data.sources.yolo_seg import YoloSeg
 
 NAMES = "names:\n  0: cat\n  1: dog\n"

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kerseg.data.convert import convert
-from kerseg.data.info import DatasetInfo
+from kerseg.core.info import DatasetInfo
+from kerseg.data.conversion.convert import convert
 from kerseg.data.sources.base import Source
 
 HEIGHT, WIDTH = 6, 8
@@ -54,7 +54,7 @@ def converted(source: Source, folder: Path) -> tuple[DatasetInfo, dict[str, dict
     """
     import tensorflow as tf
 
-    from kerseg.data.records import parse
+    from kerseg.data.formats.records import parse
 
     info = convert(source, output=folder, workers=1)
     found: dict[str, dict[str, np.ndarray]] = {}

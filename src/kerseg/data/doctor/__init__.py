@@ -19,6 +19,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from kerseg.core.info import FILE_NAME, DatasetInfo
+from kerseg.core.progress import Progress
+from kerseg.core.workers import default_workers, map_in_order
 from kerseg.data.doctor import converted, layout, likeness, meaning
 from kerseg.data.doctor.checks import CHECKS
 from kerseg.data.doctor.converted import ShardFault
@@ -27,11 +30,8 @@ from kerseg.data.doctor.findings import Affected, Evidence, Finding
 from kerseg.data.doctor.label_checks import class_pixels
 from kerseg.data.doctor.meaning import Meaning
 from kerseg.data.doctor.mending import Mended, mend
-from kerseg.data.info import FILE_NAME, DatasetInfo
 from kerseg.data.sources.base import Pair
-from kerseg.data.workers import default_workers, map_in_order
 from kerseg.errors import ConfigError, DataError
-from kerseg.progress import Progress
 
 __all__ = ["Affected", "Diagnosis", "Finding", "Mended", "diagnose"]
 

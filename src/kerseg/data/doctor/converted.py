@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from kerseg.data.channels import to_255
-from kerseg.data.info import Channels, DatasetInfo, Shard
-from kerseg.data.integrity import checksum, difference
-from kerseg.data.pictures import BadFileError, decode
-from kerseg.data.records import ARRAY
-from kerseg.data.sources.base import Pair, Part
-from kerseg.data.tfrecord import features, places, read
+from kerseg.core.info import Channels, DatasetInfo, Shard
+from kerseg.data.formats.channels import to_255
+from kerseg.data.formats.pictures import BadFileError, Part, decode
+from kerseg.data.formats.records import ARRAY
+from kerseg.data.formats.tfrecord import features, places, read
+from kerseg.data.reading.integrity import checksum, difference
+from kerseg.data.sources.base import Pair
 from kerseg.errors import DataError
 from kerseg.visualize import as_rgb
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from kerseg.data.pictures import (
+from kerseg.data.formats.pictures import (
     JPEG_FORMATS,
     BadFileError,
     Picture,

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from kerseg.data.doctor.findings import Affected, Evidence, Found
-from kerseg.data.pictures import describe_size
+from kerseg.data.formats.pictures import describe_size
 
 
 def damaged_shard(evidence: Evidence) -> Found:

@@ -9,7 +9,7 @@ from typing import Literal
 from kerseg.data.doctor.converted import ShardFault
 from kerseg.data.doctor.facts import Facts, LabelFacts
 from kerseg.data.doctor.meaning import Meaning
-from kerseg.data.pictures import Place
+from kerseg.data.formats.pictures import Place
 
 Severity = Literal["error", "warning"]
 

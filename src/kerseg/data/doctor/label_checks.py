@@ -5,10 +5,10 @@ from collections import defaultdict
 import numpy as np
 from numpy.typing import NDArray
 
+from kerseg.core.info import IGNORE_LABEL
 from kerseg.data.doctor.facts import LabelFacts
 from kerseg.data.doctor.findings import Affected, Evidence, Found, Severity
-from kerseg.data.info import IGNORE_LABEL
-from kerseg.data.pictures import describe_counts
+from kerseg.data.formats.pictures import describe_counts
 
 FEW = 24
 """Colours named at most."""
@@ -74,7 +74,7 @@ def colour_masks(evidence: Evidence) -> Found:
 
 def _source_of(colours: set[int]) -> str:
     """Return the data set whose palette has all of three or more colours."""
-    from kerseg.data.known import DATASETS, classes
+    from kerseg.data.sources.known import DATASETS, classes
 
     if len(colours) < 3:
         return ""

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kerseg.data.sources.base import Pair, pair_folders
+from kerseg.data.sources.base import Pair
 from kerseg.data.sources.folder import common_tail
+from kerseg.data.sources.folders import pair_folders
 from kerseg.errors import ConfigError, DataError
 
 IMAGES = ("images", "image", "imgs", "img", "pictures", "photos", "leftimg8bit")

@@ -18,8 +18,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from kerseg.core.info import IGNORE_LABEL, Colour, DatasetInfo
 from kerseg.data.doctor.facts import LabelFacts
-from kerseg.data.info import IGNORE_LABEL, Colour, DatasetInfo
 from kerseg.data.sources.folder import Folder
 
 Way = Literal["given", "binary", "spread", "one_based", "indices", "colours"]

@@ -19,18 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from kerseg.core.info import FILE_NAME
+from kerseg.core.progress import Progress
+from kerseg.core.staging import whole_folder
+from kerseg.core.workers import default_workers, map_in_order
 from kerseg.data.doctor import layout
 from kerseg.data.doctor.facts import Facts
 from kerseg.data.doctor.findings import Evidence, Finding
 from kerseg.data.doctor.meaning import Meaning
 from kerseg.data.doctor.relabel import jpeg_can_be_mended, relabelled
-from kerseg.data.info import FILE_NAME
-from kerseg.data.pictures import read_picture
-from kerseg.data.records import encode_label
-from kerseg.data.staging import whole_folder
-from kerseg.data.workers import default_workers, map_in_order
+from kerseg.data.formats.pictures import read_picture
+from kerseg.data.formats.records import encode_label
 from kerseg.errors import ConfigError, DataError
-from kerseg.progress import Progress
 
 TABLE = "mended.csv"
 

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from kerseg.core.files import write_text
+from kerseg.core.info import IGNORE_LABEL
 from kerseg.data.doctor import Diagnosis, text
 from kerseg.data.doctor.facts import Facts, open_label
 from kerseg.data.doctor.findings import Affected, Finding
-from kerseg.data.info import IGNORE_LABEL
-from kerseg.data.pictures import Place, decode, read_bytes, read_picture
+from kerseg.data.formats.pictures import Place, decode, read_bytes, read_picture
 from kerseg.errors import DataError
-from kerseg.files import write_text
 from kerseg.visualize import colourise, default_palette
 
 FILES = 12

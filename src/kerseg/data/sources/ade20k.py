@@ -16,12 +16,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from kerseg.data import known
-from kerseg.data.download import Archive, Release
-from kerseg.data.info import IGNORE_LABEL
-from kerseg.data.pictures import BadFileError, label_values, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, named_files, pair_folders
-from kerseg.data.sources.mapping import map_values
+from kerseg.core.info import IGNORE_LABEL
+from kerseg.data.formats.labels import Classes, Label, map_values
+from kerseg.data.formats.pictures import BadFileError, label_values, read_label
+from kerseg.data.sources import known
+from kerseg.data.sources.base import Pair
+from kerseg.data.sources.folders import find_root, named_files, pair_folders
+from kerseg.download.release import Archive, Release
 
 _LAYOUT = (
     "It is ADEChallengeData2016, with images and annotations, from http://sceneparsing.csail.mit.edu, or the "

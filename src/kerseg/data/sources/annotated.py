@@ -8,11 +8,12 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 from cyclopts import Group, Parameter
 
-from kerseg.data.info import IGNORE_LABEL, Colour
-from kerseg.data.legend import Legend, legend
-from kerseg.data.pictures import BadFileError, Place
-from kerseg.data.shapes import Points, outside
-from kerseg.data.sources.base import Classes, note
+from kerseg.core.console import note
+from kerseg.core.info import IGNORE_LABEL, Colour
+from kerseg.data.formats.labels import Classes
+from kerseg.data.formats.pictures import BadFileError, Place
+from kerseg.data.formats.shapes import Points, outside
+from kerseg.data.sources.legend import Legend, legend
 from kerseg.registry import nearest
 
 T = TypeVar("T")

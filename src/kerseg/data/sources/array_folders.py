@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kerseg.data.arrays import SUFFIXES, TIFF, need_readers
-from kerseg.data.info import Layout
-from kerseg.data.pictures import Place
-from kerseg.data.sources.base import LABEL_SUFFIXES, PICTURE_SUFFIXES, Pair, named_files, nth, suffix_of
-from kerseg.data.volumes import ArrayPart, parts, siblings, slice_names
+from kerseg.core.info import Layout
+from kerseg.data.formats.arrays import SUFFIXES, TIFF, need_readers
+from kerseg.data.formats.pictures import Place
+from kerseg.data.formats.suffixes import LABEL_SUFFIXES, PICTURE_SUFFIXES, suffix_of
+from kerseg.data.formats.volumes import ArrayPart, parts, siblings, slice_names
+from kerseg.data.sources.base import Pair
+from kerseg.data.sources.folders import named_files, nth
 
 
 def pair_arrays(images: Path, labels: Path, layout: Layout, *, label_tail: str = "") -> list[Pair]:

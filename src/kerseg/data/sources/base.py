@@ -5,29 +5,13 @@ are (`splits`), what the classes are (`classes`) and how to read one label (`rea
 indices, a colour picture, polygons, a ``.mat`` file. Checking, counting and writing are `convert`'s.
 """
 
-import hashlib
-import os
-import sys
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from pathlib import Path, PurePath
-from typing import Any, Protocol, TypeVar, cast
+from pathlib import Path
+from typing import Any, Protocol, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
-from kerseg.data.info import Channels, Colour
-from kerseg.data.pictures import Place
-from kerseg.errors import ConfigError, DataError
-
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
-# Labels saved as JPEG cannot be used, but are listed, so that they are reported as such and not as missing.
-LABEL_SUFFIXES = (".png", ".bmp", ".gif", ".tif", ".tiff", ".jpg", ".jpeg")
-
-T = TypeVar("T")
-Label = NDArray[np.uint8]
-"""``(height, width)``: class index, 255 = ignore."""
+from kerseg.core.info import Channels
+from kerseg.data.formats.labels import Classes, Label
+from kerseg.data.formats.pictures import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,44 +26,11 @@ class Pair:
     """A path, or whatever else the source's ``read_label`` understands, such as a `Part`."""
 
 
-@dataclass(frozen=True)
-class Part:
-    """A picture or a label that is one of many in a file: a picture's polygons in a JSON, a row of a table.
-
-    A source derives its own from it, with what ``read_label`` needs. It is pickled, once, to the worker that
-    reads it; what is large belongs here and not into the source, which every worker gets.
-    """
-
-    file: Path
-    key: str
-    """Says which part it is."""
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.key}"
-
-    def read_bytes(self) -> bytes:
-        """Return the bytes of the file; of the part, where a derived class can tell."""
-        return self.file.read_bytes()
-
-
-@dataclass(frozen=True)
-class Classes:
-    """The classes of a data set, in the order of their indices."""
-
-    names: tuple[str, ...]
-    palette: tuple[Colour, ...]
-    """One colour a class."""
-    void_colours: tuple[Colour, ...] = ()
-    """Colours of pixels to ignore, for labels saved as colours."""
-    open_ended: bool = False
-    """Whether there are as many as the labels show: those above the highest that occurs are dropped."""
-
-
 class Source(Protocol):
     """A raw data set: a frozen dataclass whose fields are its options, with a line of help under each.
 
     A published one also says what belongs into the folders that its fields name, ``releases`` (see
-    `kerseg.data.download`), and may say how many pictures each split was published with, ``counts``. One whose
+    `kerseg.download.release`), and may say how many pictures each split was published with, ``counts``. One whose
     pictures are not 8-bit RGB has a further member ``channels``; see `channels_of`.
     Instances are pickled, once for each worker process.
     """
@@ -135,208 +86,7 @@ def files_of(source: Source, pair: Pair) -> list[Path]:
 def channels_of(source: Source) -> Channels | None:
     """Return what a source's pictures are made of, ``None`` for 8-bit RGB: its member ``channels``, if it has one.
 
-    Where there are channels, the pictures of its pairs are each a `kerseg.data.volumes.ArrayPart`.
+    Where there are channels, the pictures of its pairs are each a `kerseg.data.formats.volumes.ArrayPart`.
     """
     found: Channels | None = getattr(source, "channels", None)
     return found
-
-
-def find_root(
-    root: Path, holds: Sequence[str], *, within: Sequence[str] = (), layout: str, option: str = "--root"
-) -> Path:
-    """Return the folder that a published data set was unpacked to: ``root``, or the one meant below it.
-
-    Args:
-        root: What the user gave.
-        holds: Folders and files that must be there, with ``/``.
-        within: Folders below ``root`` that may be the one meant, such as the one that the archive makes.
-        layout: Sentences that say what ``root`` must be and where to get it, for the message.
-        option: The option that gave ``root``.
-
-    Raises:
-        DataError: Neither ``root`` nor one of ``within`` has all of ``holds``.
-
-    Example:
-        >>> find_root(Path("VOCdevkit"), ["JPEGImages"], within=["VOC2012"], layout="It is VOC2012.")
-        Path('VOCdevkit/VOC2012')
-    """
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder ({option}).")
-    lacks: list[list[str]] = []
-    for folder in (root, *(root / name for name in within)):
-        lacks.append([name for name in holds if not (folder / name).exists()])
-        if not lacks[-1]:
-            return folder
-    raise DataError(f"{root}: has no {' and no '.join(lacks[0])}. {layout}")
-
-
-def read_list(path: Path) -> list[str]:
-    """Return the names in a list of pictures: the first word of each line that has one and no ``#`` before it.
-
-    Raises:
-        DataError: The file cannot be read, lists nothing, or lists a name twice.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: a list of pictures that cannot be read: {error}.") from error
-    names = [words[0] for line in lines if (words := line.split()) and not words[0].startswith("#")]
-    if not names:
-        raise DataError(f"{path}: lists no pictures. Each line is the name of one.")
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DataError(f"{path}: lists {twice!r} more than once.")
-    return names
-
-
-def pair_names(
-    names: Iterable[str], images: Path, labels: Path, *, image_tail: str = ".jpg", label_tail: str = ".png"
-) -> list[Pair]:
-    """Return the pairs of these names; that their files are there is seen when they are read.
-
-    Args:
-        names: Names of a list, in its order.
-        images: Folder of the pictures.
-        labels: Folder of the labels.
-        image_tail: What follows the name in a picture's file name.
-        label_tail: What follows the name in a label's.
-    """
-    return [Pair(name, images / f"{name}{image_tail}", labels / f"{name}{label_tail}") for name in names]
-
-
-def pair_folders(
-    images: Path,
-    labels: Path,
-    *,
-    image_tail: str = "",
-    label_tail: str = "",
-    more_suffixes: tuple[str, ...] = (),
-) -> list[Pair]:
-    """Pair the pictures of one folder with the labels of another by relative path without suffix.
-
-    Args:
-        images: Folder of pictures, searched with its sub-folders.
-        labels: Folder of labels.
-        image_tail: Ending of the pictures' names that the pairs' lack: ``"_leftImg8bit"``.
-        label_tail: Ending of the labels' names that the pairs' lack: ``"_mask"``.
-        more_suffixes: Of pictures and labels, besides `PICTURE_SUFFIXES` and `LABEL_SUFFIXES`.
-
-    Returns:
-        Pairs sorted by name. A file without partner has a pair of its own. Several files of one name, such
-        as ``a.jpg`` and ``a.png``, each have one, all with that name.
-
-    Raises:
-        DataError: A folder is missing, or has no pictures.
-
-    Example:
-        >>> pair_folders(Path("images"), Path("masks"))[0]
-        Pair(name='lyon/0001', image=Path('images/lyon/0001.jpg'), label=Path('masks/lyon/0001.png'))
-    """
-    for folder in (images, labels):
-        if not folder.is_dir():
-            raise DataError(f"{folder}: no such folder.")
-    found: dict[str, tuple[list[Path], list[Path]]] = defaultdict(lambda: ([], []))
-    for name, path in named_files(images, PICTURE_SUFFIXES + more_suffixes):
-        found[name.removesuffix(image_tail)][0].append(path)
-    for name, path in named_files(labels, LABEL_SUFFIXES + more_suffixes):
-        found[name.removesuffix(label_tail)][1].append(path)
-    pairs = []
-    for name in sorted(found):
-        pictures, masks = found.pop(name)  # so that memory never holds both forms of a long list
-        for i in range(max(len(pictures), len(masks))):
-            pairs.append(Pair(name, nth(pictures, i), nth(masks, i)))
-    return pairs
-
-
-def hold_out(splits: dict[str, list[Pair]], share: float) -> dict[str, list[Pair]]:
-    """Make a part of the training pictures the validation split: the ``share`` of them with the lowest hashes.
-
-    Names and their number alone decide. Whatever the order of the pictures, the same ones are held out, and one
-    picture that comes or goes moves at most one other across.
-
-    Args:
-        splits: Pairs of each split.
-        share: Of the training pictures, 0 to 1 (below 1); 0 changes nothing. It is rounded to whole pictures, of
-            which at least one is held out and at least one is not.
-
-    Raises:
-        ConfigError: There is a split ``val`` already, or the share is out of range, or there are not two pictures.
-
-    Example:
-        >>> {name: len(pairs) for name, pairs in hold_out({"train": pairs}, 0.2).items()}
-        {'train': 800, 'val': 200}
-    """
-    if not share:
-        return splits
-    if not 0 < share < 1:
-        raise ConfigError(f"--val-share is between 0 and 1. Received: {share:g}.")
-    if "val" in splits or not splits.get("train"):
-        raise ConfigError("--val-share takes a part of train for val: it needs a split train, and none val.")
-    # Pairs that share a name, which is a fault, stay together, so that it is found.
-    names = sorted({pair.name for pair in splits["train"]}, key=_digest)
-    if len(names) < 2:
-        raise ConfigError(
-            f"--val-share {share:g}: of 1 picture, none can be held out. Give the splits themselves."
-        )
-    held = set(names[: min(max(round(share * len(names)), 1), len(names) - 1)])
-    parts: dict[bool, list[Pair]] = {False: [], True: []}
-    for pair in splits["train"]:
-        parts[pair.name in held].append(pair)
-    return {"train": parts[False], "val": parts[True], **{k: v for k, v in splits.items() if k != "train"}}
-
-
-def _digest(name: str) -> bytes:
-    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
-
-
-def note(text: str) -> None:
-    """Tell the user what a source leaves out though nothing is wrong with it, on the standard error stream."""
-    print(text, file=sys.stderr)
-
-
-def suffix_of(path: PurePath, suffixes: Iterable[str]) -> str | None:
-    """Return which of ``suffixes`` a file's name ends in, in upper or lower case; ``.nii.gz`` may be one.
-
-    A name that is nothing but a suffix has none, as for ``pathlib``.
-    """
-    name = path.name.lower()
-    return next((suffix for suffix in suffixes if name.endswith(suffix) and name != suffix), None)
-
-
-def named_files(folder: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
-    """Yield name (relative path without suffix) and path of each file with one of ``suffixes``."""
-    found = False
-    for path in _files(folder):
-        if suffix := suffix_of(path, suffixes):
-            found = True
-            yield path.relative_to(folder).as_posix()[: -len(suffix)], path
-    if not found:
-        raise DataError(f"{folder}: no files that end in {' '.join(suffixes)}.")
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """Yield all files below ``folder``, also through links; none that are hidden (``._a.png``, ``.git``)."""
-    if not isinstance(folder, Path):  # remote storage, through fsspec
-        parts = len(folder.parts)
-        for path in sorted(folder.rglob("*"), key=str):
-            if path.is_file() and not any(part.startswith(".") for part in path.parts[parts:]):
-                yield path
-        return
-    seen = set()
-    for parent, folders, files in os.walk(folder, followlinks=True, onerror=_unreadable):
-        # A link to a folder above would lead round in circles.
-        real = os.path.realpath(parent)
-        folders[:] = [] if real in seen else sorted(name for name in folders if not name.startswith("."))
-        if real not in seen:
-            yield from (Path(parent, name) for name in sorted(files) if not name.startswith("."))
-        seen.add(real)
-
-
-def _unreadable(error: OSError) -> None:
-    # `os.walk` would pass over a folder that it may not read, and its pictures would be missing unnoticed.
-    raise DataError(f"{error.filename}: unreadable: {error.strerror}.") from error
-
-
-def nth(paths: Sequence[T], index: int) -> T | None:
-    """Return ``paths[index]``, the last path if there are fewer, None if there are none."""
-    return paths[min(index, len(paths) - 1)] if paths else None

@@ -18,11 +18,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from kerseg.data.download import Archive, Release
-from kerseg.data.info import IGNORE_LABEL, Colour
-from kerseg.data.pictures import BadFileError, label_values, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, pair_folders
-from kerseg.data.sources.mapping import map_colours, map_values
+from kerseg.core.info import IGNORE_LABEL, Colour
+from kerseg.data.formats.labels import Classes, Label, map_colours, map_values
+from kerseg.data.formats.pictures import BadFileError, label_values, read_label
+from kerseg.data.sources.base import Pair
+from kerseg.data.sources.folders import find_root, pair_folders
+from kerseg.download.release import Archive, Release
 from kerseg.errors import DataError
 
 _COLOURS = {

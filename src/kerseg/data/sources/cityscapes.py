@@ -15,12 +15,13 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from PIL import Image, ImageDraw
 
-from kerseg.data import known
-from kerseg.data.download import Release
-from kerseg.data.info import IGNORE_LABEL
-from kerseg.data.pictures import BadFileError, label_values, read_bytes, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, named_files
-from kerseg.data.sources.mapping import map_values
+from kerseg.core.info import IGNORE_LABEL
+from kerseg.data.formats.labels import Classes, Label, map_values
+from kerseg.data.formats.pictures import BadFileError, label_values, read_bytes, read_label
+from kerseg.data.sources import known
+from kerseg.data.sources.base import Pair
+from kerseg.data.sources.folders import find_root, named_files
+from kerseg.download.release import Release
 
 _LAYOUT = (
     "It is the folder that leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip (or gtCoarse.zip and "

@@ -4,7 +4,7 @@ Source: https://cocodataset.org/#format-data (object detection); run lengths as 
 https://github.com/cocodataset/cocoapi/blob/master/common/maskApi.c
 
 Objects become classes: all cats of a picture are "cat". Where objects overlap, the smaller one (in pixels) is
-drawn upon the larger, and of equal ones the later. Polygons become pixels as `kerseg.data.shapes` says; the
+drawn upon the larger, and of equal ones the later. Polygons become pixels as `kerseg.data.formats.shapes` says; the
 COCO API rounds outlines to a fifth of a pixel, and differs where a centre lies that near to one. An object of
 several polygons is all of them together, as in the COCO API: what has a hole comes as run lengths.
 """
@@ -15,12 +15,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from kerseg.data.documents import corners, member, read_json, size
-from kerseg.data.info import IGNORE_LABEL
-from kerseg.data.pictures import BadFileError
-from kerseg.data.shapes import Region, largest_first, paint, polygon, runs, union
+from kerseg.core.info import IGNORE_LABEL
+from kerseg.data.formats.documents import corners, member, read_json, size
+from kerseg.data.formats.labels import Label
+from kerseg.data.formats.pictures import BadFileError, Part
+from kerseg.data.formats.shapes import Region, largest_first, paint, polygon, runs, union
 from kerseg.data.sources.annotated import AnnotatedSource
-from kerseg.data.sources.base import Label, Pair, Part, hold_out
+from kerseg.data.sources.base import Pair
+from kerseg.data.sources.folders import hold_out
 from kerseg.errors import ConfigError, DataError
 
 

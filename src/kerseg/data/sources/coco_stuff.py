@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from kerseg.data import known
-from kerseg.data.download import Archive, Release
-from kerseg.data.info import IGNORE_LABEL
-from kerseg.data.pictures import label_values, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, pair_folders
-from kerseg.data.sources.mapping import map_values
+from kerseg.core.info import IGNORE_LABEL
+from kerseg.data.formats.labels import Classes, Label, map_values
+from kerseg.data.formats.pictures import label_values, read_label
+from kerseg.data.sources import known
+from kerseg.data.sources.base import Pair
+from kerseg.data.sources.folders import find_root, pair_folders
+from kerseg.download.release import Archive, Release
 
 _LAYOUT = (
     "It is the folder that train2017.zip and val2017.zip of https://cocodataset.org/#download were unpacked into "

@@ -7,8 +7,8 @@ https://docs.cvat.ai/docs/other/xml_format/
     images/a.jpg            as the XML names them; images/train/a.jpg in the export of a project with subsets
 
 A shape with a higher ``z_order`` is drawn upon a lower one, of equal ones the later. Outlines become pixels as
-`kerseg.data.shapes` says. Points, polylines, tags, cuboids and skeletons have no area: they are left out, and
-counted.
+`kerseg.data.formats.shapes` says. Points, polylines, tags, cuboids and skeletons have no area: they are left out,
+and counted.
 """
 
 from collections.abc import Mapping
@@ -19,12 +19,14 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from kerseg.data.documents import corners, read_xml, size
-from kerseg.data.info import Colour
-from kerseg.data.pictures import BadFileError
-from kerseg.data.shapes import Points, Region, box, ellipse, paint, polygon, rotated, runs
+from kerseg.core.info import Colour
+from kerseg.data.formats.documents import corners, read_xml, size
+from kerseg.data.formats.labels import Label
+from kerseg.data.formats.pictures import BadFileError, Part
+from kerseg.data.formats.shapes import Points, Region, box, ellipse, paint, polygon, rotated, runs
 from kerseg.data.sources.annotated import AnnotatedSource, note_without_area
-from kerseg.data.sources.base import Label, Pair, Part, hold_out
+from kerseg.data.sources.base import Pair
+from kerseg.data.sources.folders import hold_out
 from kerseg.errors import ConfigError, DataError
 
 FILE_NAME = "annotations.xml"

@@ -12,11 +12,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from kerseg.data.download import Release
-from kerseg.data.info import IGNORE_LABEL
-from kerseg.data.pictures import BadFileError, label_values, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, hold_out, named_files
-from kerseg.data.sources.mapping import map_values
+from kerseg.core.info import IGNORE_LABEL
+from kerseg.data.formats.labels import Classes, Label, map_values
+from kerseg.data.formats.pictures import BadFileError, label_values, read_label
+from kerseg.data.sources.base import Pair
+from kerseg.data.sources.folders import find_root, hold_out, named_files
+from kerseg.download.release import Release
 
 _LAYOUT = (
     "It is the folder that training.zip and test.zip were unpacked into, with training, in which are images, "

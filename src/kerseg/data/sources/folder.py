@@ -18,25 +18,19 @@ from cyclopts import Parameter
 from numpy.typing import NDArray
 from PIL import Image
 
-from kerseg.data.arrays import SUFFIXES
-from kerseg.data.channels import declare
-from kerseg.data.info import IGNORE_LABEL, STORED, Channels, Layout
-from kerseg.data.pictures import BadFileError, Place, label_values, read_label
-from kerseg.data.places import PLACE
+from kerseg.core.info import IGNORE_LABEL, STORED, Channels, Layout, default_palette
+from kerseg.data.formats.arrays import SUFFIXES
+from kerseg.data.formats.channels import declare
+from kerseg.data.formats.labels import Classes, Label, map_colours, map_values
+from kerseg.data.formats.pictures import BadFileError, Place, label_values, read_label
+from kerseg.data.formats.places import PLACE
+from kerseg.data.formats.suffixes import PICTURE_SUFFIXES, suffix_of
+from kerseg.data.formats.volumes import ArrayPart
+from kerseg.data.formats.volumes import label_values as array_values
 from kerseg.data.sources.array_folders import label_place, pair_arrays
-from kerseg.data.sources.base import (
-    PICTURE_SUFFIXES,
-    Classes,
-    Label,
-    Pair,
-    named_files,
-    pair_folders,
-    suffix_of,
-)
-from kerseg.data.sources.mapping import map_colours, map_values
-from kerseg.data.sources.palettes import default_palette, read_names, read_palette
-from kerseg.data.volumes import ArrayPart
-from kerseg.data.volumes import label_values as array_values
+from kerseg.data.sources.base import Pair
+from kerseg.data.sources.folders import named_files, pair_folders
+from kerseg.data.sources.palettes import read_names, read_palette
 from kerseg.errors import ConfigError, DataError
 
 _GLANCE = 8

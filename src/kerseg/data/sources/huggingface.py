@@ -18,10 +18,12 @@ from typing import Annotated, Any, ClassVar
 
 from cyclopts import Parameter
 
-from kerseg.data.documents import member, read_json
-from kerseg.data.pictures import BadFileError
-from kerseg.data.sources.base import Classes, Label, Pair, Part, hold_out
+from kerseg.data.formats.documents import member, read_json
+from kerseg.data.formats.labels import Classes, Label
+from kerseg.data.formats.pictures import BadFileError, Part
+from kerseg.data.sources.base import Pair
 from kerseg.data.sources.folder import Folder, what_labels_hold
+from kerseg.data.sources.folders import hold_out
 from kerseg.errors import ConfigError, DataError
 
 _SEVERAL = Parameter(consume_multiple=True)

@@ -15,10 +15,11 @@ from typing import ClassVar
 
 from PIL import Image
 
-from kerseg.data.download import Release
-from kerseg.data.pictures import Place, label_values, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, Part, find_root, hold_out, pair_folders
-from kerseg.data.sources.mapping import map_values
+from kerseg.data.formats.labels import Classes, Label, map_values
+from kerseg.data.formats.pictures import Part, Place, label_values, read_label
+from kerseg.data.sources.base import Pair
+from kerseg.data.sources.folders import find_root, hold_out, pair_folders
+from kerseg.download.release import Release
 from kerseg.errors import DataError
 
 _STACKS = ("train-volume.tif", "train-labels.tif")

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from kerseg.data.download import Archive, Release
-from kerseg.data.pictures import label_values, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, pair_folders
-from kerseg.data.sources.mapping import map_values
+from kerseg.data.formats.labels import Classes, Label, map_values
+from kerseg.data.formats.pictures import label_values, read_label
+from kerseg.data.sources.base import Pair
+from kerseg.data.sources.folders import find_root, pair_folders
+from kerseg.download.release import Archive, Release
 
 _PARTS = {"train": "Training", "val": "Validation", "test": "Test"}
 _IMAGES, _LABELS = "ISIC2018_Task1-2_{}_Input", "ISIC2018_Task1_{}_GroundTruth"

@@ -12,9 +12,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from kerseg.data.download import Archive, Release
-from kerseg.data.pictures import decode, read_bytes
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, hold_out, pair_folders
+from kerseg.data.formats.labels import Classes, Label
+from kerseg.data.formats.pictures import decode, read_bytes
+from kerseg.data.sources.base import Pair
+from kerseg.data.sources.folders import find_root, hold_out, pair_folders
+from kerseg.download.release import Archive, Release
 
 _LAYOUT = (
     "It is the folder Kvasir-SEG of kvasir-seg.zip, with images and masks. Get it from "

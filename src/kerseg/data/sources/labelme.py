@@ -3,9 +3,9 @@
 Source: https://github.com/wkentaro/labelme
 
 Shapes are drawn in the order of the file, later ones upon earlier ones, as LabelMe's own export does. Outlines
-become pixels as `kerseg.data.shapes` says; LabelMe's export includes the pixels that an outline touches. Points
-and lines have no area: they are left out, and counted. A picture without a JSON has not been annotated, and is
-no part of the data.
+become pixels as `kerseg.data.formats.shapes` says; LabelMe's export includes the pixels that an outline touches.
+Points and lines have no area: they are left out, and counted. A picture without a JSON has not been annotated,
+and is no part of the data.
 
 LabelMe's own ``labels.txt`` can be given as ``--class-names``: its ``__ignore__`` is ignored, and its
 ``_background_`` is the background.
@@ -21,12 +21,15 @@ from typing import Annotated, Any
 import numpy as np
 from cyclopts import Parameter
 
-from kerseg.data.documents import corners, member, read_json, size
-from kerseg.data.legend import Legend, legend
-from kerseg.data.pictures import BadFileError, Place, decode, upright_shape
-from kerseg.data.shapes import Points, Region, box, ellipse, paint, polygon
+from kerseg.data.formats.documents import corners, member, read_json, size
+from kerseg.data.formats.labels import Label
+from kerseg.data.formats.pictures import BadFileError, Part, Place, decode, upright_shape
+from kerseg.data.formats.shapes import Points, Region, box, ellipse, paint, polygon
+from kerseg.data.formats.suffixes import PICTURE_SUFFIXES
 from kerseg.data.sources.annotated import AnnotatedSource, note_without_area
-from kerseg.data.sources.base import PICTURE_SUFFIXES, Label, Pair, Part, hold_out, named_files
+from kerseg.data.sources.base import Pair
+from kerseg.data.sources.folders import hold_out, named_files
+from kerseg.data.sources.legend import Legend, legend
 from kerseg.data.sources.palettes import read_names
 from kerseg.errors import ConfigError, DataError
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from kerseg.data.download import Archive, Release
-from kerseg.data.info import IGNORE_LABEL
-from kerseg.data.pictures import label_values, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, hold_out, pair_names, read_list
-from kerseg.data.sources.mapping import map_values
+from kerseg.core.info import IGNORE_LABEL
+from kerseg.data.formats.labels import Classes, Label, map_values
+from kerseg.data.formats.pictures import label_values, read_label
+from kerseg.data.sources.base import Pair
+from kerseg.data.sources.folders import find_root, hold_out, pair_names, read_list
+from kerseg.download.release import Archive, Release
 
 _LAYOUT = (
     "It is the folder that images.tar.gz and annotations.tar.gz were unpacked into, with images and annotations. "

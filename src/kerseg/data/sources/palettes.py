@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from kerseg.data.info import Colour
+from kerseg.core.info import Colour
+from kerseg.data.formats.labels import Classes
 from kerseg.data.sources import SOURCES
-from kerseg.data.sources.base import Classes
 from kerseg.errors import ConfigError
 from kerseg.registry import nearest
 
@@ -15,23 +15,6 @@ VOID_NAMES = ("ignore", "void")
 _COLOUR = re.compile(
     r"#(?P<hex>[0-9a-fA-F]{6})\b|(?P<red>\d+)[\s,]+(?P<green>\d+)[\s,]+(?P<blue>\d+)(?![^\s,])"
 )
-
-
-def default_palette(count: int) -> tuple[Colour, ...]:
-    """Return ``count`` colours that differ well, the first one black: those of PASCAL VOC.
-
-    Source: ``VOClabelcolormap.m`` of the VOC development kit: bits 0, 1 and 2 of the index go to the highest
-    bit of red, green and blue, bits 3, 4 and 5 to the next one, and so on.
-
-    Example:
-        >>> default_palette(3)
-        ((0, 0, 0), (128, 0, 0), (0, 128, 0))
-    """
-
-    def channel(index: int, offset: int) -> int:
-        return sum((index >> (3 * bit + offset) & 1) << (7 - bit) for bit in range(8))
-
-    return tuple((channel(index, 0), channel(index, 1), channel(index, 2)) for index in range(count))
 
 
 def read_names(words: tuple[str, ...]) -> tuple[str, ...]:

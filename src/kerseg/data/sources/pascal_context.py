@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from kerseg.data import known
-from kerseg.data.download import Archive, Release
-from kerseg.data.info import IGNORE_LABEL
-from kerseg.data.matlab import need_scipy, read_values
-from kerseg.data.pictures import label_values, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, pair_names, read_list
-from kerseg.data.sources.mapping import map_values
+from kerseg.core.info import IGNORE_LABEL
+from kerseg.data.formats.labels import Classes, Label, map_values
+from kerseg.data.formats.matlab import need_scipy, read_values
+from kerseg.data.formats.pictures import label_values, read_label
+from kerseg.data.sources import known
+from kerseg.data.sources.base import Pair
+from kerseg.data.sources.folders import find_root, pair_names, read_list
+from kerseg.download.release import Archive, Release
 
 _LAYOUT = (
     "It is the folder VOC2010 of VOCtrainval_03-May-2010.tar, with JPEGImages and ImageSets/Main. Get it from "

@@ -12,11 +12,12 @@ from typing import Annotated, ClassVar
 
 from cyclopts import Parameter
 
-from kerseg.data.download import Archive, Release
-from kerseg.data.matlab import need_scipy, read_values
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, pair_names, read_list
-from kerseg.data.sources.mapping import map_values
+from kerseg.data.formats.labels import Classes, Label, map_values
+from kerseg.data.formats.matlab import need_scipy, read_values
+from kerseg.data.sources.base import Pair
+from kerseg.data.sources.folders import find_root, pair_names, read_list
 from kerseg.data.sources.voc2012 import CLASSES
+from kerseg.download.release import Archive, Release
 
 _LAYOUT = (
     "It is the folder benchmark_RELEASE/dataset of benchmark.tgz, with img, cls, train.txt and val.txt. Get it "

@@ -12,12 +12,13 @@ from typing import Annotated, ClassVar
 
 from cyclopts import Parameter
 
-from kerseg.data import known
-from kerseg.data.download import Archive, Release
-from kerseg.data.info import IGNORE_LABEL
-from kerseg.data.pictures import label_values, read_label
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, pair_names, read_list
-from kerseg.data.sources.mapping import map_values
+from kerseg.core.info import IGNORE_LABEL
+from kerseg.data.formats.labels import Classes, Label, map_values
+from kerseg.data.formats.pictures import label_values, read_label
+from kerseg.data.sources import known
+from kerseg.data.sources.base import Pair
+from kerseg.data.sources.folders import find_root, pair_names, read_list
+from kerseg.download.release import Archive, Release
 
 CLASSES = known.pascal_voc2012()
 LISTS = "ImageSets/Segmentation"

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from kerseg.data.download import Release
-from kerseg.data.sources.base import Classes, Label, Pair, find_root, named_files, pair_names
+from kerseg.data.formats.labels import Classes, Label
+from kerseg.data.sources.base import Pair
+from kerseg.data.sources.folders import find_root, named_files, pair_names
 from kerseg.data.sources.sbd import RELEASE as SBD
 from kerseg.data.sources.sbd import read_sbd_label, sbd_list, sbd_pairs, sbd_root
 from kerseg.data.sources.voc2012 import CLASSES, read_voc_label, voc_list, voc_pairs, voc_root
 from kerseg.data.sources.voc2012 import RELEASE as VOC
+from kerseg.download.release import Release
 
 _PNG = "SegmentationClassAug"
 _LAYOUT = (

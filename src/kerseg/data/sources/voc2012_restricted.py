@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from kerseg.data.download import Release
-from kerseg.data.sources.base import Classes, Label, Pair
+from kerseg.data.formats.labels import Classes, Label
+from kerseg.data.sources.base import Pair
 from kerseg.data.sources.sbd import RELEASE as SBD
 from kerseg.data.sources.voc2012 import CLASSES
 from kerseg.data.sources.voc2012 import RELEASE as VOC
 from kerseg.data.sources.voc2012_aug import VocAndSbd, read_either
+from kerseg.download.release import Release
 
 
 @dataclass(frozen=True, kw_only=True)

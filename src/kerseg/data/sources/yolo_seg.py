@@ -7,8 +7,8 @@ Source: https://docs.ultralytics.com/datasets/segment/
     labels/train/a.txt      an object on each line: class x1 y1 x2 y2 x3 y3 ..., shares of width and height
 
 Objects become classes. Where they overlap, the smaller one (in pixels) is drawn upon the larger, and of equal
-ones the later. Polygons become pixels as `kerseg.data.shapes` says. A picture without a text file, or with an
-empty one, has no objects.
+ones the later. Polygons become pixels as `kerseg.data.formats.shapes` says. A picture without a text file, or
+with an empty one, has no objects.
 """
 
 import os
@@ -18,11 +18,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from kerseg.data.documents import corners, read_lines, read_yaml
-from kerseg.data.pictures import BadFileError, upright_shape
-from kerseg.data.shapes import Region, largest_first, paint, polygon
+from kerseg.data.formats.documents import corners, read_lines, read_yaml
+from kerseg.data.formats.labels import Label
+from kerseg.data.formats.pictures import BadFileError, upright_shape
+from kerseg.data.formats.shapes import Region, largest_first, paint, polygon
+from kerseg.data.formats.suffixes import PICTURE_SUFFIXES
 from kerseg.data.sources.annotated import AnnotatedSource
-from kerseg.data.sources.base import PICTURE_SUFFIXES, Label, Pair, hold_out, named_files
+from kerseg.data.sources.base import Pair
+from kerseg.data.sources.folders import hold_out, named_files
 
 
 @dataclass(frozen=True)

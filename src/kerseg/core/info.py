@@ -1,0 +1,291 @@
+"""What a converted data set says of itself: ``dataset.json``, written last: where it is, all is.
+
+data/camvid/
+    dataset.json               this file
+    train-00000-of-00003.tfrecord ...
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from kerseg.core.files import write_text
+from kerseg.errors import ConfigError, DataError
+
+FILE_NAME = "dataset.json"
+IGNORE_LABEL = 255
+"""The label value that counts neither in the loss nor in the metric, whatever the raw data used for void."""
+
+RGB = 3
+"""Channels of every picture where no `Channels` say otherwise: grey, palettes and CMYK are turned into RGB."""
+
+Colour = tuple[int, int, int]
+"""Red, green and blue, 0 to 255."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One TFRecord file."""
+
+    file: str
+    """Name, relative to the folder of ``dataset.json``."""
+    records: int
+    """Number of picture and label pairs in it."""
+    bytes: int
+    """Size of the file."""
+    sha256: str
+    """Checksum of the file, hexadecimal; for a file without ``dataset.json``, that of its frames."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A raw pair that ``--skip-bad`` left out."""
+
+    path: str
+    """The file at fault."""
+    reason: str
+    """What is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of a data set: ``train``, ``val`` or ``test``."""
+
+    shards: tuple[Shard, ...]
+    class_pixels: tuple[int, ...]
+    """Pixels of each class; empty where nobody has counted them, and so nobody has checked the labels."""
+    class_image_pixels: tuple[int, ...]
+    """For each class, the labelled pixels of all pictures it occurs in (median-frequency weights need it)."""
+    ignored_pixels: int = 0
+    """Pixels that carry the ignore label."""
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def records(self) -> int:
+        """Number of picture and label pairs."""
+        return sum(shard.records for shard in self.shards)
+
+    def first(self, count: int | None) -> "Split":
+        """Return the first ``count`` pairs, or all of them where there are no more; ``None`` means all."""
+        if count is None or count >= self.records:
+            return self
+        shards: list[Shard] = []
+        for shard in self.shards:
+            if count > 0:
+                shards.append(replace(shard, records=min(shard.records, count)))
+            count -= shard.records
+        return replace(self, shards=tuple(shards), class_pixels=(), class_image_pixels=(), ignored_pixels=0)
+
+    def without(self, files: Collection[str]) -> "Split":
+        """Return the split without the shards called ``files``; nobody has counted what is left."""
+        shards = tuple(shard for shard in self.shards if shard.file not in files)
+        if shards == self.shards:
+            return self
+        return replace(self, shards=shards, class_pixels=(), class_image_pixels=(), ignored_pixels=0)
+
+    def padded(self, count: int) -> "Split":
+        """Return the split with ``count`` more classes, of which it has no pixel."""
+        none = (0,) * count if self.class_pixels else ()
+        return replace(
+            self,
+            class_pixels=self.class_pixels + none,
+            class_image_pixels=self.class_image_pixels + none,
+        )
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where height, width and channels of a picture are in its files."""
+
+    slice_axis: int | None = None
+    """Axis along which a volume is cut into pictures; of NIfTI the third unless this says otherwise."""
+    channel_axis: int | None = None
+    """Axis of the channels, counted before anything is cut; None where the file's own kind decides."""
+    tails: tuple[str, ...] = ()
+    """Endings of the files that are the channels of one picture: ``("_t1", "_t2")``; none if one file has all."""
+
+    def __post_init__(self) -> None:
+        if self.slice_axis is not None and self.slice_axis < 0:
+            raise ConfigError(
+                f"--slice-axis is 0 or more, the first axis being 0. Received: {self.slice_axis}."
+            )
+        if self.channel_axis is not None and self.channel_axis < -1:
+            raise ConfigError(
+                f"--channel-axis is 0 or more, or -1 for the last. Received: {self.channel_axis}."
+            )
+
+    @property
+    def of_labels(self) -> "Layout":
+        """Where the slices of the labels are, which have no channels and one file."""
+        axis = self.slice_axis
+        if axis is not None and self.channel_axis is not None and 0 <= self.channel_axis < axis:
+            axis -= 1
+        return Layout(axis)
+
+
+STORED = Layout()
+"""That of files which say themselves what their axes are, or have but two."""
+
+
+@dataclass(frozen=True)
+class Channels:
+    """What pictures are made of that are not 8-bit RGB, and which of their values become 0 and 255.
+
+    Example:
+        >>> Channels(("vv", "vh"), ((-25.0, 0.0), (-32.0, -5.0)))
+    """
+
+    names: tuple[str, ...]
+    value_ranges: tuple[tuple[float, float], ...]
+    """One a channel: the value that becomes 0 and the one that becomes 255; what lies beyond is clipped."""
+    layout: Layout = STORED
+
+    def __str__(self) -> str:
+        ranges = zip(self.names, self.value_ranges, strict=True)
+        return ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in ranges)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Channels":
+        """Return what ``dataclasses.asdict`` and JSON made of one."""
+        layout = values["layout"]
+        return cls(
+            names=tuple(values["names"]),
+            value_ranges=tuple((float(low), float(high)) for low, high in values["value_ranges"]),
+            layout=Layout(layout["slice_axis"], layout["channel_axis"], tuple(layout["tails"])),
+        )
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """Classes, colours, splits and counts of a converted data set.
+
+    Example:
+        >>> info = DatasetInfo.load("data/camvid")
+        >>> info.num_classes, info.splits["train"].records
+        (11, 367)
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    palette: tuple[Colour, ...]
+    """One colour a class, for pictures of labels."""
+    splits: Mapping[str, Split]
+    ignore_label: int = field(default=IGNORE_LABEL)
+    channels: Channels | None = None
+    """What the pictures are made of; None for 8-bit RGB."""
+
+    @property
+    def num_channels(self) -> int:
+        """Number of channels of the pictures as models see them."""
+        return len(self.channels.names) if self.channels else RGB
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, the ignore label not counted."""
+        return len(self.class_names)
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether nobody has named the classes: their names are their values, as text."""
+        return self.class_names == tuple(map(str, range(self.num_classes)))
+
+    def split(self, name: str) -> Split:
+        """Return the split called ``name``.
+
+        Raises:
+            DataError: The data set has no such split; the message lists those it has.
+        """
+        if name not in self.splits:
+            raise DataError(
+                f"Data set {self.name!r} has no split {name!r}. It has: {', '.join(self.splits)}."
+            )
+        return self.splits[name]
+
+    def first(self, samples: Mapping[str, int]) -> "DatasetInfo":
+        """Return the description of a data set that ends earlier.
+
+        Args:
+            samples: Split -> the number of pairs to keep, the first ones; splits not named keep all.
+
+        Example:
+            >>> info.first({"train": 100}).splits["train"].records
+            100
+        """
+        splits = {name: split.first(samples.get(name)) for name, split in self.splits.items()}
+        return replace(self, splits=splits)
+
+    def text(self) -> str:
+        """Return what ``dataset.json`` holds."""
+        values = asdict(self)
+        if self.channels is None:
+            del values["channels"]  # which most data sets have no need to explain
+        return json.dumps(values, indent=1) + "\n"
+
+    def save(self, folder: Path) -> None:
+        """Write ``dataset.json`` into ``folder``, whole or not at all."""
+        write_text(folder / FILE_NAME, self.text())
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "DatasetInfo":
+        """Read ``dataset.json`` from ``folder``.
+
+        Raises:
+            DataError: The folder or the file is missing, is not JSON, or lacks a field.
+        """
+        path = Path(folder) / FILE_NAME
+        if not path.is_file():
+            what = "the folder does not exist" if not path.parent.is_dir() else "the file does not exist"
+            raise DataError(
+                f"{path}: {what}. It is what `kerseg convert` writes last: give the folder it wrote to, "
+                "or convert again if that run did not finish."
+            )
+        try:
+            return cls._from_json(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{path}: not a data set description ({error!r}). Convert again.") from error
+
+    @classmethod
+    def _from_json(cls, values: dict[str, Any]) -> "DatasetInfo":
+        splits = {name: _split_from_json(split) for name, split in values["splits"].items()}
+        return cls(
+            name=values["name"],
+            class_names=tuple(values["class_names"]),
+            palette=as_palette(values["palette"]),
+            splits=splits,
+            ignore_label=values["ignore_label"],
+            channels=Channels.from_json(values["channels"]) if values.get("channels") else None,
+        )
+
+
+def _split_from_json(values: dict[str, Any]) -> Split:
+    return Split(
+        shards=tuple(Shard(**shard) for shard in values["shards"]),
+        class_pixels=tuple(values["class_pixels"]),
+        class_image_pixels=tuple(values["class_image_pixels"]),
+        ignored_pixels=values["ignored_pixels"],
+        skipped=tuple(Skipped(**entry) for entry in values["skipped"]),
+    )
+
+
+def as_palette(colours: Sequence[Sequence[int]]) -> tuple[Colour, ...]:
+    """Return ``colours`` as tuples of three integers."""
+    return tuple((int(red), int(green), int(blue)) for red, green, blue in colours)
+
+
+def default_palette(count: int) -> tuple[Colour, ...]:
+    """Return ``count`` colours that differ well, the first one black: those of PASCAL VOC.
+
+    Source: ``VOClabelcolormap.m`` of the VOC development kit: bits 0, 1 and 2 of the index go to the highest
+    bit of red, green and blue, bits 3, 4 and 5 to the next one, and so on.
+
+    Example:
+        >>> default_palette(3)
+        ((0, 0, 0), (128, 0, 0), (0, 128, 0))
+    """
+
+    def channel(index: int, offset: int) -> int:
+        return sum((index >> (3 * bit + offset) & 1) << (7 - bit) for bit in range(8))
+
+    return tuple((channel(index, 0), channel(index, 1), channel(index, 2)) for index in range(count))

@@ -1,0 +1,277 @@
+"""Conversion past one machine: ``kerseg convert --runner beam``.
+
+The same checks in the same order into the same shards as on one machine, byte for byte, on Apache Beam: on its
+local runner, Dataflow, Flink or Spark. The workers list the source, check the pairs side by side, and are told
+how long each record is; from that follows which shard it belongs to, and a shard is written by whoever gets it.
+
+    source -> pairs -> checked -> sizes -> first pair of each shard
+                          |                        |
+                          +-> by shard, in order <-+ -> written -> summary.json
+"""
+
+import itertools
+import json
+import shlex
+import uuid
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.pvalue import AsDict, AsSingleton
+
+from kerseg.core.info import FILE_NAME, DatasetInfo, Shard, Skipped, Split
+from kerseg.core.staging import whole_folder
+from kerseg.core.workers import default_workers
+from kerseg.data.conversion.checks import Checked, check_pair
+from kerseg.data.conversion.options import MEBIBYTE, ConvertOptions, is_ours
+from kerseg.data.conversion.split_writer import ShardWriter, Tally, is_full, shard_name
+from kerseg.data.conversion.verdict import Duplicates, check_splits, described
+from kerseg.data.sources.base import Pair, Source, channels_of
+from kerseg.errors import DataError, KersegError
+
+_SUMMARY = "summary.json"
+_PARTIAL = ".partial-"
+
+Key = tuple[str, int]
+"""Split and number, of a pair or of a shard."""
+
+
+def convert(source: Source, options: ConvertOptions) -> DatasetInfo:
+    """Do what `kerseg.data.conversion.convert.convert` does, on Apache Beam.
+
+    Args:
+        source: The raw data set; its files must be where all workers see them.
+        options: With ``output`` on this machine's disk or on remote storage, which workers see too.
+
+    Raises:
+        DataError: As for `kerseg.data.conversion.convert.convert`.
+        KersegError: The pipeline failed.
+
+    Example:
+        >>> options = ConvertOptions(output=Path("data/camvid"), runner="beam")
+        >>> convert(CamVid(root=Path("camvid")), options).splits["train"].records
+        367
+    """
+    # Listed here too: what is wrong with the options is said before anything is started, and in their words.
+    classes, pairs = source.classes, source.splits()
+    check_splits(source, pairs, options.output)
+    channels_of(source)  # which the workers need, and would each find out anew
+    with _whole(options) as folder:
+        _run(source, options, folder)
+        splits = _read_summary(folder / _SUMMARY, list(pairs), len(classes.names))
+        total = sum(len(members) for members in pairs.values())
+        name = options.name or source.name or options.output.resolve().name
+        info = described(source, classes, splits, pairs=total, name=name, skip_bad=options.skip_bad)
+        (folder / FILE_NAME).write_text(info.text(), encoding="utf-8")
+    return info
+
+
+def _run(source: Source, options: ConvertOptions, folder: Path) -> None:
+    words = shlex.split(options.beam_options) or [
+        "--runner=DirectRunner",
+        "--direct_running_mode=multi_processing",
+        f"--direct_num_workers={options.workers or default_workers()}",
+        "--default_sdk_harness_log_level=WARNING",
+    ]
+    try:
+        with beam.Pipeline(options=PipelineOptions(words)) as pipeline:
+            _build(pipeline, source, options, folder)
+    # Whatever a runner or a worker raises, of whatever type.
+    except Exception as error:
+        last = str(error).strip().splitlines()[-1]  # after the worker's traceback
+        raise KersegError(f"Apache Beam: the pipeline failed: {last}") from error
+
+
+def _build(pipeline: Any, source: Source, options: ConvertOptions, folder: Path) -> None:
+    checked = (
+        pipeline
+        | "source" >> beam.Create([source])
+        | "list" >> beam.FlatMap(_listed)
+        # Without this, the worker that listed the pairs would check them all.
+        | "spread" >> beam.Reshuffle()
+        | "check" >> beam.Map(_check, source)
+    )
+    records, faults = checked | "good" >> beam.FlatMap(_good), checked | "bad" >> beam.FlatMap(_bad)
+    firsts = (
+        records
+        | "sizes" >> beam.Map(_size)
+        | "of each split" >> beam.GroupByKey()
+        | "cut" >> beam.Map(_cut, options.shard_size * MEBIBYTE)
+    )
+    spoilt = faults | "count faults" >> beam.combiners.Count.Globally()
+    shards = (
+        records
+        | "place" >> beam.FlatMap(_placed, options.skip_bad, AsDict(firsts), AsSingleton(spoilt))
+        | "of each shard" >> beam.GroupByKey()
+        | "write" >> beam.Map(_write, folder, len(source.classes.names), AsDict(firsts))
+    )
+    reports = faults | "report" >> beam.Map(_report)
+    (
+        (shards, reports)
+        | beam.Flatten()
+        | "collect" >> beam.combiners.ToList()
+        | "summary" >> beam.Map(_write_summary, folder / _SUMMARY)
+    )
+
+
+# Beam checks values against annotations: sources, a protocol, and remote paths are anything to it.
+def _listed(source: Any) -> Iterator[tuple[Key, Pair, list[Skipped]]]:
+    """Yield every pair with its place in the order, and what is wrong with its name."""
+    for split, members in source.splits().items():
+        duplicates = Duplicates(members)
+        for index, pair in enumerate(members):
+            faults = duplicates.applied(pair, [])
+            yield (split, index), pair, [] if isinstance(faults, Checked) else faults
+
+
+def _check(item: tuple[Key, Pair, list[Skipped]], source: Any) -> tuple[Key, Checked | list[Skipped]]:
+    key, pair, faults = item
+    result = check_pair(source, pair)
+    if not faults:
+        return key, result
+    return key, (result if isinstance(result, list) else []) + faults
+
+
+def _good(item: tuple[Key, Checked | list[Skipped]]) -> Iterator[tuple[Key, Checked]]:
+    if isinstance(item[1], Checked):
+        yield item[0], item[1]
+
+
+def _bad(item: tuple[Key, Checked | list[Skipped]]) -> Iterator[tuple[Key, list[Skipped]]]:
+    if not isinstance(item[1], Checked):
+        yield item[0], item[1]
+
+
+def _size(item: tuple[Key, Checked]) -> tuple[str, tuple[int, int]]:
+    (split, index), checked = item
+    return split, (index, len(checked.record))
+
+
+def _cut(item: tuple[str, Iterable[tuple[int, int]]], shard_bytes: int) -> tuple[str, list[int]]:
+    """Return the first pair of each shard, from all records' places in the order and sizes."""
+    split, sizes = item
+    firsts: list[int] = []
+    filled = 0
+    for index, size in sorted(sizes):
+        if not firsts or is_full(filled, size, shard_bytes):
+            firsts.append(index)
+            filled = 0
+        filled += size
+    return split, firsts
+
+
+def _placed(
+    item: tuple[Key, Checked], skip_bad: bool, firsts: dict[str, list[int]], faults: int
+) -> Iterator[tuple[Key, tuple[int, Checked]]]:
+    """Yield a record with the shard it belongs to; none where faults have spoilt the run."""
+    (split, index), checked = item
+    if skip_bad or not faults:
+        yield (split, bisect_right(firsts[split], index) - 1), (index, checked)
+
+
+def _write(
+    item: tuple[Key, Iterable[tuple[int, Checked]]],
+    folder: Any,
+    num_classes: int,
+    firsts: dict[str, list[int]],
+) -> dict[str, Any]:
+    """Write one shard and return what is in it."""
+    (split, number), records = item
+    name, tally = shard_name(split, number, len(firsts[split])), Tally(num_classes)
+    with (folder / name).open("wb") as file:
+        writer = ShardWriter(folder / name, file)
+        for _, checked in sorted(records, key=lambda record: record[0]):
+            writer.write(checked.record)
+            tally.add(checked.counts)
+    return {
+        "split": split,
+        "number": number,
+        "shard": vars(writer.finish(name)),
+        "class_pixels": tally.class_pixels.tolist(),
+        "class_image_pixels": tally.class_image_pixels.tolist(),
+        "ignored_pixels": tally.ignored_pixels,
+    }
+
+
+def _report(item: tuple[Key, list[Skipped]]) -> dict[str, Any]:
+    (split, index), faults = item
+    return {"split": split, "number": index, "skipped": [vars(fault) for fault in faults]}
+
+
+def _write_summary(entries: list[dict[str, Any]], path: Any) -> None:
+    path.write_text(json.dumps(entries), encoding="utf-8")
+
+
+def _read_summary(path: Path, splits: list[str], num_classes: int) -> dict[str, Split]:
+    """Return what was written and what was not, and remove the file that says it."""
+    entries = sorted(json.loads(path.read_text(encoding="utf-8")), key=lambda entry: entry["number"])
+    path.unlink()
+    return {
+        split: _split([entry for entry in entries if entry["split"] == split], num_classes)
+        for split in splits
+    }
+
+
+def _split(entries: list[dict[str, Any]], num_classes: int) -> Split:
+    shards = [entry for entry in entries if "shard" in entry]
+    none = [0] * num_classes
+    pixels, image_pixels = (
+        tuple(map(sum, zip(none, *(entry[name] for entry in shards), strict=True)))
+        for name in ("class_pixels", "class_image_pixels")
+    )
+    return Split(
+        shards=tuple(Shard(**entry["shard"]) for entry in shards),
+        class_pixels=pixels,
+        class_image_pixels=image_pixels,
+        ignored_pixels=sum(entry["ignored_pixels"] for entry in shards),
+        skipped=tuple(
+            Skipped(**fault)
+            for fault in itertools.chain.from_iterable(entry.get("skipped", ()) for entry in entries)
+        ),
+    )
+
+
+def _whole(options: ConvertOptions) -> AbstractContextManager[Path]:
+    # What `as_place` gives for remote storage has the methods of a Path, but is none.
+    make = whole_folder if isinstance(options.output, Path) else _whole_remote
+    return make(options.output, overwrite=options.overwrite, ours=is_ours)
+
+
+@contextmanager
+def _whole_remote(folder: Path, *, overwrite: bool, ours: Callable[[str], bool]) -> Iterator[Path]:
+    """Do what `whole_folder` does where folders cannot be renamed, as nearly as it can be done.
+
+    Files are written under a name of this run's own, ``.partial-3f2a9c01/``. At the end ``dataset.json`` of the
+    old data goes, the shards get their names, and ``dataset.json`` of the new comes last: data without it is no
+    data set. What a run that was killed leaves has the name of that run; nobody else can tell that it is over.
+    """
+    found = (
+        [path for path in folder.iterdir() if not path.name.startswith(_PARTIAL)] if folder.exists() else []
+    )
+    if foreign := sorted(path.name for path in found if not ours(path.name)):
+        raise DataError(
+            f"{folder}: holds files that kerseg convert did not write, such as {foreign[0]!r}. Give a new folder."
+        )
+    if found and not overwrite:
+        raise DataError(
+            f"{folder}: holds a converted data set. Give another folder, or --overwrite to replace it."
+        )
+    temporary = folder / f"{_PARTIAL}{uuid.uuid4().hex[:8]}"
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        (folder / FILE_NAME).unlink(missing_ok=True)
+        written = sorted(temporary.iterdir(), key=lambda path: path.name == FILE_NAME)
+        names = {path.name for path in written}
+        for path in found:
+            if path.name not in names and path.name != FILE_NAME:
+                path.unlink()
+        for path in written:
+            path.rename(folder / path.name)
+    finally:
+        if temporary.exists():  # folders of object stores are there while they hold something
+            temporary.rmdir(recursive=True)  # type: ignore[call-arg]

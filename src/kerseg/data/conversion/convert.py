@@ -1,0 +1,172 @@
+"""From a raw data set to checked shards and ``dataset.json``: ``kerseg convert``.
+
+Worker processes read and check the pairs; this process writes them down, in the source's order, so that the
+shards are the same byte for byte whatever the number of workers. All that is wrong with the raw files is
+reported at once. The output folder appears when everything is written, and not before.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kerseg.core.console import note
+from kerseg.core.info import DatasetInfo, Skipped, Split
+from kerseg.core.progress import Progress
+from kerseg.core.staging import whole_folder
+from kerseg.core.workers import default_workers, map_in_order
+from kerseg.data.conversion.checks import Checked
+from kerseg.data.conversion.manifest import ManifestWriter, Previous, check_keyed, made_by
+from kerseg.data.conversion.options import MEBIBYTE, ConvertOptions, is_ours
+from kerseg.data.conversion.split_writer import SplitWriter
+from kerseg.data.conversion.verdict import Duplicates, check_splits, described
+from kerseg.data.formats.places import as_place
+from kerseg.data.sources.base import Pair, Source, channels_of
+from kerseg.errors import ConfigError, DataError
+
+
+def convert(
+    source: Source,
+    *,
+    output: str | Path,
+    shard_size: int = 128,
+    workers: int | None = None,
+    skip_bad: bool = False,
+    overwrite: bool = False,
+    update: bool = False,
+    name: str | None = None,
+    runner: Literal["local", "beam"] = "local",
+    beam_options: str = "",
+) -> DatasetInfo:
+    """Check every pair of ``source`` by decoding it, and write them all as TFRecord shards.
+
+    The bytes of JPEG, PNG and plain BMP pictures are kept; other formats become PNG, or, where the source says
+    that they are more than 8-bit RGB, their numbers as they are. Labels become 8-bit
+    grey PNG of class indices, 255 = ignore. A picture with an EXIF orientation is turned upright, and stored
+    as PNG, if that is how its label lies.
+
+    Args:
+        source: The raw data set, such as ``kerseg.data.sources.camvid.CamVid(root=...)``.
+        output: Folder to make; with Beam, also an address that fsspec knows.
+        shard_size: Size at which a shard is full, MiB.
+        workers: Processes that read and check the files; by default one for each processor.
+        skip_bad: Leave out pairs that cannot be used, and list them in ``dataset.json``.
+        overwrite: Replace the data set that is in ``output``, once the new one is whole.
+        update: As ``overwrite``, but check only the pairs whose files changed (size or time), and take the
+            records of the others from the shards that are there. The shards are the same as without.
+        name: Name of the data set; by default the source's, or that of ``output``.
+        runner: Who does the work: ``"local"``, processes of this machine, or ``"beam"``, Apache Beam.
+        beam_options: Apache Beam's own options, in one text.
+
+    Returns:
+        What ``dataset.json`` says.
+
+    Raises:
+        DataError: Some pairs cannot be used: the message has one line for each fault, with the path first.
+            Or ``output`` cannot be written, or holds something else.
+        ConfigError: An option is wrong.
+
+    Example:
+        >>> info = convert(CamVid(root=Path("camvid")), output=Path("data/camvid"))
+        >>> info.splits["train"].records
+        367
+    """
+    options = ConvertOptions(
+        output=as_place(output),
+        shard_size=shard_size,
+        workers=workers,
+        skip_bad=skip_bad,
+        overwrite=overwrite,
+        update=update,
+        name=name,
+        runner=runner,
+        beam_options=beam_options,
+    )
+    if runner == "beam":
+        info: DatasetInfo = _beam().convert(source, options)
+        return info
+    try:
+        with whole_folder(options.output, overwrite=overwrite or update, ours=is_ours) as folder:
+            info = _fill(folder, source, options)
+            info.save(folder)
+    except OSError as error:
+        raise DataError(f"{output}: cannot be written: {error.strerror}. Nothing was kept.") from error
+    return info
+
+
+def _fill(folder: Path, source: Source, options: ConvertOptions) -> DatasetInfo:
+    """Write the shards of all splits into ``folder`` and return what is in them."""
+    classes, pairs = source.classes, source.splits()
+    check_splits(source, pairs, options.output)
+    channels_of(source)  # which the workers need, and would each find out anew
+    total = sum(len(members) for members in pairs.values())
+    splits: dict[str, Split] = {}
+    with (
+        ManifestWriter(folder) as manifest,
+        _results(source, pairs, options) as results,
+        Progress("convert", total=total, unit="pairs") as progress,
+    ):
+        faulty = False
+        for split, members in pairs.items():
+            progress.describe(f"convert {split}")
+            duplicates = Duplicates(members)
+            with SplitWriter(folder, split, options.shard_size * MEBIBYTE, len(classes.names)) as writer:
+                for pair, checked in itertools.islice(results, len(members)):
+                    result = duplicates.applied(pair, checked)
+                    faulty = faulty or not isinstance(result, Checked)
+                    if not isinstance(result, Checked):
+                        writer.skip(result)
+                    # Once a fault has spoilt the run, the rest is checked, to report it, and not written.
+                    elif options.skip_bad or not faulty:
+                        manifest.add(split, pair.name, writer.write(result), result)
+                    progress.advance()
+                splits[split] = writer.finish()
+        progress.describe("convert")
+        manifest.finish(made_by(source), splits)
+    name = options.name or source.name or options.output.resolve().name
+    return described(source, classes, splits, pairs=total, name=name, skip_bad=options.skip_bad)
+
+
+@contextmanager
+def _results(
+    source: Source, pairs: Mapping[str, Sequence[Pair]], options: ConvertOptions
+) -> Iterator[Iterator[tuple[Pair, Checked | list[Skipped]]]]:
+    """Give an iterator over all pairs with what checking them gives, or gave before where nothing changed."""
+    every = list(itertools.chain.from_iterable(pairs.values()))
+    workers = options.workers or default_workers()
+    if not options.update or not options.output.exists():
+        with map_in_order(partial(check_keyed, source), every, workers=workers) as results:
+            yield results
+        return
+    with Previous(options.output, source) as previous:
+        kept = previous.find(source, every)
+        changed = itertools.compress(every, kept < 0)
+        with map_in_order(partial(check_keyed, source), changed, workers=workers) as results:
+            yield previous.merged(every, kept, results)
+        note(f"Update: {_account(previous, pairs, kept)}")
+
+
+def _account(previous: Previous, pairs: Mapping[str, Sequence[Pair]], kept: NDArray[np.int64]) -> str:
+    """Return what an update did, for the user."""
+    same = int((kept >= 0).sum())
+    text = f"{same} pairs kept, {len(kept) - same} converted, {previous.removed(pairs)} removed"
+    if previous.why_not:
+        text += f"; nothing could be kept, because {previous.why_not}"
+    elif previous.damaged:
+        text += f"; damaged old shards: {previous.damaged}"
+    return f"{text}."
+
+
+def _beam() -> Any:
+    try:
+        return import_module("kerseg.data.conversion.beam")
+    except ImportError as error:
+        raise ConfigError(
+            "--runner beam needs Apache Beam, which is not installed. Install it: pip install 'kerseg[beam]'"
+        ) from error

@@ -1,0 +1,187 @@
+"""Score a model on a data set: every picture whole, every label at its own size, one confusion matrix."""
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+from rich.console import Console
+
+import kerseg.data
+from kerseg import modelfile
+from kerseg.__version__ import __version__
+from kerseg.core.files import write_text
+from kerseg.core.info import Channels, DatasetInfo
+from kerseg.core.progress import Progress
+from kerseg.data.reading.integrity import describe_damage
+from kerseg.errors import ConfigError, DataError
+from kerseg.inference.predictor import Predictor, predict_batches
+from kerseg.metrics import ConfusionMatrix, Scores
+
+
+def evaluate(
+    model: keras.Model | str | Path,
+    data_dir: str | Path,
+    *,
+    split: str = "val",
+    batch_size: int = 4,
+    output: str | Path | None = None,
+    dataset: str | None = None,
+    runtime: str = "keras",
+    skip_bad: bool = False,
+) -> Scores:
+    """Score a model on one split of a data set and write the result as JSON.
+
+    Args:
+        model: A run folder, a ``.keras`` file, or a model.
+        data_dir: Folder of the converted data, with its ``dataset.json``.
+        split: Split to score on.
+        batch_size: Pictures predicted at a time, 1 or more; only neighbours of equal size share a batch.
+        output: JSON file to write, or an existing folder, for ``<split>.json`` in it. By default it is
+            ``report/<split>.json`` in the run folder, or ``<name>.<split>.json`` beside the model file; for a
+            model that was passed as an object, nothing is written.
+        dataset: Data set whose classes the records hold, where no ``dataset.json`` names them.
+        runtime: What runs the model, a name of `kerseg.inference.RUNTIMES`.
+        skip_bad: Compare the shards with their checksums first, and leave out the damaged ones; the JSON and a
+            warning list them.
+
+    Returns:
+        The scores. The JSON holds them too, with the confusion matrix and what they were measured on.
+
+    Raises:
+        WeightsError: The model file is missing, damaged or no segmentation model.
+        DataError: The data is missing or damaged, has no such split, or not one labelled pixel.
+        ConfigError: Model and data differ in the number of classes or channels, or an option is out of range or
+            unknown.
+
+    Example:
+        >>> evaluate("runs/enet", "data/camvid", split="test").mean_iou
+        0.51
+    """
+    if batch_size < 1:
+        raise ConfigError(f"--batch-size is 1 or more. Received: {batch_size}.")
+    data = kerseg.data.load(data_dir, dataset=dataset, skip_bad=skip_bad)
+    data.info.split(split)  # refuses an unknown one before the model is loaded
+    left_out = [damage for damage in data.left_out if damage.split == split]
+    _warn(*describe_damage(data.folder, left_out))
+    if isinstance(model, keras.Model):
+        network, card, where = model, None, model.name
+    else:
+        (network, card), where = modelfile.load(model), str(modelfile.locate(model))
+    predictor = Predictor(network, runtime=runtime)
+    _check_channels(predictor.num_channels, card, data.info, where)
+    _check_classes(predictor.num_classes, card, data.info, where)
+    began = time.monotonic()
+    matrix = confusion(predictor, data, split, batch_size=batch_size)
+    measured = {
+        "model": where,
+        "architecture": card.architecture if card else network.name,
+        "data_dir": str(data_dir),
+        "seconds": round(time.monotonic() - began, 3),
+        "batch_size": batch_size,
+        "runtime": runtime,
+        "left_out": [asdict(damage) for damage in left_out],
+    }
+    scores = matrix.scores(data.info.class_names)
+    if (target := _target(model, split, output)) is not None:
+        report = measured | _report(data.info, split, matrix, scores)
+        write_text(target, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    return scores
+
+
+def confusion(
+    model: keras.Model | Predictor, data: Any, split: str = "val", *, batch_size: int = 4
+) -> ConfusionMatrix:
+    """Predict every picture of a split and count its pixels by true and predicted class.
+
+    Args:
+        model: A model, or a predictor: made once, it serves all epochs of a training run, compiled once.
+        data: From `kerseg.data.load`.
+        split: Split to predict.
+        batch_size: Pictures predicted at a time; only neighbours of equal size share a batch.
+
+    Returns:
+        The counts over the whole split, at the labels' own size.
+
+    Raises:
+        DataError: No such split, or the data is damaged.
+    """
+    predictor = model if isinstance(model, Predictor) else Predictor(model)
+    info = data.info
+    matrix = ConfusionMatrix(info.num_classes, info.ignore_label)
+    examples = data.examples(split).as_numpy_iterator()
+    bar = Progress(f"evaluate {split}", total=info.split(split).records, unit="pictures")
+    with data.naming_damage(split), bar:
+        for example, prediction in predict_batches(predictor, examples, batch_size):
+            try:
+                matrix.update(example["label"], prediction)
+            except DataError as error:
+                raise DataError(f"{example['name'].decode()} (split {split!r}): {error}") from error
+            bar.advance()
+    return matrix
+
+
+def _check_channels(count: int, card: modelfile.ModelCard | None, info: DatasetInfo, where: str) -> None:
+    """Refuse a model for another number of channels; warn of others, or of another range of values."""
+    if count != info.num_channels:
+        raise ConfigError(
+            f"{where}: the model takes pictures of {count} channel{'s' * (count > 1)}, and those of data set "
+            f"{info.name!r} have {info.num_channels} ({info.channels or 'RGB'}). Evaluate a model on data with the "
+            "channels it was trained on."
+        )
+    if card is not None and card.kerseg_version and _shown(card.channels) != _shown(info.channels):
+        _warn(
+            "Warning: the model was trained on other channels or values (model / data): "
+            f"{_shown(card.channels)} / {_shown(info.channels)}."
+        )
+
+
+def _shown(channels: Channels | None) -> str:
+    return str(channels) if channels else "8-bit RGB"
+
+
+def _check_classes(count: int, card: modelfile.ModelCard | None, info: DatasetInfo, where: str) -> None:
+    """Refuse a model for another number of classes; warn of other names, which only a person can judge."""
+    if count != info.num_classes:
+        raise ConfigError(
+            f"{where}: the model has {count} classes, and data set {info.name!r} has {info.num_classes}. "
+            "Evaluate a model on data with the classes it was trained on."
+        )
+    # A file without kerseg's card has no names to compare.
+    if card is None or not card.kerseg_version:
+        return
+    pairs = enumerate(zip(card.class_names, info.class_names, strict=True))
+    other = [f"{i}: {ours} / {theirs}" for i, (ours, theirs) in pairs if ours != theirs]
+    if other:
+        shown = ", ".join(other[:5]) + (f" and {len(other) - 5} more" if len(other) > 5 else "")
+        _warn(f"Warning: model and data name {len(other)} classes differently (model / data): {shown}.")
+
+
+def _warn(*lines: str) -> None:
+    for line in lines:
+        Console(stderr=True).print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _report(info: DatasetInfo, split: str, matrix: ConfusionMatrix, scores: Scores) -> dict[str, Any]:
+    return {
+        "backend": keras.backend.backend(),
+        "kerseg_version": __version__,
+        "dataset": info.name,
+        "split": split,
+        "pictures": info.split(split).records,
+        "labelled_pixels": int(matrix.counts.sum()),
+        **scores.to_json(),
+        "confusion_matrix": {"rows": "truth", "columns": "prediction", "pixels": matrix.counts.tolist()},
+    }
+
+
+def _target(model: keras.Model | str | Path, split: str, output: str | Path | None) -> Path | None:
+    """Return the JSON file to write, if any."""
+    if output is not None:
+        return Path(output) / f"{split}.json" if Path(output).is_dir() else Path(output)
+    if isinstance(model, keras.Model):
+        return None
+    path = Path(model)
+    return path / "report" / f"{split}.json" if path.is_dir() else path.with_suffix(f".{split}.json")

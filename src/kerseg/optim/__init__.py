@@ -1,0 +1,22 @@
+"""Optimizers and learning-rate schedules with their tables; no losses, no training loop."""
+
+from kerseg.registry import Registry
+
+SCHEDULES = Registry(
+    "schedule",
+    {
+        "poly": "kerseg.optim.schedules:poly",
+        "cosine": "kerseg.optim.schedules:cosine",
+        "step": "kerseg.optim.schedules:step",
+        "constant": "kerseg.optim.schedules:constant",
+    },
+)
+
+OPTIMIZERS = Registry(
+    "optimizer",
+    {
+        "sgd": "kerseg.optim.optimizers:sgd",
+        "adam": "kerseg.optim.optimizers:adam",
+        "adamw": "kerseg.optim.optimizers:adamw",
+    },
+)

@@ -1,0 +1,189 @@
+"""Evaluation against counts made by hand; the report; what is refused."""
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from conftest import TINY_CLASSES, TINY_PALETTE, tiny_pair, write_tiny_dataset
+from kerseg import modelfile
+from kerseg.core.info import DatasetInfo, Shard, Split
+from kerseg.errors import ConfigError, DataError, WeightsError
+from kerseg.inference.evaluation import confusion, evaluate
+from kerseg.inference.predictor import Predictor
+from kerseg.metrics import ConfusionMatrix
+from kerseg.modelfile import ModelCard
+
+COLOURS = ((128, 128, 128), (140, 100, 110), (0, 128, 192))
+"""What the model takes for the classes: near enough to the tiny set's to be right often, not always."""
+
+
+def nearest_colour(palette: Any = COLOURS) -> keras.Model:
+    """Return a model whose class is the nearest colour: logit c = 2 x c - c c."""
+    colours = np.asarray(palette, np.float32)
+    image = keras.Input((None, None, 3))
+    conv = keras.layers.Conv2D(len(colours), 1)
+    model = keras.Model(image, conv(image), name="nearest")
+    conv.set_weights([2 * colours.T[None, None], -(colours**2).sum(axis=1)])
+    return model
+
+
+def expected_counts(pairs: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Return the confusion matrix of the nearest colour, in plain NumPy."""
+    counts = np.zeros((3, 3), int)
+    for picture, label in pairs:
+        distance = ((picture[..., None, :].astype(int) - np.array(COLOURS)) ** 2).sum(-1)
+        guess = distance.argmin(-1)
+        for i in range(3):
+            for j in range(3):
+                counts[i, j] += ((label == i) & (guess == j)).sum()
+    return counts
+
+
+def saved(folder: Path, **changes: Any) -> Path:
+    card = {"architecture": "enet", "class_names": TINY_CLASSES, "palette": TINY_PALETTE, **changes}
+    modelfile.save(
+        nearest_colour(COLOURS[: len(card["class_names"])]), folder / "best.keras", ModelCard(**card)
+    )
+    return folder
+
+
+VAL = [tiny_pair(100 + i) for i in range(4)]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_counts_are_those_of_numpy(tiny_data: Path, batch_size: int):
+    import kerseg.data
+
+    counts = confusion(nearest_colour(), kerseg.data.load(tiny_data), "val", batch_size=batch_size).counts
+    assert (counts == expected_counts(VAL)).all()
+    assert counts.sum() == 4 * 31 * 40  # the last row of each is ignored
+
+
+def test_pictures_of_several_sizes_at_their_own_size():
+    pairs = [tiny_pair(i, *size) for i, size in enumerate([(32, 40), (32, 40), (40, 32), (30, 50), (32, 40)])]
+    examples = [{"name": b"a", "image": image, "label": label} for image, label in pairs]
+    split = Split((Shard("a", len(pairs), 0, ""),), (), ())
+    data = SimpleNamespace(
+        info=DatasetInfo("mixed", TINY_CLASSES, TINY_PALETTE, {"val": split}),
+        examples=lambda split: SimpleNamespace(as_numpy_iterator=lambda: iter(examples)),
+        naming_damage=lambda split: nullcontext(),
+    )
+    assert (confusion(Predictor(nearest_colour()), data, batch_size=4).counts == expected_counts(pairs)).all()
+
+
+def test_run_folder_and_its_report(tiny_data: Path, tmp_path: Path):
+    scores = evaluate(saved(tmp_path / "run"), tiny_data, batch_size=2)
+    matrix = ConfusionMatrix(3)
+    matrix.counts += expected_counts(VAL)
+    assert scores == matrix.scores(TINY_CLASSES)
+    assert 0.5 < scores.mean_iou < 1
+
+    report = json.loads((tmp_path / "run" / "report" / "val.json").read_text())
+    assert report["mean_iou"] == scores.mean_iou
+    assert report["classes"][1]["name"] == "box"
+    assert report["confusion_matrix"] == {
+        "rows": "truth",
+        "columns": "prediction",
+        "pixels": expected_counts(VAL).tolist(),
+    }
+    expected = {
+        "model": str(tmp_path / "run" / "best.keras"),
+        "architecture": "enet",
+        "dataset": "tiny",
+        "data_dir": str(tiny_data),
+        "split": "val",
+        "pictures": 4,
+        "labelled_pixels": 4 * 31 * 40,
+        "batch_size": 2,
+        "absent": [],
+    }
+    assert {name: report[name] for name in expected} == expected
+    assert report["seconds"] > 0
+
+
+def test_where_the_report_goes(tiny_data: Path, tmp_path: Path):
+    file = saved(tmp_path / "run") / "best.keras"
+    evaluate(file, tiny_data, split="train")
+    assert json.loads((tmp_path / "run" / "best.train.json").read_text())["pictures"] == 10
+    evaluate(file, tiny_data, output=tmp_path / "new" / "scores.json")
+    evaluate(file, tiny_data, output=tmp_path)
+    assert (tmp_path / "new" / "scores.json").is_file()
+    assert (tmp_path / "val.json").is_file()
+    assert not (tmp_path / "run" / "report").exists()
+
+
+def test_model_object_writes_nothing_unless_told(
+    tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    scores = evaluate(nearest_colour(), tiny_data)
+    assert list(tmp_path.iterdir()) == []
+    assert evaluate(nearest_colour(), tiny_data, output="scores.json") == scores
+    assert json.loads(Path("scores.json").read_text())["model"] == "nearest"
+
+
+def test_another_number_of_classes(tiny_data: Path, tmp_path: Path):
+    run = saved(tmp_path, class_names=("a", "b"), palette=TINY_PALETTE[:2])
+    with pytest.raises(
+        ConfigError, match=r"best\.keras: the model has 2 classes, and data set 'tiny' has 3\."
+    ):
+        evaluate(run, tiny_data)
+
+
+def test_other_class_names_are_a_warning(tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    evaluate(saved(tmp_path / "same"), tiny_data)
+    assert "Warning" not in capsys.readouterr().err
+    evaluate(saved(tmp_path / "other", class_names=("ground", "ball", "[box]")), tiny_data)
+    assert (
+        "Warning: model and data name 2 classes differently (model / data): 1: ball / box, 2: [box] / ball."
+        in capsys.readouterr().err
+    )
+
+
+def test_numbered_names_of_a_foreign_file_are_none(
+    tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    nearest_colour().save(tmp_path / "foreign.keras")
+    evaluate(tmp_path / "foreign.keras", tiny_data)
+    assert "Warning" not in capsys.readouterr().err
+
+
+def test_unknown_split_and_batch_size(tiny_data: Path):
+    with pytest.raises(DataError, match=r"Data set 'tiny' has no split 'test'\. It has: train, val\."):
+        evaluate(nearest_colour(), tiny_data, split="test")
+    with pytest.raises(ConfigError, match=r"--batch-size is 1 or more\. Received: 0\."):
+        evaluate(nearest_colour(), tiny_data, batch_size=0)
+
+
+def test_missing_model_and_missing_data(tiny_data: Path, tmp_path: Path):
+    with pytest.raises(WeightsError, match=r"nowhere: does not exist"):
+        evaluate(tmp_path / "nowhere", tiny_data)
+    with pytest.raises(DataError, match=r"dataset\.json: the folder does not exist"):
+        evaluate(nearest_colour(), tmp_path / "nowhere")
+
+
+def test_damaged_shard_is_named(tmp_path: Path):
+    folder = write_tiny_dataset(tmp_path / "data")
+    shard = folder / "val-00000-of-00001.tfrecord"
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 255
+    shard.write_bytes(content)
+    with pytest.raises(DataError, match=r"val-00000-of-00001\.tfrecord: record \d cannot be read"):
+        evaluate(nearest_colour(), folder)
+
+
+def test_label_that_is_no_class_names_its_picture(tiny_data: Path, tmp_path: Path):
+    two = DatasetInfo.load(tiny_data)
+    for shard in tiny_data.glob("*.tfrecord"):
+        (tmp_path / shard.name).write_bytes(shard.read_bytes())
+    DatasetInfo("two", TINY_CLASSES[:2], TINY_PALETTE[:2], two.splits).save(tmp_path)
+    with pytest.raises(
+        DataError, match=r"^10\d \(split 'val'\): A label holds 0 to 1 or 255 .*Received also: 2\."
+    ):
+        evaluate(nearest_colour(COLOURS[:2]), tmp_path)

@@ -1,0 +1,57 @@
+"""Learning rate schedules against their formulas."""
+
+import math
+
+import keras
+import pytest
+
+from kerseg.errors import ConfigError
+from kerseg.optim.schedules import Schedule
+
+
+def rates(schedule: Schedule, *steps: int) -> list[float]:
+    return [float(keras.ops.convert_to_numpy(schedule(step))) for step in steps]
+
+
+def test_poly_is_deeplabs() -> None:
+    schedule = Schedule("poly", 0.01, 100, power=0.9)
+    assert rates(schedule, 0, 50, 99) == pytest.approx([0.01, 0.01 * 0.5**0.9, 0.01 * 0.01**0.9], rel=1e-5)
+
+
+def test_cosine_falls_to_zero() -> None:
+    schedule = Schedule("cosine", 2.0, 100)
+    assert rates(schedule, 0, 25, 50, 100) == pytest.approx(
+        [2.0, 1 + math.cos(math.pi / 4), 1.0, 0.0], rel=1e-5, abs=1e-7
+    )
+
+
+def test_step_drops_at_each_multiple() -> None:
+    schedule = Schedule("step", 1.0, 1000, step_every=10, step_factor=0.1)
+    assert rates(schedule, 9, 10, 19, 20) == pytest.approx([1.0, 0.1, 0.1, 0.01], rel=1e-5)
+
+
+def test_constant_stays() -> None:
+    assert rates(Schedule("constant", 0.3, 10), 0, 5, 99) == pytest.approx([0.3, 0.3, 0.3])
+
+
+def test_the_warm_up_rises_linearly_and_the_fall_begins_after_it() -> None:
+    schedule = Schedule("poly", 1.0, 14, warmup_steps=4, power=1.0)
+    assert rates(schedule, 0, 1, 3) == pytest.approx([0.25, 0.5, 1.0])
+    assert rates(schedule, 4, 9, 14) == pytest.approx([1.0, 0.5, 0.0])
+
+
+def test_past_the_end_the_last_value_stays() -> None:
+    assert rates(Schedule("cosine", 1.0, 10), 11, 1000) == pytest.approx([0.0, 0.0], abs=1e-7)
+
+
+def test_a_schedule_is_rebuilt_from_its_config() -> None:
+    schedule = Schedule("step", 0.5, 30, warmup_steps=3, step_every=7, step_factor=0.5)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
+    assert rates(again, 0, 5, 20) == rates(schedule, 0, 5, 20)
+
+
+def test_wrong_names_and_lengths_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"There is no schedule 'pole'\. Did you mean 'poly'\?"):
+        Schedule("pole", 1.0, 10)
+    with pytest.raises(ConfigError, match=r"The warm-up \(11 steps\) is longer than the run \(10\)"):
+        Schedule("poly", 1.0, 10, warmup_steps=11)
