@@ -2,7 +2,7 @@
 
     python benchmarks/augment.py
 
-Draws the street-like 2048x1024 pictures of `benchmarks/pipeline.py` into a temporary folder, then lets recipes take
+Draws the street-like 2048x1024 images of `benchmarks/pipeline.py` into a temporary folder, then lets recipes take
 turns at making crops scaled by 0.5 to 2 and flipped: without anything else, and with one augmentation each. CPU is
 the processor time of the process, decoding included; what another program does on the machine hardly changes it.
 """
@@ -43,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--pictures", type=int, default=48, help="pictures to draw (default: 48)")
+    parser.add_argument("--images", type=int, default=48, help="images to draw (default: 48)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds (default: 5)")
     options = parser.parse_args()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -54,7 +54,7 @@ def main() -> None:
     from kerseg.augment.options import Augment
 
     with tempfile.TemporaryDirectory() as name:
-        write(Path(name), options.pictures, passes=2)
+        write(Path(name), options.images, passes=2)
         data = kerseg.data.load(Path(name))
         passes = {
             recipe: data.train(

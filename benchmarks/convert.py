@@ -2,8 +2,8 @@
 
     python benchmarks/convert.py
 
-Converts CamVid (or drawn pictures of its size, where it is absent) with every pair verified, once as it is
-and once four times over: memory must not grow with the number of pictures. The usual way is the loop of the
+Converts CamVid (or drawn images of its size, where it is absent) with every pair verified, once as it is
+and once four times over: memory must not grow with the number of images. The usual way is the loop of the
 TensorFlow 1 scripts (``build_TFRecord.py``): Pillow opens, ``tobytes``, ``TFRecordWriter``; one process,
 nothing verified. Each run is a process of its own. Memory is the proportional share (PSS) of all its
 processes, sampled 20 times a second; Linux only.
@@ -114,7 +114,7 @@ def make_raw(folder: Path, count: int) -> str:
         Image.fromarray(np.kron(coarse[..., 0] % 12, np.ones((15, 15), np.uint8))).save(
             labels / f"{index:06}.png"
         )
-    return "drawn pictures, 480 x 360 PNG"
+    return "drawn images, 480 x 360 PNG"
 
 
 def subset(folder: Path, count: int) -> Path:

@@ -1,10 +1,10 @@
-"""Speed of `kerseg doctor`: the whole command on CamVid, and the search for leakage among many pictures.
+"""Speed of `kerseg doctor`: the whole command on CamVid, and the search for leakage among many images.
 
     python benchmarks/doctor.py
 
 Checks CamVid's 468 pairs (or as many drawn ones, where it is absent), page included, each run a process of its own
 with as many workers as there are processors. Time is the median; CPU time is that of all processes. The search
-compares drawn hashes of 90 % training and 10 % validation pictures in one process.
+compares drawn hashes of 90 % training and 10 % validation images in one process.
 """
 
 import argparse
@@ -22,24 +22,24 @@ from rich.console import Console
 from rich.table import Table
 
 from convert import CAMVID, make_raw
-from kerseg.data.doctor import likeness
-from kerseg.data.doctor.facts import THUMB, Facts, PictureFacts
+from kerseg.data.doctor import near_duplicates
+from kerseg.data.doctor.facts import THUMB, Facts, ImageFacts
 from kerseg.data.sources.base import Pair
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5, help="runs of the command")
-    parser.add_argument("--pictures", type=int, default=100_000, help="pictures that are compared")
+    parser.add_argument("--images", type=int, default=100_000, help="images that are compared")
     options = parser.parse_args()
-    table = Table("what", "pictures", "median s", "least s", "CPU s")
+    table = Table("what", "images", "median s", "least s", "CPU s")
     with tempfile.TemporaryDirectory() as name:
         origin, raw = "CamVid, 480 x 360 PNG", CAMVID
         if not CAMVID.is_dir():
             origin, raw = make_raw(Path(name), 468), Path(name) / "all"
         runs = [command(raw, Path(name) / "page.html") for _ in range(options.rounds)]
     table.add_row("kerseg doctor", "468", *shown(runs))
-    table.add_row("leakage alone", f"{options.pictures:,}", *shown([search(options.pictures)]))
+    table.add_row("leakage alone", f"{options.images:,}", *shown([search(options.images)]))
     table.title = f"{origin}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
     Console().print(table)
 
@@ -71,12 +71,12 @@ def search(count: int) -> tuple[float, float]:
         Facts(
             "val" if index % 10 == 0 else "train",
             Pair(f"{index}", Path(f"{index}.jpg"), None),
-            PictureFacts((9, 9), (9, 9), 1, "RGB", None, np.zeros((2, 3)), index.to_bytes(8), *both),
+            ImageFacts((9, 9), (9, 9), 1, "RGB", None, np.zeros((2, 3)), index.to_bytes(8), *both),
         )
         for index, both in enumerate(zip(hashes, thumbs, strict=True))
     ]
     began, used = time.perf_counter(), time.process_time()
-    likeness.near(facts)
+    near_duplicates.near(facts)
     return time.perf_counter() - began, time.process_time() - used
 
 

@@ -6,7 +6,7 @@
 The contenders are kerseg on JAX and on PyTorch, as ``kerseg.train --mixed-precision bfloat16`` runs it, and for
 the networks of ``torch_models`` a plain PyTorch loop with autocast, channels last. Each trains each network in a
 fresh process, so that the peak of its memory is its own: what its allocator had handed out at most. All copy
-uint8 pictures and labels to the GPU and read the loss at each step. The networks are those of the papers
+uint8 images and labels to the GPU and read the loss at each step. The networks are those of the papers
 (``--width`` for smaller ones), at batches and sizes that need not be theirs.
 
 Without a GPU it runs on the CPU, and memory is the process's peak: a rehearsal, no measurement.
@@ -49,7 +49,7 @@ class Task:
     """The networks' ``width``; ``None`` for the papers'."""
 
 
-def pictures(task: Task) -> tuple[np.ndarray, np.ndarray]:
+def samples(task: Task) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(0)
     shape = task.batch, task.height, task.width
     return random.integers(0, 256, (*shape, 3), "uint8"), random.integers(0, CLASSES, shape, "uint8")
@@ -95,7 +95,7 @@ def train_kerseg(backend: str, task: Task) -> list[float]:
         jit_compile=backend == "jax",  # as kerseg.train --jit auto
     )
     model.optimizer.build(model.trainable_variables)
-    images, labels = pictures(task)
+    images, labels = samples(task)
 
     def batches() -> Iterator[Any]:
         while True:
@@ -124,7 +124,7 @@ def native(task: Task) -> dict[str, Any]:
     model = torch_models.MODELS[task.model](CLASSES, **options)
     model = model.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), RATE)
-    images, labels = map(torch.from_numpy, pictures(task))
+    images, labels = map(torch.from_numpy, samples(task))
 
     def step() -> None:
         x, y = images.to(device).permute(0, 3, 1, 2), labels.to(device).long()
@@ -246,7 +246,7 @@ def parse(known: list[str]) -> argparse.Namespace:
         "--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), metavar="NAME"
     )
     parser.add_argument("--size", type=int, nargs=2, default=(512, 512), metavar=("HEIGHT", "WIDTH"))
-    parser.add_argument("--batch", type=int, default=8, help="pictures in a step (default: 8)")
+    parser.add_argument("--batch", type=int, default=8, help="images in a step (default: 8)")
     parser.add_argument("--steps", type=int, default=20, help="timed steps (default: 20)")
     parser.add_argument("--warmup", type=int, default=5, help="steps before those (default: 5)")
     parser.add_argument("--width", type=int, help="channels of the first stage, for a rehearsal")

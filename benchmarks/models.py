@@ -4,7 +4,7 @@
     python benchmarks/models.py [--models unet enet] [--what train infer first] [--rounds 7]
 
 kerseg trains as ``kerseg.train`` does (``fit`` with its cross entropy and Adam, PSPNet with its auxiliary head)
-and predicts with its ``Predictor``; PyTorch runs the plain loop, channels last. Both take uint8 pictures, both
+and predicts with its ``Predictor``; PyTorch runs the plain loop, channels last. Both take uint8 images, both
 read the loss after each step, and both give uint8 labels back. Further contenders are kerseg's graph of ENet in
 Keras's own layers, with Keras's Adam, and, in prediction, OpenVINO in float32 and in bfloat16, which takes all
 cores whatever ``--threads`` says. DeepLab-v3 and PSPNet are on ResNet-50, U-Net has width 32, so that two cores can
@@ -37,7 +37,7 @@ import numpy as np
 
 CLASSES, RATE = 11, 5e-4
 CHECKED = 2, 64, 96
-"""Batch, height and width of the pictures that the contenders must agree on."""
+"""Batch, height and width of the images that the contenders must agree on."""
 TOLERANCE = 1e-3
 """Of the logits, as a share of the largest: float32, and sums in another order through fifty layers."""
 OPTIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -65,7 +65,7 @@ class Task:
     threads: int
 
 
-def pictures(batch: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+def samples(batch: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(0)
     shape = batch, height, width
     return random.integers(0, 256, (*shape, 3), "uint8"), random.integers(0, CLASSES, shape, "uint8")
@@ -85,9 +85,10 @@ class Kerseg:
 
     def __init__(self, task: Task, *, stock: bool = False, runtime: str = "keras"):
         os.environ["KERAS_BACKEND"] = "tensorflow"
-        from kerseg.core import quiet
 
-        quiet.import_tensorflow()
+        from kerseg.core.tensorflow import import_tensorflow
+
+        import_tensorflow()
         import keras
         import tensorflow as tf
 
@@ -115,7 +116,7 @@ class Kerseg:
         self.model.optimizer.build(self.model.trainable_variables)
         self.inference = keras.Model(network.input, network.output["logits"])
         self.predictor = Predictor(self.inference, runtime=runtime)
-        self.images, labels = pictures(task.batch, task.height, task.width)
+        self.images, labels = samples(task.batch, task.height, task.width)
         batch = self.images, dict.fromkeys(weights, labels)
         self.data = tf.data.Dataset.from_tensors(batch).repeat().prefetch(1)
 
@@ -137,7 +138,7 @@ class Kerseg:
         return {
             "trainable": sum(int(np.prod(variable.shape)) for variable in self.model.trainable_variables),
             "weights": [layer.get_weights() for layer in layers],
-            "logits": np.asarray(self.inference(pictures(*CHECKED)[0].astype("float32"), training=False)),
+            "logits": np.asarray(self.inference(samples(*CHECKED)[0].astype("float32"), training=False)),
         }
 
 
@@ -204,7 +205,7 @@ class PyTorch:
         model = torch_models.MODELS[task.model](CLASSES, **OPTIONS[task.model][1])
         self.model = model.to(memory_format=self.layout)
         self.optimizer = torch.optim.Adam(self.model.parameters(), RATE, eps=1e-7)  # Keras's epsilon
-        images, labels = pictures(task.batch, task.height, task.width)
+        images, labels = samples(task.batch, task.height, task.width)
         self.images, self.labels = images, torch.from_numpy(labels).long()
 
     def train(self) -> Seconds:
@@ -217,7 +218,7 @@ class PyTorch:
 
     def network(self, weights: Weights) -> dict[str, Any]:
         """Take a Keras model's weights, and return what tells this network from another."""
-        images = self._tensor(pictures(*CHECKED)[0])
+        images = self._tensor(samples(*CHECKED)[0])
         self.copy_weights(self.model, weights, images)
         self.model.eval()
         with self.torch.inference_mode():
@@ -502,7 +503,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--size", type=int, nargs=2, default=(352, 480), metavar=("HEIGHT", "WIDTH"), help="multiples of 16"
     )
-    parser.add_argument("--batch", type=int, default=2, help="pictures at a time (default: 2)")
+    parser.add_argument("--batch", type=int, default=2, help="images at a time (default: 2)")
     parser.add_argument("--threads", type=int, default=2, help="of each contender (default: 2)")
     parser.add_argument("--json", type=Path, help="also write every single time here")
     options = parser.parse_args()

@@ -3,7 +3,7 @@
     pip install 'kerseg[benchmark]'
     python benchmarks/pipeline.py
 
-Draws street-like 2048x1024 pictures (JPEG of about 450 KB, label PNG of about 85 KB) into a temporary folder,
+Draws street-like 2048x1024 images (JPEG of about 450 KB, label PNG of about 85 KB) into a temporary folder,
 then lets each contender make 512x512 crops of them, scaled by 0.5 to 2 and flipped, without and with colour
 distortion. Each contender has a process of its own and two workers (kerseg and tf.data: as many threads as
 there are cores); they take turns, so that whatever else the machine does meets all of them, and the table has
@@ -32,7 +32,7 @@ FILL = (124, 117, 104)
 
 
 def draw(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return a picture (height, width, 3) and its label (height, width): large regions, fine texture."""
+    """Return an image (height, width, 3) and its label (height, width): large regions, fine texture."""
     import cv2
 
     def field(cell: int, channels: int) -> np.ndarray:
@@ -48,8 +48,8 @@ def draw(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(image, 0, 255).astype(np.uint8), label
 
 
-def write(folder: Path, pictures: int, passes: int) -> None:
-    """Write the pictures as files, and as a kerseg data set in which each occurs ``passes`` times."""
+def write(folder: Path, images: int, passes: int) -> None:
+    """Write the images as files, and as a kerseg data set in which each occurs ``passes`` times."""
     import tensorflow as tf
     from PIL import Image
 
@@ -57,7 +57,7 @@ def write(folder: Path, pictures: int, passes: int) -> None:
     from kerseg.data.formats.records import Record, encode_label, serialize
 
     writers = [tf.io.TFRecordWriter(str(folder / f"train-{n}.tfrecord")) for n in range(SHARDS)]
-    for number in range(pictures):
+    for number in range(images):
         image, label = draw(np.random.default_rng(number))
         encoded = io.BytesIO()
         Image.fromarray(image).save(encoded, "JPEG", quality=90)
@@ -69,9 +69,7 @@ def write(folder: Path, pictures: int, passes: int) -> None:
     for writer in writers:
         writer.close()
     paths = sorted(folder.glob("*.tfrecord"))
-    counts = [
-        sum((n + r) % SHARDS == s for n in range(pictures) for r in range(passes)) for s in range(SHARDS)
-    ]
+    counts = [sum((n + r) % SHARDS == s for n in range(images) for r in range(passes)) for s in range(SHARDS)]
     shards = [Shard(p.name, count, p.stat().st_size, "") for p, count in zip(paths, counts, strict=True)]
     names = tuple(f"class {c}" for c in range(CLASSES))
     split = Split(tuple(shards), (0,) * CLASSES, (0,) * CLASSES)
@@ -211,7 +209,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--pictures", type=int, default=48, help="pictures to draw (default: 48)")
+    parser.add_argument("--images", type=int, default=48, help="images to draw (default: 48)")
     parser.add_argument("--passes", type=int, default=4, help="crops of each in a round (default: 4)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds (default: 5)")
     options = parser.parse_args()
@@ -222,11 +220,11 @@ def main() -> None:
     table = Table("contender", "colour", title=f"512x512 crops of 2048x1024, against {BASE}")
     for heading in ("images/s", "ratio", "CPU ms", "ratio"):
         table.add_column(heading, justify="right")
-    count = options.pictures * options.passes // BATCH * BATCH
+    count = options.images * options.passes // BATCH * BATCH
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        print(f"drawing {options.pictures} pictures", flush=True)
-        write(folder, options.pictures, options.passes)
+        print(f"drawing {options.images} images", flush=True)
+        write(folder, options.images, options.passes)
         files = (sorted(folder.glob("*.jpg")) * options.passes)[:count]
         results = measure(folder, files, options.rounds)
     medians = {

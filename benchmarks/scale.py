@@ -1,8 +1,8 @@
-"""How time and memory of conversion, of updates and of reading grow with the number of pictures.
+"""How time and memory of conversion, of updates and of reading grow with the number of images.
 
     python benchmarks/scale.py
 
-Draws 1,000, 10,000 and 100,000 pictures of 64x64 (JPEG, labels PNG; 256 different ones), converts them, converts
+Draws 1,000, 10,000 and 100,000 images of 64x64 (JPEG, labels PNG; 256 different ones), converts them, converts
 them again with ``--update`` when nothing and when a hundredth of the labels changed, then opens the data and reads
 an epoch. Each line is a process of its own; its memory and that of its workers are proportional shares (PSS),
 sampled 20 times a second; Linux only. The largest size needs about 2.5 GB of disk and some minutes.
@@ -70,13 +70,13 @@ print(json.dumps({"seconds": time.perf_counter() - began, "first": first}))
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pictures", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    parser.add_argument("--images", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--folder", type=Path, help="where to draw them; by default where temporary files go")
     arguments = parser.parse_args()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
-    print("| pictures | what | s | pictures/s | peak MB, parent | peak MB, workers |")
+    print("| images | what | s | images/s | peak MB, parent | peak MB, workers |")
     print("|---:|---|---:|---:|---:|---:|", flush=True)
-    for count in arguments.pictures:
+    for count in arguments.images:
         with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
             for line in lines(Path(name), count):
                 print(line, flush=True)
@@ -109,19 +109,19 @@ def lines(folder: Path, count: int) -> list[str]:
 def draw(raw: Path, count: int) -> None:
     """Write ``count`` pairs; files an hour old, because an update does not trust what is new."""
     random = np.random.default_rng(0)
-    pictures, labels = [], []
+    images, labels = [], []
     for _ in range(KINDS):
         coarse = random.integers(0, 256, (8, 8, 3), dtype=np.uint8)
-        pictures.append(encoded(np.asarray(Image.fromarray(coarse).resize((SIZE, SIZE))), "JPEG"))
+        images.append(encoded(np.asarray(Image.fromarray(coarse).resize((SIZE, SIZE))), "JPEG"))
         labels.append(encoded(np.kron(coarse[..., 0] % CLASSES, np.ones((8, 8), np.uint8)), "PNG"))
-    for kind, suffix, contents in (("i", "jpg", pictures), ("l", "png", labels)):
+    for kind, suffix, contents in (("i", "jpg", images), ("l", "png", labels)):
         (raw / kind).mkdir(parents=True)
         for index in range(count):
             write(raw / kind / f"{index:06}.{suffix}", contents[index % KINDS])
 
 
 def change(raw: Path, count: int) -> None:
-    """Give every hundredth picture another label."""
+    """Give every hundredth image another label."""
     for index in range(0, count, 100):
         other = (raw / "l" / f"{(index + 1) % count:06}.png").read_bytes()
         write(raw / "l" / f"{index:06}.png", other, hours=0.5)

@@ -26,7 +26,7 @@ def png(array: np.ndarray) -> bytes:
 
 
 def tiny_pair(index: int, height: int = 32, width: int = 40) -> tuple[np.ndarray, np.ndarray]:
-    """Return a picture (height, width, 3) and its label: a box or a ball on noisy ground, an ignored row."""
+    """Return an image (height, width, 3) and its label: a box or a ball on noisy ground, an ignored row."""
     random = np.random.default_rng(index)
     label = np.zeros((height, width), np.uint8)
     kind = 1 + index % 2
@@ -36,9 +36,9 @@ def tiny_pair(index: int, height: int = 32, width: int = 40) -> tuple[np.ndarray
         label[top : top + 12, left : left + 14] = 1
     else:
         label[(rows - top - 6) ** 2 + (columns - left - 6) ** 2 < 40] = 2
-    picture = np.array(TINY_PALETTE, np.float64)[label] + random.normal(0, 12, (height, width, 3))
+    image = np.array(TINY_PALETTE, np.float64)[label] + random.normal(0, 12, (height, width, 3))
     label[-1] = 255
-    return picture.clip(0, 255).astype(np.uint8), label
+    return image.clip(0, 255).astype(np.uint8), label
 
 
 def write_tiny_dataset(folder: Path, *, train: int = 10, val: int = 4) -> Path:
@@ -54,9 +54,9 @@ def write_tiny_dataset(folder: Path, *, train: int = 10, val: int = 4) -> Path:
         pixels, image_pixels, ignored = np.zeros(3, int), np.zeros(3, int), 0
         with tf.io.TFRecordWriter(str(file)) as writer:
             for index in range(first, first + count):
-                picture, label = tiny_pair(index)
+                image, label = tiny_pair(index)
                 height, width = label.shape
-                record = Record(f"{index:03d}", png(picture), "png", height, width, 3, png(label))
+                record = Record(f"{index:03d}", png(image), "png", height, width, 3, png(label))
                 writer.write(serialize(record))
                 counts = np.bincount(label.ravel(), minlength=256)
                 pixels += counts[:3]

@@ -1,4 +1,4 @@
-"""Pictures of other channels from raw files to predictions: convert, train, evaluate, predict."""
+"""Images of other channels from raw files to predictions: convert, train, evaluate, predict."""
 
 from pathlib import Path
 
@@ -23,14 +23,14 @@ NAMES = ("red", "green", "blue", "nir")
 
 
 def scene(index: int, size: int = 32) -> tuple[np.ndarray, np.ndarray]:
-    """Return a picture (size, size, 4) uint16 and its label, which the fourth channel alone tells."""
+    """Return an image (size, size, 4) uint16 and its label, which the fourth channel alone tells."""
     random = np.random.default_rng(index)
     top, left = random.integers(2, size // 2, 2)
     label = np.zeros((size, size), np.uint8)
     label[top : top + 14, left : left + 12] = 1
-    picture = random.integers(1800, 2200, (size, size, 4), dtype=np.uint16)
-    picture[..., 3] = np.where(label, 3600, 400) + random.integers(0, 200, label.shape)
-    return picture, label
+    image = random.integers(1800, 2200, (size, size, 4), dtype=np.uint16)
+    image[..., 3] = np.where(label, 3600, 400) + random.integers(0, 200, label.shape)
+    return image, label
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +40,9 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for kind in "il":
             (folder / split / kind).mkdir(parents=True)
         for index in range(first, first + count):
-            picture, label = scene(index)
+            image, label = scene(index)
             tifffile.imwrite(
-                folder / split / "i" / f"{index}.tif", picture, photometric="rgb", compression="lzw"
+                folder / split / "i" / f"{index}.tif", image, photometric="rgb", compression="lzw"
             )
             Image.fromarray(label).save(folder / split / "l" / f"{index}.png")
     return folder
@@ -98,10 +98,10 @@ def test_predicting_the_raw_files_gives_what_evaluation_scores(run, raw, data, t
     expected = evaluate(run, data, output=tmp_path / "scores.json")
     assert matrix.scores(("land", "water")).to_json() == expected.to_json()
     # The overlay shows red, green and blue; where nothing is laid over it, as the range makes them.
-    picture, _ = scene(100)
+    image, _ = scene(100)
     shown = np.asarray(Image.open(tmp_path / "overlay/100.png"))[: 32 * 10 : 10, ::10]
     black = np.asarray(Image.open(written.index.with_name("100.png"))) == 0
-    expected_pixels = np.rint(picture[..., :3].astype(np.float32) * np.float32(255 / 4000)).astype(np.uint8)
+    expected_pixels = np.rint(image[..., :3].astype(np.float32) * np.float32(255 / 4000)).astype(np.uint8)
     np.testing.assert_array_equal(shown[black], expected_pixels[black])
 
 
@@ -110,7 +110,7 @@ def test_other_channels_are_refused_in_words(run, data, raw, tmp_path, capsys):
     np.save(tmp_path / "nan.npy", np.full((8, 8, 4), np.nan))
     np.save(tmp_path / "good.npy", scene(0)[0])
     report = predict(run, tmp_path, output=tmp_path / "out")
-    assert [written.picture.name for written in report.written] == ["good.npy"]
+    assert [written.image.name for written in report.written] == ["good.npy"]
     assert {failure.path.name: failure.reason.split(".")[0] for failure in report.failed} == {
         "nan.npy": "not finite: 256 values are NaN, 0 infinite",
         "three.tif": "channels differ: it has 3, the data set 4 (red, green, blue, nir)",
@@ -118,7 +118,7 @@ def test_other_channels_are_refused_in_words(run, data, raw, tmp_path, capsys):
     image = keras.Input((None, None, 3))
     rgb = keras.Model(image, keras.layers.Conv2D(2, 1)(image), name="rgb")
     with pytest.raises(
-        ConfigError, match=r"rgb: the model takes pictures of 3 channels, and those .* have 4 \(red 0"
+        ConfigError, match=r"rgb: the model takes images of 3 channels, and those .* have 4 \(red 0"
     ):
         evaluate(rgb, data)
 
@@ -142,7 +142,7 @@ def test_another_range_is_pointed_out(run, data, raw, tmp_path, capsys):
 
 
 def test_hue_is_refused_before_a_run_folder_is_made(data, tmp_path):
-    with pytest.raises(ConfigError, match=r"--augment\.hue needs pictures of 3 channels; these have 4\."):
+    with pytest.raises(ConfigError, match=r"--augment\.hue needs images of 3 channels; these have 4\."):
         kerseg.train(data_dir=data, output=tmp_path / "r", augment=kerseg.config.Augment(hue=0.1))
     assert not (tmp_path / "r").exists()
 
@@ -178,7 +178,7 @@ def test_volumes_are_predicted_slice_by_slice(tmp_path, suffix):
         np.testing.assert_array_equal(np.asarray(Image.open(written.index)), expected.astype(np.uint8))
 
 
-def test_files_of_channels_are_predicted_as_one_picture(tmp_path):
+def test_files_of_channels_are_predicted_as_one_image(tmp_path):
     (tmp_path / "s").mkdir()
     channels = Channels(
         ("a", "b"), ((0.0, 255.0), (0.0, 510.0)), kerseg.core.info.Layout(tails=("_0000", "_0001"))

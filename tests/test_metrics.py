@@ -69,7 +69,7 @@ def test_agrees_with_scikit_learn():
     assert scores.pixel_accuracy == pytest.approx(accuracy_score(truth, guess))
 
 
-def test_is_the_iou_of_all_pixels_and_not_the_mean_over_pictures():
+def test_is_the_iou_of_all_pixels_and_not_the_mean_over_images():
     matrix = ConfusionMatrix(2)
     matrix.update([0, 0, 0, 0], [0, 0, 0, 0])
     matrix.update([0, 1], [1, 1])
@@ -211,9 +211,9 @@ def test_metric_in_fit(jit: bool):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=255)
     model.compile(loss=loss, metrics=[MeanIoU(num_classes=CLASSES)], jit_compile=jit)
     label, _ = random_pair(shape=(3, 8, 9))
-    pictures = np.random.default_rng(1).normal(size=(3, 8, 9, 3)).astype(np.float32)
-    result = model.evaluate(pictures, label, batch_size=2, verbose=0, return_dict=True)
-    prediction = model.predict(pictures, verbose=0).argmax(-1)
+    images = np.random.default_rng(1).normal(size=(3, 8, 9, 3)).astype(np.float32)
+    result = model.evaluate(images, label, batch_size=2, verbose=0, return_dict=True)
+    prediction = model.predict(images, verbose=0).argmax(-1)
     expected = counted(label, prediction).scores("abcdefg").mean_iou
     assert result["mean_iou"] == pytest.approx(expected, abs=1e-6)
 

@@ -110,15 +110,15 @@ def test_with_legend_names_what_occurs_with_its_share(monkeypatch: pytest.Monkey
     assert (np.asarray(image)[:100] == 50).all()
 
 
-def test_a_small_picture_is_enlarged_by_a_whole_factor():
-    picture = np.random.default_rng(0).integers(0, 256, (40, 100, 3), np.uint8)
-    image = np.asarray(with_legend(picture, np.zeros((40, 100), int), PALETTE, NAMES))
+def test_a_small_image_is_enlarged_by_a_whole_factor():
+    sample = np.random.default_rng(0).integers(0, 256, (40, 100, 3), np.uint8)
+    image = np.asarray(with_legend(sample, np.zeros((40, 100), int), PALETTE, NAMES))
     assert image.shape[1] == 400
-    assert (image[:160:4, ::4] == picture).all()
-    assert (image[3:160:4, 3::4] == picture).all()
+    assert (image[:160:4, ::4] == sample).all()
+    assert (image[3:160:4, 3::4] == sample).all()
 
 
-def test_panel_shows_picture_truth_and_prediction(monkeypatch: pytest.MonkeyPatch):
+def test_panel_shows_image_truth_and_prediction(monkeypatch: pytest.MonkeyPatch):
     texts: list[str] = []
     monkeypatch.setattr(visualize, "_fit", lambda text, font, width: texts.append(text) or text)
     truth = np.repeat(np.repeat(LABEL, 100, 0), 100, 1)
@@ -178,7 +178,7 @@ def test_curves_without_a_row(tmp_path: Path):
     assert (tmp_path / "curves.png").stat().st_size > 0
 
 
-def test_pictures_of_other_channels_are_shown():
+def test_images_of_other_channels_are_shown():
     image = np.array([[[10.4, 20.5, 30.6, 99.0], [0.0, 255.0, 1.0, 2.0]]], np.float32)
     assert visualize.as_rgb(image).tolist() == [[[10, 20, 31], [0, 255, 1]]]
     assert visualize.as_rgb(image, ("Blue", "green", "red", "nir")).tolist() == [[[31, 20, 10], [1, 255, 0]]]

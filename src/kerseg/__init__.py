@@ -1,4 +1,4 @@
-"""Semantic segmentation on Keras 3: from pictures and masks to a trained, measured, deployable model.
+"""Semantic segmentation on Keras 3: from images and masks to a trained, measured, deployable model.
 
 The verbs are functions with the names and options of the command line; each is imported when first used.
 """

@@ -52,9 +52,9 @@ class TrainConfig:
     val_split: str = "val"
     """Split that is scored after each epoch; where the data has none, nothing is scored."""
     train_samples: int | None = None
-    """Pictures of the training split to use, the first ones; default: all."""
+    """Images of the training split to use, the first ones; default: all."""
     val_samples: int | None = None
-    """Pictures of the validation split to use, the first ones; default: all."""
+    """Images of the validation split to use, the first ones; default: all."""
     skip_bad: bool = False
     """Compare the shards with their checksums first, and leave out the damaged ones instead of stopping."""
     crop_size: tuple[int, int] = (512, 512)
@@ -99,7 +99,7 @@ class TrainConfig:
     save_steps: int | None = None
     """Training steps between two saves of the training state, beside --save-minutes."""
     previews: int = 4
-    """Number of validation pictures in the previews."""
+    """Number of validation images in the previews."""
     seed: int = 0
     """Seed of everything random."""
 
@@ -138,7 +138,7 @@ class TrainConfig:
 
     @property
     def samples(self) -> dict[str, int]:
-        """The number of pictures to use of each split of which not all are used."""
+        """The number of images to use of each split of which not all are used."""
         wanted = {self.train_split: self.train_samples, self.val_split: self.val_samples}
         return {split: count for split, count in wanted.items() if count is not None}
 

@@ -1,7 +1,7 @@
 """What kerseg raises.
 
     KersegError
-    |-- DataError      pictures, labels, records, dataset.json
+    |-- DataError      images, labels, records, dataset.json
     |-- ConfigError    names, options, recipes
     `-- WeightsError   checkpoints and model files
 
@@ -15,7 +15,7 @@ class KersegError(Exception):
 
 
 class DataError(KersegError, ValueError):
-    """A picture, a label, a record file or a data set is not what it must be."""
+    """An image, a label, a record file or a data set is not what it must be."""
 
 
 class ConfigError(KersegError, ValueError):

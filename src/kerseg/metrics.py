@@ -1,7 +1,7 @@
 """How good a segmentation is: one confusion matrix over all pixels, and the figures that papers print.
 
 `ConfusionMatrix` counts on the host, exactly, and yields `Scores`; `MeanIoU` is the Keras metric for
-`compile`. Both count the pixels of the whole split before they divide: a mean over the IoU of single pictures
+`compile`. Both count the pixels of the whole split before they divide: a mean over the IoU of single images
 is another figure, and not the published one.
 
 Definitions: Long, Shelhamer, Darrell, "Fully Convolutional Networks for Semantic Segmentation", CVPR 2015,
@@ -104,7 +104,7 @@ class ConfusionMatrix:
         self.counts: NDArray[np.int64] = np.zeros((num_classes, num_classes), np.int64)
 
     def update(self, label: Any, prediction: Any) -> None:
-        """Count the pixels of one or more pictures.
+        """Count the pixels of one or more images.
 
         Args:
             label: True class indices, integer, any shape.
@@ -139,7 +139,7 @@ class ConfusionMatrix:
             raise ConfigError(f"{self.num_classes} classes need as many names. Received: {len(class_names)}.")
         if not self.counts.any():
             raise DataError(
-                "No labelled pixel was counted: there was no picture, "
+                "No labelled pixel was counted: there was no image, "
                 f"or every label is {self.ignore_label} (ignore)."
             )
         correct = np.diagonal(self.counts)
@@ -287,7 +287,7 @@ def _count(indices: Any, length: int) -> Any:
     """Count each of 0..length-1 in ``indices`` (pixels,), exactly, as int32 (length,)."""
     ops = keras.ops
     if keras.backend.backend() == "torch":
-        # There segment_sum adds in float32, which stops growing at 2^24 = 16 pictures of 1024x1024.
+        # There segment_sum adds in float32, which stops growing at 2^24 = 16 images of 1024x1024.
         return ops.bincount(indices, minlength=length)
     # On TensorFlow and JAX the shape of bincount depends on the values, which XLA refuses.
     return ops.segment_sum(ops.ones_like(indices), indices, num_segments=length)

@@ -52,7 +52,7 @@ class ModelCard:
     """Name of the data set it was trained on."""
     ignore_label: int = IGNORE_LABEL
     channels: Channels | None = None
-    """What it takes, and which values of a picture are 0 and 255 to it; None for 8-bit RGB."""
+    """What it takes, and which values of an image are 0 and 255 to it; None for 8-bit RGB."""
     scores: Mapping[str, Any] = field(default_factory=dict)
     """`Scores.to_json` of the validation that chose these weights."""
     kerseg_version: str = __version__
@@ -66,7 +66,7 @@ class ModelCard:
 
     @property
     def num_channels(self) -> int:
-        """Number of channels of the pictures that it takes."""
+        """Number of channels of the images that it takes."""
         return len(self.channels.names) if self.channels else RGB
 
 

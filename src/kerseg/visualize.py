@@ -1,4 +1,4 @@
-"""Labels as pictures: colours, overlays, legends, previews and training curves. NumPy, Pillow and matplotlib.
+"""Labels as images: colours, overlays, legends, previews and training curves. NumPy, Pillow and matplotlib.
 
 Pixels in, pixels out are uint8 RGB arrays (height, width, 3); what has text on it is a Pillow image.
 """
@@ -17,7 +17,7 @@ from kerseg.core.files import whole
 from kerseg.core.info import IGNORE_LABEL, Colour
 from kerseg.errors import DataError
 
-Picture = NDArray[np.uint8]
+RGBImage = NDArray[np.uint8]
 
 IGNORE_COLOUR: Colour = (224, 224, 192)
 """Of pixels that do not count: the cream that VOC draws around its objects (entry 255 of its colour map)."""
@@ -50,8 +50,8 @@ def default_palette(num_classes: int) -> tuple[Colour, ...]:
     return tuple((channel(i, 0), channel(i, 1), channel(i, 2)) for i in range(num_classes))
 
 
-def as_rgb(image: NDArray[Any], names: Sequence[str] = ()) -> Picture:
-    """Show a picture of any channels.
+def as_rgb(image: NDArray[Any], names: Sequence[str] = ()) -> RGBImage:
+    """Show an image of any channels.
 
     Args:
         image: (height, width, channels), 0 to 255.
@@ -71,7 +71,7 @@ def as_rgb(image: NDArray[Any], names: Sequence[str] = ()) -> Picture:
         shown = [lower.index(name) for name in ("red", "green", "blue")]
     if image.dtype == np.uint8 and image.shape[-1] == 3 and shown == [0, 1, 2]:
         return image
-    rounded: Picture = np.rint(image[..., shown]).astype(np.uint8)
+    rounded: RGBImage = np.rint(image[..., shown]).astype(np.uint8)
     return rounded
 
 
@@ -81,7 +81,7 @@ def colourise(
     *,
     ignore_colour: Colour = IGNORE_COLOUR,
     ignore_label: int = IGNORE_LABEL,
-) -> Picture:
+) -> RGBImage:
     """Paint each pixel in the colour of its class.
 
     Args:
@@ -110,14 +110,14 @@ def colourise(
 
 
 def overlay(
-    image: Picture,
+    image: RGBImage,
     label: NDArray[Any],
     palette: Sequence[Colour],
     *,
     alpha: float = 0.5,
     ignore_label: int = IGNORE_LABEL,
-) -> Picture:
-    """Lay the colours of the classes over the picture.
+) -> RGBImage:
+    """Lay the colours of the classes over the image.
 
     Ignored pixels, and pixels of a class whose colour is black (the background of VOC), stay as they are:
     black would only darken them.
@@ -126,18 +126,18 @@ def overlay(
         image: RGB, uint8 (height, width, 3).
         label: Class indices (height, width).
         palette: One colour a class.
-        alpha: Weight of the colours, 0 (picture only) to 1 (colours only).
+        alpha: Weight of the colours, 0 (image only) to 1 (colours only).
         ignore_label: Label value of ignored pixels.
 
     Returns:
         RGB, uint8 (height, width, 3).
 
     Raises:
-        DataError: Picture and label differ in size, or a label has no colour.
+        DataError: Image and label differ in size, or a label has no colour.
     """
     if image.shape[:2] != np.shape(label):
         raise DataError(
-            f"Picture and label must have one size. Received: {image.shape[:2]} and {np.shape(label)}."
+            f"Image and label must have one size. Received: {image.shape[:2]} and {np.shape(label)}."
         )
     colours = colourise(label, palette, ignore_colour=(0, 0, 0), ignore_label=ignore_label)
     blended = np.rint(image * np.float32(1 - alpha) + colours * np.float32(alpha)).astype(np.uint8)
@@ -174,48 +174,48 @@ def legend(entries: Sequence[tuple[str, Colour]], width: int, *, text_size: int 
 
 
 def with_legend(
-    picture: Picture,
+    image: RGBImage,
     label: NDArray[Any],
     palette: Sequence[Colour],
     class_names: Sequence[str],
     *,
     ignore_label: int = IGNORE_LABEL,
 ) -> Image.Image:
-    """Put a legend below ``picture``: the classes that occur in ``label``, with their share of its pixels.
+    """Put a legend below ``image``: the classes that occur in ``label``, with their share of its pixels.
 
-    A picture narrower than 320 pixels is first enlarged by a whole factor: its legend would be unreadable.
+    An image narrower than 320 pixels is first enlarged by a whole factor: its legend would be unreadable.
 
     Args:
-        picture: RGB, uint8 (height, width, 3).
+        image: RGB, uint8 (height, width, 3).
         label: Class indices (height, width).
         palette: One colour a class.
         class_names: One name a class.
         ignore_label: Label value of ignored pixels, not listed.
 
     Returns:
-        RGB, as wide as the (enlarged) picture.
+        RGB, as wide as the (enlarged) image.
     """
-    picture = _enlarge(picture, 320)
+    image = _enlarge(image, 320)
     values, counts = np.unique(label, return_counts=True)
     entries = [
         (f"{class_names[value]}  {_percent(count / np.size(label))}", palette[value])
         for value, count in zip(values.tolist(), counts.tolist(), strict=True)
         if value != ignore_label
     ]
-    return _below(Image.fromarray(picture), legend(entries, picture.shape[1]))
+    return _below(Image.fromarray(image), legend(entries, image.shape[1]))
 
 
 def panel(
-    image: Picture,
+    image: RGBImage,
     truth: NDArray[Any],
     prediction: NDArray[Any],
     palette: Sequence[Colour],
     class_names: Sequence[str] | None = None,
     *,
-    title: str = "picture",
+    title: str = "image",
     ignore_label: int = IGNORE_LABEL,
 ) -> Image.Image:
-    """Draw picture, truth and prediction side by side, captioned, over a legend of the classes in either.
+    """Draw image, truth and prediction side by side, captioned, over a legend of the classes in either.
 
     Args:
         image: RGB, uint8 (height, width, 3).
@@ -223,11 +223,11 @@ def panel(
         prediction: Predicted class indices (height, width).
         palette: One colour a class.
         class_names: One name a class; without them there is no legend.
-        title: Caption of the picture, such as its name.
+        title: Caption of the image, such as its name.
         ignore_label: Label value of pixels that do not count.
 
     Returns:
-        RGB; each column as large as the picture, or, below 240 pixels' width, a whole multiple of it.
+        RGB; each column as large as the image, or, below 240 pixels' width, a whole multiple of it.
 
     Raises:
         DataError: A label has no colour.
@@ -247,18 +247,18 @@ def panel(
 
 
 def contact_sheet(
-    rows: Sequence[Sequence[tuple[str, Picture]]], entries: Sequence[tuple[str, Colour]]
+    rows: Sequence[Sequence[tuple[str, RGBImage]]], entries: Sequence[tuple[str, Colour]]
 ) -> Image.Image:
-    """Draw captioned pictures in rows, over one legend.
+    """Draw captioned images in rows, over one legend.
 
     Args:
-        rows: Captions and pictures, each RGB, uint8 (height, width, 3); those of a row are of one height.
+        rows: Captions and images, each RGB, uint8 (height, width, 3); those of a row are of one height.
         entries: Texts and colours of the legend.
 
     Returns:
         RGB, as wide as the widest row.
     """
-    drawn = [_row([picture for _, picture in row], [caption for caption, _ in row]) for row in rows]
+    drawn = [_row([image for _, image in row], [caption for caption, _ in row]) for row in rows]
     width = max(row.width for row in drawn)
     sheet = Image.new("RGB", (width, sum(row.height for row in drawn)), _PAPER)
     top = 0
@@ -268,8 +268,8 @@ def contact_sheet(
     return _below(sheet, legend(entries, width, text_size=_text_size(width // 3)))
 
 
-def _row(cells: Sequence[Picture], captions: Sequence[str]) -> Image.Image:
-    """Draw pictures of one height side by side, a caption over each."""
+def _row(cells: Sequence[RGBImage], captions: Sequence[str]) -> Image.Image:
+    """Draw images of one height side by side, a caption over each."""
     height, first = cells[0].shape[:2]
     size = _text_size(first)
     font, gap = _font(size), size // 2
@@ -299,9 +299,9 @@ def _text_size(width: int) -> int:
     return max(12, min(32, width // 40))
 
 
-def _enlarge(picture: Picture, width: int) -> Picture:
-    factor = math.ceil(width / picture.shape[1])
-    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
+def _enlarge(image: RGBImage, width: int) -> RGBImage:
+    factor = math.ceil(width / image.shape[1])
+    return image.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 @lru_cache

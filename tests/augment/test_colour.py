@@ -10,7 +10,7 @@ from kerseg.augment import colour
 from kerseg.config import Augment
 
 MEAN = tf.constant([100.0, 100.0, 100.0])
-PICTURE = np.random.default_rng(0).uniform(0, 255, (12, 10, 3)).astype(np.float32)
+IMAGE = np.random.default_rng(0).uniform(0, 255, (12, 10, 3)).astype(np.float32)
 ALL = Augment(brightness=0.3, contrast=0.4, saturation=0.5, hue=0.1)
 
 
@@ -48,30 +48,30 @@ def test_no_change_is_the_identity(name):
 
 
 def test_contrast_is_tensorflows():
-    mean = tf.reduce_mean(PICTURE, [0, 1])
+    mean = tf.reduce_mean(IMAGE, [0, 1])
     affine = colour.contrast(tf.constant(0.3), mean)
-    ours = tf.matmul(PICTURE, affine.matrix) + affine.offset
-    np.testing.assert_allclose(ours, tf.image.adjust_contrast(PICTURE, 1.3), atol=1e-3)
+    ours = tf.matmul(IMAGE, affine.matrix) + affine.offset
+    np.testing.assert_allclose(ours, tf.image.adjust_contrast(IMAGE, 1.3), atol=1e-3)
 
 
 def test_table_and_options_agree():
     assert set(colour.TABLE) <= {field.name for field in dataclasses.fields(Augment)}
 
 
-def test_nothing_to_do_returns_the_picture_itself():
-    image = tf.constant(PICTURE)
+def test_nothing_to_do_returns_the_image_itself():
+    image = tf.constant(IMAGE)
     assert colour.distort(image, (0, 1), Augment()) is image
 
 
 def test_distort_is_the_table_in_order_clipped_once():
     seed = (5, 7)
-    expected = PICTURE
+    expected = IMAGE
     for name, function in colour.TABLE.items():
         limit = getattr(ALL, name)
         change = colour.rng.uniform(seed, name, -limit, limit)
         affine = function(change, tf.reduce_mean(expected, [0, 1]))
         expected = tf.matmul(expected, affine.matrix) + affine.offset
-    ours = colour.distort(tf.constant(PICTURE), seed, ALL)
+    ours = colour.distort(tf.constant(IMAGE), seed, ALL)
     np.testing.assert_allclose(ours, np.clip(expected, 0, 255), atol=2e-3)
 
 
@@ -79,10 +79,10 @@ def test_result_stays_in_range_and_limits_are_used():
     def change(index):
         seed = tf.stack([tf.constant(3, tf.int64), index])
         grey = colour.distort(tf.fill([2, 2, 3], 128.0), seed, Augment(brightness=0.2))
-        return colour.distort(tf.constant(PICTURE), seed, ALL), grey[0, 0, 0] - 128
+        return colour.distort(tf.constant(IMAGE), seed, ALL), grey[0, 0, 0] - 128
 
-    pictures, shifts = zip(*tf.data.Dataset.range(200).map(change).as_numpy_iterator(), strict=True)
-    assert np.min(pictures) == 0 and np.max(pictures) == 255
+    images, shifts = zip(*tf.data.Dataset.range(200).map(change).as_numpy_iterator(), strict=True)
+    assert np.min(images) == 0 and np.max(images) == 255
     assert -51 <= min(shifts) < -46 and 46 < max(shifts) <= 51
 
 
@@ -96,9 +96,9 @@ def test_an_operation_leaves_the_draws_of_the_others_alone():
 
 def test_eager_is_graph():
     def change(seed):
-        return colour.distort(tf.constant(PICTURE), tf.stack([tf.constant(9, tf.int64), seed]), ALL)
+        return colour.distort(tf.constant(IMAGE), tf.stack([tf.constant(9, tf.int64), seed]), ALL)
 
     inside = list(tf.data.Dataset.range(5).map(change, num_parallel_calls=2))
-    for number, picture in enumerate(inside):
-        np.testing.assert_allclose(picture, change(tf.constant(number, tf.int64)), atol=1e-3)
+    for number, image in enumerate(inside):
+        np.testing.assert_allclose(image, change(tf.constant(number, tf.int64)), atol=1e-3)
     assert not np.allclose(inside[0], inside[1])

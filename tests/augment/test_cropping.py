@@ -12,7 +12,7 @@ LABEL[10:20, 10:40] = 1  # 300 pixels
 LABEL[30, 60] = 2  # one
 LABEL[45:] = 255
 PIXELS = (2849, 300, 1, 5000)
-"""Of the split: class 3 is not in this picture."""
+"""Of the split: class 3 is not in this image."""
 
 
 def drawn(label, weights, count=2000):
@@ -26,7 +26,7 @@ def classes(label, places):
     return np.bincount(label[places[:, 0], places[:, 1]], minlength=256)
 
 
-def test_class_balanced_draws_each_class_in_the_picture_alike():
+def test_class_balanced_draws_each_class_in_the_image_alike():
     counts = classes(LABEL, drawn(LABEL, cropping.class_balanced(PIXELS)))
     assert counts[:3].sum() == 2000
     expected = 2000 / 3
@@ -53,7 +53,7 @@ def test_every_pixel_of_the_class_is_equally_likely():
     assert ((counts - 250) ** 2 / 250).sum() < 18.5
 
 
-def test_without_any_class_every_pixel_of_the_picture_is():
+def test_without_any_class_every_pixel_of_the_image_is():
     label = np.full((4, 5), 255, np.uint8)
     counts = np.bincount(drawn(label, cropping.class_balanced(PIXELS)) @ [5, 1], minlength=20)
     # Chi-square with 19 degrees of freedom: 36.2 is exceeded once in a hundred seeds.
@@ -70,7 +70,7 @@ def test_the_window_holds_the_pixel(scale, focus):
             start, length = int(span.start), int(span.length)
             assert start <= place < start + length and 0 <= start <= size - length
         starts.add((int(window.rows.start), int(window.columns.start)))
-    # In a corner there is one such window; at half the scale the window is most of the picture.
+    # In a corner there is one such window; at half the scale the window is most of the image.
     assert len(starts) > (20 if scale >= 1 else 8) if focus == (25, 35) else len(starts) == 1
 
 

@@ -11,7 +11,7 @@ from scipy import ndimage
 from kerseg.augment import effects
 from kerseg.augment.options import Augment
 
-PICTURE = np.random.default_rng(0).uniform(0, 255, (30, 42, 3)).astype(np.float32)
+IMAGE = np.random.default_rng(0).uniform(0, 255, (30, 42, 3)).astype(np.float32)
 SEED = (5, 7)
 
 
@@ -32,24 +32,24 @@ def draws(name, limit, count=2000):
 
 @pytest.mark.parametrize("exponent", [0.5, 1.0, 2.2])
 def test_gamma_by_hand(exponent):
-    ours = effects.gamma(tf.constant(PICTURE), tf.constant(exponent), SEED)
-    np.testing.assert_allclose(ours, 255 * (PICTURE / 255) ** exponent, atol=1e-2)
+    ours = effects.gamma(tf.constant(IMAGE), tf.constant(exponent), SEED)
+    np.testing.assert_allclose(ours, 255 * (IMAGE / 255) ** exponent, atol=1e-2)
     ends = effects.gamma(tf.constant([[[0.0, 255.0, 64.0]]]), tf.constant(0.5), SEED)
     np.testing.assert_allclose(ends, [[[0, 255, 255 * (64 / 255) ** 0.5]]], atol=1e-3)
 
 
 @pytest.mark.parametrize("sigma", [0.0, 0.1, 0.7, 2.0, 6.5])
 def test_blur_is_scipys(sigma):
-    ours = effects.blur(tf.constant(PICTURE), tf.constant(sigma), SEED)
-    expected = ndimage.gaussian_filter(PICTURE.astype(float), (sigma, sigma, 0)) if sigma else PICTURE
+    ours = effects.blur(tf.constant(IMAGE), tf.constant(sigma), SEED)
+    expected = ndimage.gaussian_filter(IMAGE.astype(float), (sigma, sigma, 0)) if sigma else IMAGE
     np.testing.assert_allclose(ours, expected, atol=2e-3)
 
 
-def test_blur_of_a_picture_smaller_than_its_kernel():
-    ours = effects.blur(tf.constant(PICTURE[:3, :5]), tf.constant(10.0), SEED)
+def test_blur_of_an_image_smaller_than_its_kernel():
+    ours = effects.blur(tf.constant(IMAGE[:3, :5]), tf.constant(10.0), SEED)
     assert ours.shape == (3, 5, 3)
     # It mirrors once, no further: nearly the mean.
-    np.testing.assert_allclose(tf.reduce_mean(ours, [0, 1]), PICTURE[:3, :5].mean((0, 1)), atol=8)
+    np.testing.assert_allclose(tf.reduce_mean(ours, [0, 1]), IMAGE[:3, :5].mean((0, 1)), atol=8)
 
 
 def test_noise_has_the_given_deviation_and_no_structure():
@@ -110,7 +110,7 @@ def test_each_happens_with_its_probability(name):
     augment = Augment(**{name: limit, f"{name}_probability": 0.3})
 
     def changed(index):
-        image = tf.constant(PICTURE)
+        image = tf.constant(IMAGE)
         new = effects.distort(image, tf.stack([tf.constant(3, tf.int64), index]), augment)
         return tf.reduce_any(new != image)
 
@@ -119,17 +119,17 @@ def test_each_happens_with_its_probability(name):
     assert abs(share - 0.3) < 0.075
 
 
-def test_nothing_to_do_returns_the_picture_itself():
-    image = tf.constant(PICTURE)
+def test_nothing_to_do_returns_the_image_itself():
+    image = tf.constant(IMAGE)
     assert effects.distort(image, SEED, Augment()) is image
 
 
 def test_distort_is_the_table_in_order_and_stays_in_range():
     augment = Augment(gamma=1.0, blur=1.0, noise=90.0, jpeg=30)
-    expected = tf.constant(PICTURE)
+    expected = tf.constant(IMAGE)
     for name, effect in effects.TABLE.items():
         amount = effect.draw(SEED, getattr(augment, name))
         expected = tf.clip_by_value(effect.apply(expected, amount, SEED), 0.0, 255.0)
-    ours = effects.distort(tf.constant(PICTURE), SEED, augment).numpy()
+    ours = effects.distort(tf.constant(IMAGE), SEED, augment).numpy()
     np.testing.assert_allclose(ours, expected, atol=1e-3)
     assert ours.min() >= 0 and ours.max() <= 255

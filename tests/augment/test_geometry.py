@@ -21,20 +21,20 @@ def crop(image, label, seed, crop_size, augment):
 
 
 def blocks(size=30):
-    """A picture that is its own label: grey blocks, whose grey value is the class."""
+    """An image that is its own label: grey blocks, whose grey value is the class."""
     rows, columns = np.mgrid[:HEIGHT, :WIDTH] // size
     label = (10 + 40 * (rows % 2) + 80 * (columns % 2) + 7 * (columns // 2)).astype(np.uint8)
     return tf.constant(np.repeat(label[..., None], 3, -1)), tf.constant(label)
 
 
 def ramps():
-    """A picture that says where it was read, twice the row and twice the column, and the same as labels."""
+    """An image that says where it was read, twice the row and twice the column, and the same as labels."""
     rows, columns = 2 * np.mgrid[:HEIGHT, :WIDTH].astype(np.uint8)
     return tf.constant(np.stack([rows, columns, rows], -1)), tf.constant(rows), tf.constant(columns)
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_a_picture_that_is_its_own_label_stays_so(seed):
+def test_an_image_that_is_its_own_label_stays_so(seed):
     image, label = blocks()
     (image, label), _ = crop(image, label, (1, seed), (64, 80), ZOOM)
     image, label = image.numpy(), label.numpy()
@@ -55,10 +55,10 @@ def test_label_is_the_pixel_nearest_to_what_the_image_shows(seed):
     augment = Augment(scale=(0.4, 2.5))
     (shown, row_label), window = crop(image, rows, (2, seed), (64, 80), augment)
     (_, column_label), _ = crop(image, columns, (2, seed), (64, 80), augment)
-    picture = row_label.numpy() != 255
+    sample = row_label.numpy() != 255
     # Bilinear resizing reproduces a ramp: half a pixel is one grey level here, rounding adds half a level.
     for channel, label in ((0, row_label), (1, column_label)):
-        distance = np.abs(shown.numpy()[..., channel].astype(float) - label.numpy())[picture]
+        distance = np.abs(shown.numpy()[..., channel].astype(float) - label.numpy())[sample]
         assert distance.max() <= 1.5
     scale = int(window.rows.out) / int(window.rows.length)
     assert 0.35 < scale < 2.6
@@ -146,7 +146,7 @@ def test_resizing_is_tensorflows():
     assert (resized.numpy() == np.floor(expected.numpy() + 0.5)).all()
 
 
-def test_no_padding_where_the_picture_is_large_enough():
+def test_no_padding_where_the_image_is_large_enough():
     for seed in range(60):
         _, window = crop(*blocks(), (5, seed), (60, 80), Augment(scale=(0.7, 3.0)))
         for span, size, total in ((window.rows, HEIGHT, 60), (window.columns, WIDTH, 80)):
@@ -154,7 +154,7 @@ def test_no_padding_where_the_picture_is_large_enough():
             assert int(span.start) >= 0 and int(span.start) + int(span.length) <= size
 
 
-def test_a_small_picture_is_padded_somewhere():
+def test_a_small_image_is_padded_somewhere():
     places = set()
     for seed in range(60):
         (image, label), window = crop(*blocks(), (6, seed), (100, 130), Augment(scale=(0.5, 0.5), flip=0.0))
@@ -198,7 +198,7 @@ def test_scales_are_even_over_the_range_or_on_the_grid():
     assert counts.min() > 230
 
 
-def test_whole_picture_without_crop_size():
+def test_whole_image_without_crop_size():
     (image, label), _ = crop(*blocks(), (0, 3), None, Augment(scale=(0.5, 0.5)))
     assert image.shape == (45, 60, 3) and label.shape == (45, 60)
     assert 255 not in label.numpy()
@@ -216,8 +216,6 @@ def test_eager_is_graph():
     def change(index):
         return crop(image, label, tf.stack([tf.constant(13, tf.int64), index]), (64, 80), ZOOM)[0]
 
-    for number, (picture, truth) in enumerate(tf.data.Dataset.range(8).map(change, num_parallel_calls=2)):
-        eager_picture, eager_truth = change(tf.constant(number, tf.int64))
-        assert (picture.numpy() == eager_picture.numpy()).all() and (
-            truth.numpy() == eager_truth.numpy()
-        ).all()
+    for number, (sample, truth) in enumerate(tf.data.Dataset.range(8).map(change, num_parallel_calls=2)):
+        eager_image, eager_truth = change(tf.constant(number, tf.int64))
+        assert (sample.numpy() == eager_image.numpy()).all() and (truth.numpy() == eager_truth.numpy()).all()

@@ -8,7 +8,7 @@ from scipy import ndimage
 from kerseg.augment import geometry, warp
 from kerseg.augment.options import Augment
 
-PICTURE = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+IMAGE = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
 LABEL = np.random.default_rng(1).integers(0, 20, (40, 40), np.uint8)
 
 
@@ -18,42 +18,42 @@ def grid(height, width):
     return tf.constant(np.stack([rows - (height - 1) / 2, columns - (width - 1) / 2]))
 
 
-def read(picture, label, points):
-    """Read whole pictures at points that count from their middle."""
+def read(sample, label, points):
+    """Read whole images at points that count from their middle."""
     middle = (np.array(label.shape) - 1) / 2
     there = warp.between(points + tf.constant(middle.reshape(2, 1, 1), tf.float32), tf.constant(label.shape))
     top, left = there.start.numpy()
     height, width = there.length.numpy()
-    image = warp.read_image(tf.constant(picture[top : top + height, left : left + width]), there)
+    image = warp.read_image(tf.constant(sample[top : top + height, left : left + width]), there)
     image, label = tf.cast(image + 0.5, tf.uint8), warp.read_label(tf.constant(label), there)
     return (each.numpy() for each in warp.fill(image, label, there, 255))
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3, -1])
 def test_quarter_turns_are_numpys(turns):
-    image, label = read(PICTURE, LABEL, warp.rotation(grid(40, 40), tf.constant(90.0 * turns)))
+    image, label = read(IMAGE, LABEL, warp.rotation(grid(40, 40), tf.constant(90.0 * turns)))
     assert (label == np.rot90(LABEL, turns)).all()
-    assert (image == np.rot90(PICTURE, turns)).all()
+    assert (image == np.rot90(IMAGE, turns)).all()
 
 
 @pytest.mark.parametrize("degrees", [17.0, -63.0])
 def test_rotation_is_scipys(degrees):
-    image, label = read(PICTURE, LABEL, warp.rotation(grid(40, 40), tf.constant(degrees)))
+    image, label = read(IMAGE, LABEL, warp.rotation(grid(40, 40), tf.constant(degrees)))
     expected = ndimage.rotate(LABEL, degrees, reshape=False, order=0, cval=255, mode="grid-constant")
     # Points within rounding of the line between two pixels may fall to either.
     assert (label == expected).mean() > 0.998
-    expected = ndimage.rotate(PICTURE.astype(float), degrees, reshape=False, order=1, mode="nearest")
+    expected = ndimage.rotate(IMAGE.astype(float), degrees, reshape=False, order=1, mode="nearest")
     assert np.abs(image - expected)[label != 255].max() <= 0.51
     assert (image[label == 255] == geometry.FILL).all() and 100 < (label == 255).sum() < 500
 
 
 def test_shear_is_scipys_affine_transform():
-    image, label = read(PICTURE, LABEL, warp.shear(grid(40, 40), tf.constant(30.0)))
+    image, label = read(IMAGE, LABEL, warp.shear(grid(40, 40), tf.constant(30.0)))
     matrix = np.array([[1, 0], [np.tan(np.pi / 6), 1]])
     middle = np.array([19.5, 19.5])
     for channel in range(3):
         expected = ndimage.affine_transform(
-            PICTURE[..., channel].astype(float), matrix, middle - matrix @ middle, order=1, mode="nearest"
+            IMAGE[..., channel].astype(float), matrix, middle - matrix @ middle, order=1, mode="nearest"
         )
         assert np.abs(image[..., channel] - expected)[label != 255].max() <= 0.51
     # The top leans to the right: its left corner is empty, and so is the right corner of the bottom.
@@ -107,12 +107,12 @@ def test_a_warp_that_does_not_happen_is_the_window(crop_size, flips, scale):
     for number in range(4):
         window = geometry.draw((1, number), (40, 40), crop_size, augment)
         rows, columns = window.rows, window.columns
-        source = PICTURE[rows.start :, columns.start :][: int(rows.length), : int(columns.length)]
+        source = IMAGE[rows.start :, columns.start :][: int(rows.length), : int(columns.length)]
         image = tf.cast(geometry.resize_image(tf.constant(source), window) + 0.5, tf.uint8)
         expected = geometry.pad(image, geometry.resize_label(tf.constant(LABEL), window), window, 255)
         there = warp.draw((1, number), window, (40, 40), augment)
         top, left = there.start.numpy()
-        region = PICTURE[top:, left:][: there.length[0], : there.length[1]]
+        region = IMAGE[top:, left:][: there.length[0], : there.length[1]]
         image = tf.cast(warp.read_image(tf.constant(region), there) + 0.5, tf.uint8)
         image, label = warp.fill(image, warp.read_label(tf.constant(LABEL), there), there, 255)
         # Where a crop pixel lies between two of the label, rounding decides.
@@ -120,12 +120,12 @@ def test_a_warp_that_does_not_happen_is_the_window(crop_size, flips, scale):
         known = np.array(label != 255)
         assert (known == (expected[1].numpy() != 255)).all()
         difference = np.abs(image.numpy().astype(int) - expected[0].numpy())
-        # At the window's edge the warp goes on into the picture, where the window repeats its last pixel.
+        # At the window's edge the warp goes on into the image, where the window repeats its last pixel.
         inner = np.s_[2:-2, 2:-2]
         assert difference[inner][known[inner]].max() <= (0 if scale == 1.0 else 1)
 
 
-def test_what_turns_into_the_crop_from_beside_it_is_the_picture():
+def test_what_turns_into_the_crop_from_beside_it_is_the_image():
     window = geometry.draw((1, 1), (400, 400), (100, 100), Augment(flip=0.0))
     window = window._replace(rows=window.rows._replace(start=150), columns=window.columns._replace(start=150))
     there = warp.draw((1, 1), window, (400, 400), Augment(flip=0.0, rotation=45.0, elastic=5.0))
@@ -133,7 +133,7 @@ def test_what_turns_into_the_crop_from_beside_it_is_the_picture():
     assert (there.length.numpy() > 100).all() and (there.length.numpy() < 200).all()
 
 
-def test_a_warp_out_of_the_picture_is_all_padding():
+def test_a_warp_out_of_the_image_is_all_padding():
     far = warp.between(tf.fill([2, 3, 3], 1e6), tf.constant([40, 40]))
     assert not far.inside.numpy().any() and (far.length.numpy() == 1).all()
     assert (far.start.numpy() == 39).all()

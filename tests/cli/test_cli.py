@@ -99,7 +99,7 @@ def test_describe_reads_one_size_or_two_and_the_architecture_s_options(
     assert main([*words, "--size", "64", "128"]) == 0
     printed = capsys.readouterr()
     assert printed.out.count("enet, 3 classes, width 8") == 2
-    assert "for one 64x64 picture" in printed.out and "for one 64x128 picture" in printed.out
+    assert "for one 64x64 image" in printed.out and "for one 64x128 image" in printed.out
     assert "training step" not in printed.out and printed.err == ""
 
 

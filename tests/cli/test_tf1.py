@@ -334,21 +334,21 @@ def label_file(label: np.ndarray, index: int) -> bytes:
 
 
 def voc_like(index: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return a picture of 56x64, or of 64x56, and its label with some of VOC's 21 values and an outline of 255."""
+    """Return an image of 56x64, or of 64x56, and its label with some of VOC's 21 values and an outline of 255."""
     random = np.random.default_rng(index)
     height, width = (56, 64) if index % 2 else (64, 56)
     label = np.zeros((height, width), np.uint8)
     label[8:40, 8:40] = 255
     label[10:38, 10:38] = 1 + 5 * (index % 4)
-    picture = random.integers(0, 256, (height, width, 3), np.uint8) // 4 + 8 * (label % 21)[..., None]
-    return picture, label
+    image = random.integers(0, 256, (height, width, 3), np.uint8) // 4 + 8 * (label % 21)[..., None]
+    return image, label
 
 
 def deeplab(index: int) -> bytes:
-    picture, label = voc_like(index)
+    image, label = voc_like(index)
     return example(
         {
-            "image/encoded": encoded(Image.fromarray(picture), "JPEG"),
+            "image/encoded": encoded(Image.fromarray(image), "JPEG"),
             "image/filename": f"./images/train/{index}.jpg".encode(),
             "image/format": b"jpg",
             "image/height": label.shape[0],
@@ -361,8 +361,8 @@ def deeplab(index: int) -> bytes:
 
 
 def bare(index: int) -> bytes:
-    picture, label = voc_like(index)
-    raw = {"image_raw": picture.tobytes(), "mask_raw": label.tobytes()}
+    image, label = voc_like(index)
+    raw = {"image_raw": image.tobytes(), "mask_raw": label.tobytes()}
     return example({"height": label.shape[0], "width": label.shape[1], **raw})
 
 
@@ -398,7 +398,7 @@ def test_the_documented_commands_run(
     )
     assert (config.momentum, config.weight_decay, config.power, config.steps) == (0.9, 5e-4, 0.9, 3)
     assert (config.augment.scale, config.augment.scale_step, config.crop_size) == ((0.5, 2.0), 0.25, (48, 48))
-    assert "pascal_voc2012: 4 pictures, 21 classes, 2 steps an epoch" in capsys.readouterr().err
+    assert "pascal_voc2012: 4 images, 21 classes, 2 steps an epoch" in capsys.readouterr().err
     assert not (records[form] / "dataset.json").exists()
 
 
@@ -421,8 +421,8 @@ def test_a_conversion_and_a_run_as_the_readme_has_them(
     monkeypatch.chdir(tmp_path)
     for index in range(6):
         split = "train" if index < 4 else "val"
-        picture, label = voc_like(index)
-        for kind, array in (("images", picture), ("profiles", label)):
+        image, label = voc_like(index)
+        for kind, array in (("images", image), ("profiles", label)):
             (tmp_path / kind / split).mkdir(parents=True, exist_ok=True)
             Image.fromarray(array).save(tmp_path / kind / split / f"{index}.png")
     assert main(["convert", "folder"]) == 0
@@ -434,7 +434,7 @@ def test_a_conversion_and_a_run_as_the_readme_has_them(
     assert main(["train", *given, *SMALL, "--class-weights", "enet"]) == 0
     assert main(["evaluate", "runs/unet", "--data-dir", "tfrecord", *VOC]) == 0
     printed = capsys.readouterr()
-    assert "tfrecord: 4 pictures, 21 classes" in printed.err
+    assert "tfrecord: 4 images, 21 classes" in printed.err
     assert "aeroplane" in printed.out
     # Without names for its classes, the data no longer fits the model.
     assert main(["evaluate", "runs/unet", "--data-dir", "tfrecord"]) == 2

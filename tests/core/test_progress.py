@@ -64,9 +64,9 @@ def test_a_terminal_gets_a_bar():
 
 
 def test_track_yields_everything_and_knows_the_total(capsys):
-    assert list(track(["a", "b"], "predict", unit="pictures")) == ["a", "b"]
+    assert list(track(["a", "b"], "predict", unit="images")) == ["a", "b"]
     assert list(track(iter("abc"), "count")) == ["a", "b", "c"]
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err.startswith("predict: 2/2 pictures")
+    assert shown.err.startswith("predict: 2/2 images")
     assert "count: 3 items" in shown.err

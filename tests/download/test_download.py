@@ -545,7 +545,7 @@ def test_convert_downloads_into_the_cache_or_into_root(server, tmp_path, monkeyp
     assert main([*command, str(tmp_path / "one")]) == 0
     said = capsys.readouterr()
     assert "train: 4 pairs in 1 shards" in said.out
-    assert "kvasir_seg: train has 4 pictures; 1,000 were published. Is the folder complete?" in said.err
+    assert "kvasir_seg: train has 4 images; 1,000 were published. Is the folder complete?" in said.err
     assert leftovers(tmp_path / "cache") == ["set"]
     assert main([*command, str(tmp_path / "two"), "--root", str(tmp_path / "raw")]) == 0
     assert leftovers(tmp_path / "raw") == ["Kvasir-SEG"]
@@ -553,7 +553,7 @@ def test_convert_downloads_into_the_cache_or_into_root(server, tmp_path, monkeyp
     assert main([*command, str(tmp_path / "three"), "--val-share", "0.25"]) == 0
     said = capsys.readouterr()
     assert "train: 3 pairs" in said.out and "val: 1 pairs" in said.out
-    assert "kvasir_seg: train has 4 pictures; 1,000 were published." in said.err
+    assert "kvasir_seg: train has 4 images; 1,000 were published." in said.err
     assert len(server.requests) == 2
     # Without --download the folder must be named.
     assert main(["convert", "kvasir_seg", "--output", str(tmp_path / "four")]) == 2

@@ -36,8 +36,8 @@ def nearest_colour(palette: Any = COLOURS) -> keras.Model:
 def expected_counts(pairs: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """Return the confusion matrix of the nearest colour, in plain NumPy."""
     counts = np.zeros((3, 3), int)
-    for picture, label in pairs:
-        distance = ((picture[..., None, :].astype(int) - np.array(COLOURS)) ** 2).sum(-1)
+    for image, label in pairs:
+        distance = ((image[..., None, :].astype(int) - np.array(COLOURS)) ** 2).sum(-1)
         guess = distance.argmin(-1)
         for i in range(3):
             for j in range(3):
@@ -65,7 +65,7 @@ def test_counts_are_those_of_numpy(tiny_data: Path, batch_size: int):
     assert counts.sum() == 4 * 31 * 40  # the last row of each is ignored
 
 
-def test_pictures_of_several_sizes_at_their_own_size():
+def test_images_of_several_sizes_at_their_own_size():
     pairs = [tiny_pair(i, *size) for i, size in enumerate([(32, 40), (32, 40), (40, 32), (30, 50), (32, 40)])]
     examples = [{"name": b"a", "image": image, "label": label} for image, label in pairs]
     split = Split((Shard("a", len(pairs), 0, ""),), (), ())
@@ -98,7 +98,7 @@ def test_run_folder_and_its_report(tiny_data: Path, tmp_path: Path):
         "dataset": "tiny",
         "data_dir": str(tiny_data),
         "split": "val",
-        "pictures": 4,
+        "images": 4,
         "labelled_pixels": 4 * 31 * 40,
         "batch_size": 2,
         "absent": [],
@@ -110,7 +110,7 @@ def test_run_folder_and_its_report(tiny_data: Path, tmp_path: Path):
 def test_where_the_report_goes(tiny_data: Path, tmp_path: Path):
     file = saved(tmp_path / "run") / "best.keras"
     evaluate(file, tiny_data, split="train")
-    assert json.loads((tmp_path / "run" / "best.train.json").read_text())["pictures"] == 10
+    assert json.loads((tmp_path / "run" / "best.train.json").read_text())["images"] == 10
     evaluate(file, tiny_data, output=tmp_path / "new" / "scores.json")
     evaluate(file, tiny_data, output=tmp_path)
     assert (tmp_path / "new" / "scores.json").is_file()
@@ -178,7 +178,7 @@ def test_damaged_shard_is_named(tmp_path: Path):
         evaluate(nearest_colour(), folder)
 
 
-def test_label_that_is_no_class_names_its_picture(tiny_data: Path, tmp_path: Path):
+def test_label_that_is_no_class_names_its_image(tiny_data: Path, tmp_path: Path):
     two = DatasetInfo.load(tiny_data)
     for shard in tiny_data.glob("*.tfrecord"):
         (tmp_path / shard.name).write_bytes(shard.read_bytes())

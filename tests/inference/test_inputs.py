@@ -1,4 +1,4 @@
-"""Which pictures are meant, and that no two results share a name."""
+"""Which images are meant, and that no two results share a name."""
 
 from pathlib import Path, PurePath
 
@@ -12,7 +12,7 @@ from kerseg.inference.inputs import SOFTWARE, collect, is_result
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Pictures in folders, and what is none; the working directory is their parent."""
+    """Images in folders, and what is none; the working directory is their parent."""
     names = (
         "pics/b.JPG pics/a.png pics/city/left/c.jpeg pics/city/right/c.jpeg pics/notes.txt pics/.hidden.png"
     )
@@ -67,14 +67,14 @@ def test_file_whose_name_looks_like_a_pattern(tree: Path):
     assert results("pics/x[1].png") == {"pics/x[1].png": "x[1].png"}
 
 
-def test_each_picture_once(tree: Path):
+def test_each_image_once(tree: Path):
     assert list(results("pics/city", "pics/../pics/city/left/c.jpeg", "pics/city/*/c.jpeg")) == [
         "pics/city/left/c.jpeg",
         "pics/city/right/c.jpeg",
     ]
 
 
-def test_two_links_to_one_file_are_two_pictures(tree: Path):
+def test_two_links_to_one_file_are_two_images(tree: Path):
     Path("links").mkdir()
     for name in ("one.jpg", "two.jpg"):
         Path("links", name).symlink_to(tree / "other/b.jpg")
@@ -100,7 +100,7 @@ def test_one_name_in_two_folders_takes_the_folders(tree: Path):
     assert results("pics/b.JPG", "other/b.jpg") == {"pics/b.JPG": "pics/b.png", "other/b.jpg": "other/b.png"}
 
 
-def test_a_result_name_that_another_picture_already_has(tree: Path):
+def test_a_result_name_that_another_image_already_has(tree: Path):
     for name in ("x.jpg", "x.png", "x.jpg.bmp"):
         Path("other", name).write_bytes(b"-")
     found = results("other")
@@ -108,7 +108,7 @@ def test_a_result_name_that_another_picture_already_has(tree: Path):
     assert found["other/x.jpg.bmp"] == "x.jpg.bmp.png"
 
 
-def test_results_are_no_pictures(tree: Path):
+def test_results_are_no_images(tree: Path):
     mark = PngInfo()
     mark.add_text("Software", SOFTWARE)
     Path("pics/out/index").mkdir(parents=True)
@@ -126,15 +126,15 @@ def test_what_stands_for_nothing_is_a_failure_beside_what_is_found(tree: Path):
     assert [(failure.path.as_posix(), failure.reason) for failure in failures] == [
         ("nowhere.jpg", "does not exist"),
         ("pics/*.gif", "a pattern that matches no file"),
-        ("empty", "a folder without pictures"),
+        ("empty", "a folder without images"),
     ]
 
 
-def test_no_picture_at_all_lists_what_was_given(tree: Path):
+def test_no_image_at_all_lists_what_was_given(tree: Path):
     with pytest.raises(DataError) as caught:
         collect(["nowhere.jpg", "pics/*.gif"])
     assert str(caught.value).splitlines() == [
-        "There is no picture to predict. Received:",
+        "There is no image to predict. Received:",
         "nowhere.jpg: does not exist",
         "pics/*.gif: a pattern that matches no file",
     ]

@@ -18,7 +18,7 @@ CARD = ModelCard(architecture="enet", class_names=("nothing", "box", "ball"), pa
 LABEL = np.random.default_rng(0).integers(0, 3, (20, 30)).astype(np.uint8)
 
 
-def picture(label: np.ndarray = LABEL) -> Image.Image:
+def image(label: np.ndarray = LABEL) -> Image.Image:
     return Image.fromarray(np.array(PALETTE, np.uint8)[label])
 
 
@@ -41,11 +41,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def pics(tmp_path: Path) -> Path:
-    """Three good pictures, in two folders, and one that is none."""
+    """Three good images, in two folders, and one that is none."""
     (tmp_path / "pics" / "city").mkdir(parents=True)
-    picture().save(tmp_path / "pics" / "a.png")
-    picture(LABEL[:, ::-1]).save(tmp_path / "pics" / "city" / "b.bmp")
-    picture(LABEL[:15]).save(tmp_path / "pics" / "city" / "c.tif")
+    image().save(tmp_path / "pics" / "a.png")
+    image(LABEL[:, ::-1]).save(tmp_path / "pics" / "city" / "b.bmp")
+    image(LABEL[:15]).save(tmp_path / "pics" / "city" / "c.tif")
     (tmp_path / "pics" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 and no more")
     return tmp_path / "pics"
 
@@ -72,7 +72,7 @@ def test_results_of_a_folder(run: Path, pics: Path, tmp_path: Path, batch_size: 
         assert overlay.shape[1] == 330
         assert overlay.shape[0] > 11 * label.shape[0]
         assert (overlay[: 11 * label.shape[0] : 11, ::11] == np.array(PALETTE)[label]).all()
-    assert [written.picture.name for written in report.written] == ["a.png", "b.bmp", "c.tif"]
+    assert [written.image.name for written in report.written] == ["a.png", "b.bmp", "c.tif"]
     assert report.written[1].overlay == out / "overlay" / "city" / "b.png"
     assert set(contents(out)) == {
         f"{kind}/{name}.png" for kind in KINDS for name in ("a", "city/b", "city/c")
@@ -91,14 +91,14 @@ def test_all_well(run: Path, pics: Path, tmp_path: Path, capsys: Any):
     assert "failed" not in capsys.readouterr().err
 
 
-def test_a_second_prediction_into_the_pictures_own_folder(run: Path, pics: Path):
-    """The pictures stay as they are, and the results of the first are no pictures of the second."""
+def test_a_second_prediction_into_the_images_own_folder(run: Path, pics: Path):
+    """The images stay as they are, and the results of the first are no images of the second."""
     before = contents(pics)
     first = predict(run, pics, output=pics)
     results = contents(pics)
     assert {name: results[name] for name in before} == before
     second = predict(run, pics, output=pics)
-    assert [written.picture for written in second.written] == [written.picture for written in first.written]
+    assert [written.image for written in second.written] == [written.image for written in first.written]
     assert contents(pics) == results
     third = predict(run, pics, output=pics / "elsewhere")
     assert len(third.written) == 3
@@ -107,7 +107,7 @@ def test_a_second_prediction_into_the_pictures_own_folder(run: Path, pics: Path)
 def test_a_file_that_is_no_result_is_not_overwritten(run: Path, pics: Path, tmp_path: Path):
     mine = tmp_path / "out" / "colour" / "a.png"
     mine.parent.mkdir(parents=True)
-    picture().save(mine)
+    image().save(mine)
     before = mine.read_bytes()
     report = predict(run, pics / "a.png", output=tmp_path / "out")
     assert report.written == ()
@@ -117,11 +117,11 @@ def test_a_file_that_is_no_result_is_not_overwritten(run: Path, pics: Path, tmp_
     assert contents(tmp_path / "out") == {"colour/a.png": before}
 
 
-def test_a_picture_lying_where_a_result_would_go(run: Path, tmp_path: Path):
+def test_an_image_lying_where_a_result_would_go(run: Path, tmp_path: Path):
     """The folder given has a sub-folder called index, and is the output too."""
     (tmp_path / "index").mkdir()
-    picture().save(tmp_path / "a.png")
-    picture(LABEL[::-1]).save(tmp_path / "index" / "a.png")
+    image().save(tmp_path / "a.png")
+    image(LABEL[::-1]).save(tmp_path / "index" / "a.png")
     before = contents(tmp_path)
     report = predict(run, tmp_path, output=tmp_path)
     after = contents(tmp_path)
@@ -130,25 +130,25 @@ def test_a_picture_lying_where_a_result_would_go(run: Path, tmp_path: Path):
     assert (pixels(tmp_path / "index" / "index" / "a.png") == LABEL[::-1]).all()
 
 
-def test_two_pictures_of_one_name(run: Path, tmp_path: Path):
-    picture().save(tmp_path / "x.png")
-    picture(LABEL[::-1]).save(tmp_path / "x.bmp")
+def test_two_images_of_one_name(run: Path, tmp_path: Path):
+    image().save(tmp_path / "x.png")
+    image(LABEL[::-1]).save(tmp_path / "x.bmp")
     predict(run, [tmp_path / "x.png", tmp_path / "x.bmp"], output=tmp_path / "out")
     assert (pixels(tmp_path / "out" / "index" / "x.png.png") == LABEL).all()
     assert (pixels(tmp_path / "out" / "index" / "x.bmp.png") == LABEL[::-1]).all()
 
 
-def test_a_turned_picture_gives_upright_results(run: Path, tmp_path: Path):
+def test_a_turned_image_gives_upright_results(run: Path, tmp_path: Path):
     exif = Image.Exif()
     exif[0x0112] = 6  # stored a quarter turn to the left
-    picture(np.rot90(LABEL)).save(tmp_path / "a.png", exif=exif)
+    image(np.rot90(LABEL)).save(tmp_path / "a.png", exif=exif)
     report = predict(run, tmp_path / "a.png", output=tmp_path / "out")
     assert (pixels(report.written[0].index) == LABEL).all()
     assert pixels(report.written[0].overlay).shape[1] == 330
 
 
 def test_strength_of_the_colours(tmp_path: Path):
-    """The model sees red everywhere in a grey picture; black classes would leave it as it is."""
+    """The model sees red everywhere in a grey image; black classes would leave it as it is."""
     model = nearest_colour()
     Image.new("RGB", (400, 30), (150, 60, 60)).save(tmp_path / "a.png")
     for alpha, expected in {0: (150, 60, 60), 0.5: (139, 30, 30), 1: (128, 0, 0)}.items():
@@ -156,24 +156,24 @@ def test_strength_of_the_colours(tmp_path: Path):
         assert (pixels(report.written[0].overlay)[:30] == expected).all()
 
 
-def test_model_of_one_size_takes_the_pictures_that_fit(pics: Path, tmp_path: Path):
+def test_model_of_one_size_takes_the_images_that_fit(pics: Path, tmp_path: Path):
     report = predict(nearest_colour((20, 30)), pics / "**" / "*.[pbt]*", output=tmp_path / "out")
-    assert [written.picture.name for written in report.written] == ["a.png", "b.bmp"]
+    assert [written.image.name for written in report.written] == ["a.png", "b.bmp"]
     assert [(failure.path.name, failure.reason) for failure in report.failed] == [
-        ("c.tif", "This model takes pictures of 20x30 pixels only (height x width). Received: 15x30.")
+        ("c.tif", "This model takes images of 20x30 pixels only (height x width). Received: 15x30.")
     ]
 
 
 def test_refuses(run: Path, pics: Path, tmp_path: Path):
     out = tmp_path / "out"
     with pytest.raises(
-        DataError, match=r"There is no picture to predict\. Received:\n.*nowhere: does not exist"
+        DataError, match=r"There is no image to predict\. Received:\n.*nowhere: does not exist"
     ):
         predict(run, tmp_path / "nowhere", output=out)
     with pytest.raises(WeightsError, match=r"nowhere: does not exist"):
         predict(tmp_path / "nowhere", pics, output=out)
     with pytest.raises(
-        ConfigError, match=r"--alpha is 0 \(picture only\) to 1 \(colours only\)\. Received: 1\.5\."
+        ConfigError, match=r"--alpha is 0 \(image only\) to 1 \(colours only\)\. Received: 1\.5\."
     ):
         predict(run, pics, output=out, alpha=1.5)
     with pytest.raises(ConfigError, match=r"--batch-size is 1 or more\. Received: 0\."):

@@ -22,7 +22,7 @@ def nearest_colour(size: tuple[int | None, int | None] = (None, None)) -> keras.
     return model
 
 
-def pictures(label: Any) -> np.ndarray:
+def images(label: Any) -> np.ndarray:
     return COLOURS[np.asarray(label)].astype(np.uint8) + 9
 
 
@@ -30,7 +30,7 @@ def test_predicts_classes_for_any_size():
     predictor = Predictor(nearest_colour())
     for shape in ((1, 4, 5), (3, 7, 2), (1, 1, 1)):
         label = np.random.default_rng(0).integers(0, 4, shape)
-        prediction = predictor(pictures(label))
+        prediction = predictor(images(label))
         assert prediction.dtype == np.uint8
         assert (prediction == label).all()
 
@@ -38,7 +38,7 @@ def test_predicts_classes_for_any_size():
 def test_takes_floats_of_any_precision():
     predictor, label = Predictor(nearest_colour()), [[[0, 1], [2, 3]]]
     for dtype in (np.float16, np.float32, np.float64, np.int64):
-        assert (predictor(pictures(label).astype(dtype)) == label).all()
+        assert (predictor(images(label).astype(dtype)) == label).all()
 
 
 def test_probabilities_are_the_softmax():
@@ -119,14 +119,14 @@ def test_fixed_size_model():
     predictor = Predictor(nearest_colour((4, 6)))
     assert predictor(np.zeros((2, 4, 6, 3), np.uint8)).shape == (2, 4, 6)
     with pytest.raises(
-        DataError, match=r"takes pictures of 4x6 pixels only \(height x width\)\. Received: 6x4\."
+        DataError, match=r"takes images of 4x6 pixels only \(height x width\)\. Received: 6x4\."
     ):
         predictor(np.zeros((1, 6, 4, 3), np.uint8))
 
 
 @pytest.mark.parametrize("shape", [(4, 4, 3), (1, 4, 4), (1, 4, 4, 1), (1, 3, 4, 4)])
-def test_refuses_what_is_no_batch_of_pictures(shape: tuple[int, ...]):
-    with pytest.raises(DataError, match=r"Pictures come as \(batch, height, width, 3\)\. Received: \("):
+def test_refuses_what_is_no_batch_of_images(shape: tuple[int, ...]):
+    with pytest.raises(DataError, match=r"Images come as \(batch, height, width, 3\)\. Received: \("):
         Predictor(nearest_colour())(np.zeros(shape, np.uint8))
 
 
@@ -152,7 +152,7 @@ def test_batches_group_neighbours_of_one_size_in_order():
 def test_predict_batches_gives_each_example_its_own_label():
     random = np.random.default_rng(0)
     labels = [random.integers(0, 4, shape) for shape in [(4, 5), (4, 5), (4, 5), (6, 2), (4, 5)]]
-    examples = [{"image": pictures(label), "truth": label} for label in labels]
+    examples = [{"image": images(label), "truth": label} for label in labels]
     found = list(predict_batches(Predictor(nearest_colour()), examples, 2))
     assert [example["truth"].shape for example, _ in found] == [label.shape for label in labels]
     assert all((prediction == example["truth"]).all() for example, prediction in found)

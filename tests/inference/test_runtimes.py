@@ -24,7 +24,7 @@ def brightest_channel(size=(None, None)):
     return model
 
 
-def pictures(*shape):
+def samples(*shape):
     return (
         np.random.default_rng(0)
         .permutation(np.arange(256).repeat(64))[: np.prod(shape) * 3]
@@ -36,7 +36,7 @@ def pictures(*shape):
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_labels(runtime, dtype):
-    images = pictures(2, 5, 7).astype(dtype)
+    images = samples(2, 5, 7).astype(dtype)
     np.testing.assert_array_equal(Predictor(brightest_channel(), runtime=runtime)(images), images.argmax(-1))
 
 
@@ -65,7 +65,7 @@ def test_more_sizes_than_programs(monkeypatch):
     predictor = Predictor(brightest_channel(), runtime="openvino")
     for _ in range(2):
         for width in range(1, runtimes.SIZES + 3):
-            images = pictures(1, 2, width).astype("uint8")
+            images = samples(1, 2, width).astype("uint8")
             np.testing.assert_array_equal(predictor(images), images.argmax(-1))
     own = [f"[1,2,{width},3]" for width in range(1, runtimes.SIZES + 1)]
     assert compiled == [*own, "[?,?,?,3]"]

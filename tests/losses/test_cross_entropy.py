@@ -74,7 +74,7 @@ def test_impossible_weights_are_refused(weights: tuple[float, ...]) -> None:
 
 
 def test_median_frequency_weights() -> None:
-    # Shares of the pictures a class occurs in: 0.5, 0.3, 0.4; median 0.4.
+    # Shares of the images a class occurs in: 0.5, 0.3, 0.4; median 0.4.
     assert median_frequency_weights([50, 30, 20], [100, 100, 50]) == pytest.approx([0.8, 4 / 3, 1.0])
 
 

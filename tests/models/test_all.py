@@ -149,7 +149,7 @@ def fill(model):
     return model
 
 
-def picture(batch, height, width, channels=3):
+def sample(batch, height, width, channels=3):
     numbers = np.arange(batch * height * width * channels).reshape(batch, height, width, channels)
     return (127.5 + 127.5 * np.sin(numbers * 0.7 + (numbers // 97) * 0.13)).astype("uint8")
 
@@ -164,7 +164,7 @@ def trainable(model):
 
 def golden_values(case):
     model = fresh(case)
-    logits = run(model, picture(1, 45, 70))
+    logits = run(model, sample(1, 45, 70))
     points = [logits[0, 0, 0], logits[0, 22, 35], logits[0, 44, 69]]
     return {"parameters": trainable(model), "logits": [[float(f"{v:.6g}") for v in p] for p in points]}
 
@@ -222,7 +222,7 @@ def test_multiply_adds(name, options, size, expected):
 @each_case
 @pytest.mark.parametrize("size", [(1, 1), (37, 53), (375, 500)])
 def test_any_size_and_integer_images(case, size):
-    model, image = narrow(case), picture(1, *size)
+    model, image = narrow(case), sample(1, *size)
     logits = run(model, image)
     assert logits.shape == (1, *size, CLASSES)
     assert logits.dtype == "float32"
@@ -232,7 +232,7 @@ def test_any_size_and_integer_images(case, size):
 
 @each_case
 def test_inference_is_deterministic_and_images_do_not_mix(case):
-    model, images = narrow(case), picture(2, 37, 53)
+    model, images = narrow(case), sample(2, 37, 53)
     together = run(model, images)
     np.testing.assert_array_equal(together, run(model, images))
     apart = np.concatenate([run(model, images[:1]), run(model, images[1:])])
@@ -242,7 +242,7 @@ def test_inference_is_deterministic_and_images_do_not_mix(case):
 
 @each_case
 def test_save_and_load_gives_equal_logits(case, tmp_path):
-    model, image = narrow(case), picture(1, 37, 53)
+    model, image = narrow(case), sample(1, 37, 53)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(run(model, image), run(loaded, image))
@@ -251,7 +251,7 @@ def test_save_and_load_gives_equal_logits(case, tmp_path):
 @each_case
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_logits_are_float32_in_mixed_precision(case, policy):
-    image = picture(1, 37, 53)
+    image = sample(1, 37, 53)
     exact = run(narrow(case), image)
     previous = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
@@ -290,7 +290,7 @@ def test_golden_numbers_see_a_swapped_concatenation(monkeypatch):
 def test_every_weight_gets_a_gradient(case):
     import tensorflow as tf
 
-    model, image = narrow(case), picture(2, 37, 53)
+    model, image = narrow(case), sample(2, 37, 53)
     labels = np.arange(2 * 37 * 53).reshape(2, 37, 53) % CLASSES
     with tf.GradientTape() as tape:
         logits = model(image, training=True)
@@ -312,7 +312,7 @@ def test_one_graph_serves_every_size(case):
     graph = tf.function(lambda image: model(image, training=False))
     graph = graph.get_concrete_function(tf.TensorSpec((None, None, None, 3), "uint8"))
     for size in (1, 1), (37, 53), (64, 96):
-        image = picture(1, *size)
+        image = sample(1, *size)
         # A graph fuses convolution and batch normalisation, which rounds differently.
         expected = run(model, image)
         np.testing.assert_allclose(
@@ -326,7 +326,7 @@ def test_openvino_gives_equal_logits(case):
     model = narrow(case)
     program = in_openvino(model, lambda logits: logits)
     for size in (1, 1), (37, 53):
-        image = picture(2, *size)
+        image = sample(2, *size)
         expected = run(model, image)
         np.testing.assert_allclose(program(image), expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
@@ -337,7 +337,7 @@ def test_training_is_reproducible(case):
         keras.utils.set_random_seed(7)
         name, options = CASES[case]
         model = build(name, num_classes=CLASSES, **options)
-        images = picture(2, 32, 32)
+        images = sample(2, 32, 32)
         return [ops.convert_to_numpy(ops.stop_gradient(model(images, training=True))) for _ in range(2)]
 
     first, second = two_steps(), two_steps()
@@ -352,7 +352,7 @@ def test_fcn_starts_from_equal_scores(name):
     model = build(name, num_classes=21, width=2)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     labels = np.arange(37 * 53).reshape(1, 37, 53) % 21
-    assert float(loss(labels, run(model, picture(1, 37, 53)))) == pytest.approx(math.log(21), rel=1e-6)
+    assert float(loss(labels, run(model, sample(1, 37, 53)))) == pytest.approx(math.log(21), rel=1e-6)
 
 
 def test_fcn_sizes_are_the_release_s():
@@ -431,7 +431,7 @@ def test_training_heads_and_their_weights(name, size, weights):
     case, options = CASES[name]
     model = build(case, num_classes=CLASSES, auxiliary=True, **options)
     assert loss_weights(case, model) == weights
-    outputs = model(picture(1, 37, 53))
+    outputs = model(sample(1, 37, 53))
     assert {"logits", *weights} == set(outputs)
     assert outputs["logits"].shape == (1, 37, 53, CLASSES)
     assert outputs[next(iter(weights))].shape == (1, *size, CLASSES)
@@ -441,7 +441,7 @@ def test_training_heads_and_their_weights(name, size, weights):
 
 def test_deeplab_v2_takes_the_highest_score_of_three_scales():
     case, options = CASES["deeplab_v2 scales"]
-    outputs = fill(build(case, num_classes=CLASSES, auxiliary=True, **options))(picture(1, 65, 65))
+    outputs = fill(build(case, num_classes=CLASSES, auxiliary=True, **options))(sample(1, 65, 65))
     assert [outputs[f"scores_{scale}"].shape[1] for scale in ("100", "075", "050")] == [9, 7, 5]
     first, *others = (outputs[f"scores_{scale}"] for scale in ("100", "075", "050"))
     resized = [first, *(ResizeLike()(other, first) for other in others)]
@@ -452,8 +452,8 @@ def test_deeplab_v2_takes_the_highest_score_of_three_scales():
 
 
 @each_case
-def test_a_large_odd_picture_gives_full_size_logits(case):
-    logits = run(narrow(case), picture(1, 1025, 2049))
+def test_a_large_odd_image_gives_full_size_logits(case):
+    logits = run(narrow(case), sample(1, 1025, 2049))
     assert logits.shape == (1, 1025, 2049, CLASSES)
     assert np.isfinite(logits).all()
 
@@ -514,7 +514,7 @@ SOME = {name: {} if name == "enet" else options for name, options in CASES.value
 def test_any_number_of_channels(name, channels):
     model = fill(build(name, num_classes=CLASSES, input_shape=(None, None, channels), **SOME[name]))
     assert model.inputs[0].shape == (None, None, None, channels)
-    image = picture(1, 33, 40, channels)
+    image = sample(1, 33, 40, channels)
     logits = keras.ops.convert_to_numpy(model(image))
     assert logits.shape == (1, 33, 40, CLASSES) and np.isfinite(logits).all()
     # Each of the channels has a say.

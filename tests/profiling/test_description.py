@@ -67,7 +67,7 @@ def test_one_number_is_height_and_width():
     wide = describe("enet", size=(64, 128), measure=False)
     assert square.size == (64, 64)
     assert wide.multiply_adds == 2 * square.multiply_adds
-    assert "0.03 G for one 64x64 picture" in printed(square)
+    assert "0.03 G for one 64x64 image" in printed(square)
 
 
 def test_a_layer_of_a_network_within_is_counted_once():
@@ -108,7 +108,7 @@ def test_a_model_of_anyone_s_is_described_as_far_as_it_goes(tmp_path: Path):
     assert (result.name, result.paper, result.output_stride, result.starts) == ("own", None, None, {})
     assert (result.parameters, result.layers) == (27 * 5 + 5, 1)
     assert result.multiply_adds == 32 * 48 * 27 * 5
-    with pytest.raises(ConfigError, match=r"pictures of 32x48 pixels only .* Received: 512x512"):
+    with pytest.raises(ConfigError, match=r"images of 32x48 pixels only .* Received: 512x512"):
         describe(model, measure=False)
     modelfile.save(model, tmp_path / "own.keras", modelfile.blank_card(5))
     result = describe(tmp_path / "own.keras", size=(32, 48), measure=False)
@@ -139,7 +139,7 @@ def test_time_and_memory_are_measured_with_the_model_s_own_options(run: Path, mo
     assert len(calls) == 1 + result.forward.runs == 1 + description.RUNS[0]
     assert calls[0].shape == (2, 24, 40, 3) and calls[0].dtype == np.uint8
     text = printed(result)
-    assert f"ms for 2x24x40, pictures to labels (median of 5; {result.backend}, " in text
+    assert f"ms for 2x24x40, images to labels (median of 5; {result.backend}, " in text
     assert "3 MiB for 2x24x40, with Adam: weights, gradients, optimizer and activations (resident; " in text
 
 

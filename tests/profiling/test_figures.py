@@ -75,9 +75,9 @@ def _trunk_shapes(name: str) -> figures.Shapes:
 
 def test_kin_have_nearly_all_parameters_by_name_and_shape():
     shapes = {"a": {"x": (9, 11), "y": (1,)}, "b": {"x": (9, 11)}, "c": {"x": (99,), "y": (1,)}}
-    assert figures.kin("a", shapes) == ["b"]
-    assert figures.kin("b", shapes) == ["a"]
-    assert figures.kin("c", shapes) == []
+    assert figures.sharing_backbone("a", shapes) == ["b"]
+    assert figures.sharing_backbone("b", shapes) == ["a"]
+    assert figures.sharing_backbone("c", shapes) == []
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_kin_have_nearly_all_parameters_by_name_and_shape():
         ("fcn_8s", {"width": 2}, 32),
         ("unet", {"width": 4, "padding": "valid"}, 16),
         ("deeplab_v2", {"width": 2, "backbone": "vgg16"}, 8),
-        # The network sees the picture at half its size too.
+        # The network sees the image at half its size too.
         ("deeplab_v2", {"width": 2, "backbone": "vgg16", "multi_scale": True}, 16),
         ("deeplab_v3", {"width": 4, "backbone": "resnet50", "output_stride": 8}, 8),
         ("enet", {"width": 8}, 8),

@@ -18,9 +18,9 @@ def scenes(count, size=SIZE, seed=0):
 
 @pytest.fixture(scope="module")
 def many():
-    """Pictures (n, height, width, 3) and labels (n, height, width) of 40 streets."""
+    """Images (n, height, width, 3) and labels (n, height, width) of 40 streets."""
     pairs = scenes(40)
-    return np.stack([picture for picture, _ in pairs]), np.stack([label for _, label in pairs])
+    return np.stack([image for image, _ in pairs]), np.stack([label for _, label in pairs])
 
 
 def weather(**changes):
@@ -75,7 +75,7 @@ def test_the_folder_is_what_convert_reads(tmp_path):
     assert set(np.unique(label)) <= {*range(len(street.CLASS_NAMES)), 255}
 
 
-def test_a_picture_follows_from_the_seed_alone(tmp_path):
+def test_an_image_follows_from_the_seed_alone(tmp_path):
     ticks = []
     street.draw(tmp_path / "a", train=2, val=1, size=SIZE, seed=5, progress=lambda: ticks.append(1))
     street.draw(tmp_path / "b", train=1, val=2, size=SIZE, seed=5, workers=1)
@@ -100,7 +100,7 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize("size", [(31, 96), (96, 16)])
-def test_too_small_a_picture_is_refused_before_anything_is_written(size, tmp_path):
+def test_too_small_an_image_is_refused_before_anything_is_written(size, tmp_path):
     with pytest.raises(ConfigError, match=r"of 32 pixels or more\. Received: \("):
         street.draw(tmp_path / "s", train=1, val=1, size=size)
     assert not (tmp_path / "s").exists()
@@ -108,8 +108,8 @@ def test_too_small_a_picture_is_refused_before_anything_is_written(size, tmp_pat
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 47), (120, 40)])
 def test_any_size_can_be_drawn(size):
-    (picture, label), *_ = scenes(1, size)
-    assert picture.shape == (*size, 3) and label.shape == size
+    (image, label), *_ = scenes(1, size)
+    assert image.shape == (*size, 3) and label.shape == size
 
 
 def test_every_class_takes_part(many):
@@ -132,9 +132,9 @@ def test_neighbours_of_two_classes_are_parted_by_ignored_pixels(many):
 
 def test_colour_alone_does_not_tell_the_classes(many):
     """The best a table of colours can do: each of 16^3 colours gets its most frequent class."""
-    pictures, labels = many
-    half = len(pictures) // 2
-    codes = (pictures // 16).astype(int) @ np.array([256, 16, 1])
+    images, labels = many
+    half = len(images) // 2
+    codes = (images // 16).astype(int) @ np.array([256, 16, 1])
     known = labels != 255
     votes = np.zeros((16**3, len(street.CLASS_NAMES)), int)
     np.add.at(votes, (codes[:half][known[:half]], labels[:half][known[:half]]), 1)
@@ -148,9 +148,9 @@ def test_colour_alone_does_not_tell_the_classes(many):
     assert np.mean(ious) < 0.35
 
 
-def test_pictures_differ_in_light_and_layout(many):
-    pictures, labels = many
-    brightness = pictures.mean(axis=(1, 2, 3))
+def test_images_differ_in_light_and_layout(many):
+    images, labels = many
+    brightness = images.mean(axis=(1, 2, 3))
     assert brightness.std() > 10
     sky = (labels == Thing.SKY).mean(axis=(1, 2))
     assert sky.std() > 0.05
@@ -181,7 +181,7 @@ def test_the_ground_under_a_pixel_projects_back_onto_it(yaw, roll):
 def test_what_is_behind_the_camera_is_not_painted():
     paper = canvas()
     paper.polygon([(-1, 0, -5), (1, 0, -5), (0, 2, -5)], (255, 0, 0), Thing.CAR)
-    assert not np.asarray(paper.picture).any()
+    assert not np.asarray(paper.image).any()
     assert not (np.asarray(paper.labels) == Thing.CAR).any()
 
 

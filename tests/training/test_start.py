@@ -40,7 +40,7 @@ def test_the_loss_is_the_weighted_sum_over_the_heads(
     outputs = {name: keras.ops.stop_gradient(output) for name, output in outputs.items()}
     expected = sum(weight * float(loss(label, outputs[name])) for name, weight in weights.items())
     assert reported == pytest.approx(expected, rel=1e-4)
-    # What is saved is the inference model: one output, at the picture's size.
+    # What is saved is the inference model: one output, at the image's size.
     saved, card = modelfile.load(run.path)
     assert card.architecture == model
     assert saved(image).shape == (2, 24, 32, 3)

@@ -1,4 +1,4 @@
-"""Runs counted in steps: the last epoch cut short, saves by steps, a part of the pictures."""
+"""Runs counted in steps: the last epoch cut short, saves by steps, a part of the images."""
 
 import csv
 from pathlib import Path
@@ -74,7 +74,7 @@ def test_a_run_of_steps_goes_on_as_if_it_had_never_stopped(
     assert not [name for name in first if not np.array_equal(first[name], second[name])]
 
 
-def test_a_part_of_the_pictures(tiny_data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_part_of_the_images(tiny_data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     result = kerseg.train(
         data_dir=tiny_data,
         output=tmp_path / "run",
@@ -85,7 +85,7 @@ def test_a_part_of_the_pictures(tiny_data: Path, tmp_path: Path, capfd: pytest.C
         **SMALL,
     )
     assert [row["step"] for row in history(result.path)] == ["2"]
-    assert "tiny: 4 pictures, 3 classes, 2 steps an epoch" in capfd.readouterr().err
+    assert "tiny: 4 images, 3 classes, 2 steps an epoch" in capfd.readouterr().err
     scores = kerseg.modelfile.load(result.path)[1].scores
     assert sum(entry["pixels"] for entry in scores["classes"]) == 2 * 31 * 40
 

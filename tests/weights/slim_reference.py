@@ -1,4 +1,4 @@
-"""Write checkpoints with TF-Slim's own nets, and what those nets make of a picture.
+"""Write checkpoints with TF-Slim's own nets, and what those nets make of an image.
 
     python slim_reference.py FOLDER
 
@@ -35,7 +35,7 @@ VGG_MEAN = (123.68, 116.78, 103.94)
 STRIDES = {"resnet_v2_50": (8, 16, 32), "resnet_v2_101": (16,), "resnet_v2_152": (8,)}
 
 
-def picture(height: int, width: int) -> np.ndarray:
+def sample(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(height).integers(0, 256, (1, height, width, 3)).astype("float32")
 
 
@@ -61,7 +61,7 @@ def resnet(name: str, folder: Path, version: int) -> None:
         reuse = False
         for stride in STRIDES[name]:
             for size in SIZES:
-                image = picture(*size)
+                image = sample(*size)
                 with tf_slim.arg_scope(resnet_v2.resnet_arg_scope()):
                     net, ends = getattr(resnet_v2, name)(
                         tf.constant(image / 127.5 - 1),
@@ -91,7 +91,7 @@ def vgg16(folder: Path) -> None:
         results = {}
         for size in VGG_SIZES:
             for end in ("pool3", "pool4", "pool5", "fc7"):
-                value = session.run(ends[f"vgg_16/{end}"], {image: picture(*size)})
+                value = session.run(ends[f"vgg_16/{end}"], {image: sample(*size)})
                 results[f"{end} {size[0]}x{size[1]}"] = value
         np.savez(folder / "vgg_16.npz", **results)
         save(session, folder / "vgg_16.ckpt", 2)

@@ -31,7 +31,7 @@ def randomised(application):
     return application
 
 
-def picture(height, width):
+def sample(height, width):
     return np.random.default_rng(height).integers(0, 256, (1, height, width, 3)).astype("float32")
 
 
@@ -64,7 +64,7 @@ def test_resnets_agree(name, application, prepare, options):
     mine = keras.Model(image, backbones.build(name, image, **options)[32], name=name)
     put(applications.translate(theirs, name, mine), mine)
     for size in (96, 128), (97, 75):
-        agree(mine(picture(*size)), theirs(prepare(picture(*size))))
+        agree(mine(sample(*size)), theirs(prepare(sample(*size))))
 
 
 def test_vgg_agrees_up_to_fc2():
@@ -78,8 +78,8 @@ def test_vgg_agrees_up_to_fc2():
     assert source.unknown == ("predictions/kernel", "predictions/bias")
     put(source, mine)
     fc2 = keras.Model(theirs.input, theirs.get_layer("fc2").output)
-    prepared = keras.applications.vgg16.preprocess_input(picture(224, 224))
-    agree(mine(picture(224, 224))[:, 0, 0], fc2(prepared))
+    prepared = keras.applications.vgg16.preprocess_input(sample(224, 224))
+    agree(mine(sample(224, 224))[:, 0, 0], fc2(prepared))
 
 
 @pytest.fixture

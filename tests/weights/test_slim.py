@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="session")
 def slim(tmp_path_factory):
-    """A folder of checkpoints and of what TF-Slim's nets made of pictures."""
+    """A folder of checkpoints and of what TF-Slim's nets made of images."""
     pytest.importorskip("tf_slim", reason="tf_slim is not installed: pip install 'kerseg[test]'")
     folder = tmp_path_factory.mktemp("slim")
     done = subprocess.run([sys.executable, SCRIPT, folder], capture_output=True, text=True)
@@ -29,7 +29,7 @@ def slim(tmp_path_factory):
     return folder
 
 
-def picture(size):
+def sample(size):
     height, width = (int(number) for number in size.split("x"))
     return np.random.default_rng(height).integers(0, 256, (1, height, width, 3)).astype("float32")
 
@@ -57,7 +57,7 @@ def test_resnets_agree_at_every_stride_and_odd_sizes(slim, name):
         loaded = load(model, slim / f"{name}.ckpt", say=quiet)
         assert not loaded.random and not loaded.skipped
         for key in (key for key in expected.files if key.startswith(f"{stride} ")):
-            agree(model(picture(key.split()[1])), expected[key])
+            agree(model(sample(key.split()[1])), expected[key])
 
 
 def test_what_a_stage_s_last_unit_sees_is_normalised_from_slims_unit_before(slim):
@@ -70,7 +70,7 @@ def test_what_a_stage_s_last_unit_sees_is_normalised_from_slims_unit_before(slim
     for block, unit, stride in (1, 3, 4), (2, 4, 8), (3, 6, 16):
         norm = trunk.get_layer(f"conv{block + 1}_block{unit}_preact_bn")
         for size in "96x128", "97x75":
-            seen = keras.Model(image, features[stride])(picture(size))
+            seen = keras.Model(image, features[stride])(sample(size))
             sums = expected[f"block{block} {size}"]
             agree(seen, ops.relu(norm(sums, training=False)))
 
@@ -86,7 +86,7 @@ def test_vgg_agrees_up_to_fc7(slim):
     assert len(loaded.loaded) == 30 and not loaded.random
     assert loaded.skipped == ("vgg_16/fc8/biases", "vgg_16/fc8/weights")
     for size in "224x224", "241x231":
-        for actual, end in zip(model(picture(size)), ("pool3", "pool4", "pool5", "fc7"), strict=True):
+        for actual, end in zip(model(sample(size)), ("pool3", "pool4", "pool5", "fc7"), strict=True):
             agree(actual, expected[f"{end} {size}"])
 
 

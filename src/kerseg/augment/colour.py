@@ -1,7 +1,7 @@
 """Brightness, contrast, saturation and hue of the image; the label has no say in it.
 
 Each of the four is an affine map of a pixel's RGB value, ``rgb @ matrix + offset``. The maps are multiplied
-first, three by three, and the picture is touched once: 512x512 pixels take 1.5 ms where ``tf.image``'s four
+first, three by three, and the image is touched once: 512x512 pixels take 1.5 ms where ``tf.image``'s four
 functions take 11 ms one after the other. And since nothing is clipped in between, what one step pushes out of
 the range the next can bring back; the result is clipped to 0..255 once, at the end.
 
@@ -35,7 +35,7 @@ def brightness(change: tf.Tensor, mean: tf.Tensor) -> Affine:
 
     Args:
         change: -1 to 1: 0.2 adds 51.
-        mean: (3,) mean colour of the picture; unused.
+        mean: (3,) mean colour of the image; unused.
     """
     return Affine(tf.eye(mean.shape[0]), tf.fill(mean.shape, 255.0 * change))
 
@@ -45,7 +45,7 @@ def contrast(change: tf.Tensor, mean: tf.Tensor) -> Affine:
 
     Args:
         change: -1 to 1: -1 leaves the mean colour alone.
-        mean: (3,) mean colour of the picture at this point.
+        mean: (3,) mean colour of the image at this point.
     """
     return Affine((1.0 + change) * tf.eye(mean.shape[0]), -change * mean)
 
@@ -54,8 +54,8 @@ def saturation(change: tf.Tensor, mean: tf.Tensor) -> Affine:
     """Multiply each pixel's distance from its own grey value (`GREY`) by ``1 + change``.
 
     Args:
-        change: -1 to 1: -1 gives a grey picture.
-        mean: (3,) mean colour of the picture; unused.
+        change: -1 to 1: -1 gives a grey image.
+        mean: (3,) mean colour of the image; unused.
     """
     to_grey = tf.tile(tf.reshape(tf.constant(GREY), [3, 1]), [1, 3])
     return Affine((1.0 + change) * tf.eye(3) - change * to_grey, tf.zeros([3]))
@@ -69,7 +69,7 @@ def hue(change: tf.Tensor, mean: tf.Tensor) -> Affine:
 
     Args:
         change: Share of a full turn, -0.5 to 0.5: 1/3 turns red to green, green to blue, blue to red.
-        mean: (3,) mean colour of the picture; unused.
+        mean: (3,) mean colour of the image; unused.
     """
     angle = 2.0 * math.pi * change
     # Rodrigues' rotation about (1, 1, 1) / sqrt(3): a circulant matrix, whose rows are one another shifted.

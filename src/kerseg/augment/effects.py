@@ -1,6 +1,6 @@
 """Gamma, blur, noise and JPEG artefacts: what a camera and a file do to the image; the label has no say in it.
 
-In the order of `TABLE`, which is that in which a picture comes about, after `kerseg.augment.colour`.
+In the order of `TABLE`, which is that in which an image comes about, after `kerseg.augment.colour`.
 """
 
 from collections.abc import Callable

@@ -12,9 +12,9 @@ def cutout(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Hide a square, its middle anywhere in the crop, so that part of it may lie outside.
 
-    Source: DeVries and Taylor 2017 (https://arxiv.org/abs/1708.04552), section 3. There a whole picture has one
+    Source: DeVries and Taylor 2017 (https://arxiv.org/abs/1708.04552), section 3. There a whole image has one
     class. Here the hidden pixels are ignored too: nothing in the image says what they are, and a network that
-    is made to guess learns the data set's habits, not its pictures. The use of Cutout for segmentation by
+    is made to guess learns the data set's habits, not its images. The use of Cutout for segmentation by
     French et al. 2020 (https://arxiv.org/abs/1906.01916) leaves them out of the loss likewise.
 
     Args:

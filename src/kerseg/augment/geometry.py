@@ -1,10 +1,10 @@
 """Scale, window, flips and quarter turns: drawn once, before anything is decoded, and used on image and label.
 
-"Scale the picture by s, pad it to the crop's size, cut a crop at random, flip it" touches every pixel of the
-picture and then throws most of them away. The same crop comes from its source window alone, which is the
-crop's size divided by s: decode that window, resize it, and pad where the scaled picture is smaller.
+"Scale the image by s, pad it to the crop's size, cut a crop at random, flip it" touches every pixel of the
+image and then throws most of them away. The same crop comes from its source window alone, which is the
+crop's size divided by s: decode that window, resize it, and pad where the scaled image is smaller.
 
-    height of the picture           |----------------------------------|
+    height of the image           |----------------------------------|
     Span.start, Span.length              |==============|                    decoded
     Span.before, Span.out, Span.total  |..|==================|....|          resized, padded
 
@@ -26,7 +26,7 @@ FILL = (124, 117, 104)
 convolutions pad with. DeepLab pads with it too:
 https://github.com/tensorflow/models/blob/master/research/deeplab/input_preprocess.py"""
 MIDDLE = 127.5
-"""Padding of pictures of another number of channels, whose normalisations take the middle of the range to 0."""
+"""Padding of images of another number of channels, whose normalisations take the middle of the range to 0."""
 
 
 class Span(NamedTuple):
@@ -35,13 +35,13 @@ class Span(NamedTuple):
     start: tf.Tensor
     length: tf.Tensor
     before: tf.Tensor
-    """Target pixels of padding before the picture."""
+    """Target pixels of padding before the image."""
     out: tf.Tensor
     total: tf.Tensor
 
 
 class Window(NamedTuple):
-    """Which part of a picture becomes which part of the crop."""
+    """Which part of an image becomes which part of the crop."""
 
     rows: Span
     columns: Span
@@ -60,19 +60,19 @@ def draw(
     augment: Augment,
     focus: tuple[tf.Tensor, tf.Tensor] | None = None,
 ) -> Window:
-    """Draw scale, position, flips and quarter turns for one picture.
+    """Draw scale, position, flips and quarter turns for one image.
 
-    On each axis every position is equally likely: the window lies anywhere inside the picture or, where the
-    scaled picture is smaller than the crop, the picture lies anywhere inside the crop. There is no padding
-    where the picture is large enough.
+    On each axis every position is equally likely: the window lies anywhere inside the image or, where the
+    scaled image is smaller than the crop, the image lies anywhere inside the crop. There is no padding
+    where the image is large enough.
 
     Args:
         seed: (2,) int64; the same seed gives the same window.
-        size: The picture's (height, width), pixels.
-        crop_size: The crop's (height, width), pixels; None takes the whole scaled picture.
+        size: The image's (height, width), pixels.
+        crop_size: The crop's (height, width), pixels; None takes the whole scaled image.
         augment: The ranges.
         focus: Row and column of a pixel that must be in the window, anywhere in it with equal probability but
-            for the picture's edges; from `kerseg.augment.cropping`.
+            for the image's edges; from `kerseg.augment.cropping`.
 
     Returns:
         The window, all its members scalar int32 tensors (flips: bool). Before an odd number of quarter turns
@@ -123,7 +123,7 @@ def resize_label(label: tf.Tensor, window: Window) -> tf.Tensor:
     """Cut the window out of the label, resize it to the nearest pixel and flip it.
 
     Args:
-        label: (height, width), the whole picture's label.
+        label: (height, width), the whole image's label.
         window: From `draw`.
 
     Returns:
@@ -219,7 +219,7 @@ def _draw_span(
     wanted = _at_least_one((crop if isinstance(crop, int) else tf.cast(crop, tf.float32)) / scale)
     length = tf.minimum(wanted, size)
     out = tf.where(wanted <= size, crop, tf.minimum(scaled, crop))
-    # Room to move is either in the picture or in the crop, never in both, so one draw serves.
+    # Room to move is either in the image or in the crop, never in both, so one draw serves.
     room, margin = size - length, crop - out
     position = rng.integer(seed, name, tf.maximum(room, margin) + 1)
     start = tf.minimum(position, room)

@@ -1,7 +1,7 @@
 """Copy-paste, mosaic, ClassMix and CutMix: examples mixed with others of their batch.
 
 Each says which pixels of an example another one of the batch takes, image and label, at their own place: the crops
-are random windows already, and what is usually at the top of a picture stays there. Whether, with whom and where
+are random windows already, and what is usually at the top of an image stays there. Whether, with whom and where
 follows from the example's own seed, so a batch of the same members is mixed the same way on every run. Those
 whose partner has nothing to give stay as they are.
 """
@@ -34,8 +34,8 @@ def copy_paste(seed: tf.Tensor, partners: tf.Tensor, values: Values) -> Masks:
     """Paste all pixels of the partner's rare classes.
 
     Source: Ghiasi et al. 2021, Simple Copy-Paste (https://arxiv.org/abs/2012.07177), which pastes a random subset
-    of a picture's objects. A semantic label has no objects, so whole classes are pasted: the rare ones, which
-    gain most by it. Scale jitter and flip, which the paper gives both pictures first, are those of the crops.
+    of an image's objects. A semantic label has no objects, so whole classes are pasted: the rare ones, which
+    gain most by it. Scale jitter and flip, which the paper gives both images first, are those of the crops.
 
     Args:
         seed: (2,) int64, the example's; unused.

@@ -23,7 +23,7 @@ class Augment:
     scale_step: float = _up_to(None)
     """Step between the factors, such as 0.25; 0 draws from the whole range."""
     crop: Literal["random", "class_balanced", "rare"] = "random"
-    """Where crops lie: anywhere, or around a pixel of a class that is drawn from those in the picture, all alike
+    """Where crops lie: anywhere, or around a pixel of a class that is drawn from those in the image, all alike
     (class_balanced) or each by one over its share of the split's pixels (rare)."""
     flip: float = _up_to(1.0, 0.5)
     """Probability of a left-right flip, 0 to 1."""

@@ -1,11 +1,11 @@
 """Rotation, shear and elastic deformation: where each pixel of the crop comes from, for image and label alike.
 
-    pixel of the crop -> moved by each step of `TABLE` -> `geometry.Window` -> point of the picture
+    pixel of the crop -> moved by each step of `TABLE` -> `geometry.Window` -> point of the image
 
-The steps move points of the crop, in pixels from its middle, and the window takes them on to the picture, so scale,
-position and flips cost no second resampling, and what turns into the crop from beside the window is the picture.
+The steps move points of the crop, in pixels from its middle, and the window takes them on to the image, so scale,
+position and flips cost no second resampling, and what turns into the crop from beside the window is the image.
 Only the region that the points lie in is decoded. The image is read bilinearly, the label at the nearest pixel,
-with pixel centres at one half as in `geometry`; points outside the picture become padding.
+with pixel centres at one half as in `geometry`; points outside the image become padding.
 """
 
 import math
@@ -27,11 +27,11 @@ class Warp(NamedTuple):
     """Where the pixels of a crop come from."""
 
     points: tf.Tensor
-    """(2, height, width) float32: row and column in the picture; whole numbers are pixel centres."""
+    """(2, height, width) float32: row and column in the image; whole numbers are pixel centres."""
     nearest: tf.Tensor
-    """(2, height, width) int32: the pixel that each point lies in, which may be outside the picture."""
+    """(2, height, width) int32: the pixel that each point lies in, which may be outside the image."""
     inside: tf.Tensor
-    """(height, width) bool: whether it is in the picture."""
+    """(height, width) bool: whether it is in the image."""
     start: tf.Tensor
     """(2,) int32: first row and column of the region to decode."""
     length: tf.Tensor
@@ -39,14 +39,14 @@ class Warp(NamedTuple):
 
 
 def rotation(points: tf.Tensor, degrees: tf.Tensor) -> tf.Tensor:
-    """Turn the picture to the left, as ``numpy.rot90`` does, around the middle of the crop.
+    """Turn the image to the left, as ``numpy.rot90`` does, around the middle of the crop.
 
     Args:
         points: (2, height, width): row and column, from the middle.
         degrees: Scalar.
 
     Returns:
-        Where the picture's pixels at ``points`` come from, of the same shape.
+        Where the image's pixels at ``points`` come from, of the same shape.
     """
     angle = degrees * (math.pi / 180.0)
     rows, columns = tf.unstack(points)
@@ -55,14 +55,14 @@ def rotation(points: tf.Tensor, degrees: tf.Tensor) -> tf.Tensor:
 
 
 def shear(points: tf.Tensor, degrees: tf.Tensor) -> tf.Tensor:
-    """Shear the picture along its rows: uprights lean to the right by ``degrees``.
+    """Shear the image along its rows: uprights lean to the right by ``degrees``.
 
     Args:
         points: (2, height, width): row and column, from the middle.
         degrees: Scalar, -60 to 60.
 
     Returns:
-        Where the picture's pixels at ``points`` come from, of the same shape.
+        Where the image's pixels at ``points`` come from, of the same shape.
     """
     rows, columns = tf.unstack(points)
     return tf.stack([rows, columns + tf.tan(degrees * (math.pi / 180.0)) * rows])
@@ -118,12 +118,12 @@ def is_on(augment: Augment) -> bool:
 
 
 def draw(seed: tf.Tensor, window: Window, size: tuple[tf.Tensor, tf.Tensor], augment: Augment) -> Warp:
-    """Draw the steps that are on, and follow them from the crop to the picture.
+    """Draw the steps that are on, and follow them from the crop to the image.
 
     Args:
         seed: (2,) int64; the same seed gives the same warp.
         window: From `geometry.draw`.
-        size: The picture's (height, width), pixels.
+        size: The image's (height, width), pixels.
         augment: The limits.
     """
     spans = (window.rows, window.columns)
@@ -137,12 +137,12 @@ def draw(seed: tf.Tensor, window: Window, size: tuple[tf.Tensor, tf.Tensor], aug
             happens = rng.chance(seed, f"{name}.probability", getattr(augment, f"{name}_probability"))
             points = step.move(points, tf.where(happens, amount, tf.zeros_like(amount)))
     flips = (window.flip_vertical, window.flip)
-    along = [_in_picture(points[axis] + middle[axis], spans[axis], flips[axis]) for axis in range(len(spans))]
+    along = [_in_image(points[axis] + middle[axis], spans[axis], flips[axis]) for axis in range(len(spans))]
     return between(tf.stack(along), tf.stack(size))
 
 
 def between(points: tf.Tensor, size: tf.Tensor) -> Warp:
-    """Return the warp that reads a picture of ``size`` (2,) at ``points`` (2, height, width)."""
+    """Return the warp that reads an image of ``size`` (2,) at ``points`` (2, height, width)."""
     last = tf.reshape(size - 1, [2, 1, 1])
     nearest = tf.cast(tf.floor(points + 0.5), tf.int32)
     inside = tf.reduce_all((nearest >= 0) & (nearest <= last), 0)
@@ -160,7 +160,7 @@ def read_image(source: tf.Tensor, warp: Warp) -> tf.Tensor:
         warp: From `draw`.
 
     Returns:
-        (height, width, channels) float32; outside the picture its edge goes on, until `fill`.
+        (height, width, channels) float32; outside the image its edge goes on, until `fill`.
     """
     pixels, last = tf.reshape(source, [-1, source.shape[-1]]), tf.reshape(warp.length - 1, [2, 1, 1])
     points = warp.points - tf.cast(tf.reshape(warp.start, [2, 1, 1]), tf.float32)
@@ -183,11 +183,11 @@ def read_label(label: tf.Tensor, warp: Warp) -> tf.Tensor:
     """Read the label at the nearest pixels.
 
     Args:
-        label: (height, width) of the whole picture.
+        label: (height, width) of the whole image.
         warp: From `draw`.
 
     Returns:
-        (height, width) of the crop, of the label's type; outside the picture its edge goes on, until `fill`.
+        (height, width) of the crop, of the label's type; outside the image its edge goes on, until `fill`.
     """
     size = tf.shape(label)
     row, column = tf.unstack(tf.clip_by_value(warp.nearest, 0, tf.reshape(size - 1, [2, 1, 1])))
@@ -195,7 +195,7 @@ def read_label(label: tf.Tensor, warp: Warp) -> tf.Tensor:
 
 
 def fill(image: tf.Tensor, label: tf.Tensor, warp: Warp, ignore_label: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Put padding where the points lie outside the picture: `FILL` or `MIDDLE`, and the ignore label.
+    """Put padding where the points lie outside the image: `FILL` or `MIDDLE`, and the ignore label.
 
     Args:
         image: (height, width, channels).
@@ -209,8 +209,8 @@ def fill(image: tf.Tensor, label: tf.Tensor, warp: Warp, ignore_label: int) -> t
     )
 
 
-def _in_picture(place: tf.Tensor, span: Span, flip: tf.Tensor | None) -> tf.Tensor:
-    """Take one coordinate from the crop to the picture: the inverse of what `geometry` does to a span."""
+def _in_image(place: tf.Tensor, span: Span, flip: tf.Tensor | None) -> tf.Tensor:
+    """Take one coordinate from the crop to the image: the inverse of what `geometry` does to a span."""
     start, length, before, out = (
         tf.cast(value, tf.float32) for value in (span.start, span.length, span.before, span.out)
     )

@@ -16,7 +16,7 @@ from kerseg.errors import ConfigError, KersegError
 app = cyclopts.App(
     name="kerseg",
     version=__version__,
-    help="Semantic segmentation on Keras 3: from pictures and masks to a trained, measured model.\n\n"
+    help="Semantic segmentation on Keras 3: from images and masks to a trained, measured model.\n\n"
     "Every verb takes --debug, which shows the traceback of an error.",
     default_parameter=Parameter(negative=()),
     result_action="return_value",

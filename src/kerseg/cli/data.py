@@ -12,7 +12,7 @@ from cyclopts import Parameter, Token
 from kerseg.augment.options import Augment
 from kerseg.cli.base import app, fill_from_recipe
 from kerseg.core.info import FILE_NAME, DatasetInfo
-from kerseg.core.quiet import import_tensorflow
+from kerseg.core.tensorflow import import_tensorflow
 from kerseg.data.conversion.options import ConvertOptions
 from kerseg.data.reading.unconverted import describe
 from kerseg.data.sources import SOURCES
@@ -105,9 +105,9 @@ def doctor(
 
     Args:
         path: Folder of a raw tree (images/train + masks/train, train + trainannot, ...) or of converted data.
-        images: Folder of the pictures, where PATH does not show it; it may hold train, val and test.
+        images: Folder of the images, where PATH does not show it; it may hold train, val and test.
         labels: Folder of the labels, likewise.
-        label_tail: Ending of the labels' names that the pictures' lack; default: one that all have.
+        label_tail: Ending of the labels' names that the images' lack; default: one that all have.
         class_names: Names of the classes in the order of their values, or a text file; default: as labels show.
         num_classes: Number of classes, instead of their names.
         palette: Colour of each class, for colour labels: as for kerseg convert folder.
@@ -168,18 +168,18 @@ def preview(
     augment: Augment | None = None,
     dataset: str | None = None,
 ) -> int:
-    """Draw a sheet of pictures with their labels and what augmentation makes of them.
+    """Draw a sheet of images with their labels and what augmentation makes of them.
 
-    Flags win over the recipe. Each row has the crops that training with this seed makes of a picture in its first
+    Flags win over the recipe. Each row has the crops that training with this seed makes of an image in its first
     epochs; only what mixes the crops of a batch has other partners there.
 
     Args:
         data_dir: Folder of the converted data, with its dataset.json.
         recipe: YAML file of options, as for train.
         output: PNG file to write. An earlier sheet is replaced, any other file is not.
-        count: Pictures, spread over the first records of the split.
-        draws: Crops of each picture.
-        split: Split to take pictures from.
+        count: Images, spread over the first records of the split.
+        draws: Crops of each image.
+        split: Split to take images from.
         seed: Seed of everything random.
         crop_size: Height and width of a training crop, in pixels.
         batch_size: Crops that mix with one another.

@@ -11,7 +11,7 @@ from rich.console import Console
 from kerseg.cli.base import app, fill_from_recipe, say
 from kerseg.cli.tables import description_table
 from kerseg.config import TrainConfig
-from kerseg.core.quiet import import_tensorflow
+from kerseg.core.tensorflow import import_tensorflow
 from kerseg.data.reading.unconverted import describe
 from kerseg.errors import ConfigError
 from kerseg.inference import RUNTIMES
@@ -73,7 +73,7 @@ def evaluate(
         model: Run folder, or .keras file.
         data_dir: Folder of the converted data, with its dataset.json.
         split: Split to score on.
-        batch_size: Pictures predicted at a time; they are grouped by size.
+        batch_size: Images predicted at a time; they are grouped by size.
         output: JSON file to write; default: report/SPLIT.json in the run folder, or beside the model file.
         dataset: Data set whose classes the records hold, where no dataset.json names them.
         runtime: What runs the model; `kerseg list runtimes`. OpenVINO's are faster on a CPU.
@@ -109,13 +109,13 @@ def predict(
     alpha: float = 0.5,
     runtime: str = "keras",
 ) -> int:
-    """Predict pictures: index PNG, colour PNG and overlay with a legend.
+    """Predict images: index PNG, colour PNG and overlay with a legend.
 
     Args:
         model: Run folder, or .keras file.
-        inputs: Pictures, folders of pictures, or glob patterns.
+        inputs: Images, folders of images, or glob patterns.
         output: Folder to write to; names and sub-folders are kept.
-        batch_size: Pictures predicted at a time.
+        batch_size: Images predicted at a time.
         alpha: Strength of the colours in the overlay, 0 to 1.
         runtime: What runs the model; `kerseg list runtimes`. OpenVINO's are faster on a CPU.
     """
@@ -145,9 +145,9 @@ def describe_model(
 
     Args:
         model: Architecture, run folder or .keras file; a name wins over a folder that is called the same.
-        size: Height and width of the pictures, in pixels; one number for both.
+        size: Height and width of the images, in pixels; one number for both.
         num_classes: Classes of an architecture; default: 21.
-        batch_size: Pictures at a time, in prediction and training.
+        batch_size: Images at a time, in prediction and training.
         model_options: Options of an architecture, such as --model-options.width 16.
         measure: Measure time and memory too, which takes from seconds to minutes.
     """

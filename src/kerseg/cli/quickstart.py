@@ -41,17 +41,17 @@ def quickstart(
 ) -> Quickstart:
     """Draw a small data set of streets, convert it, train ENet on it, evaluate and predict.
 
-        output/street/        the pictures and labels, as anyone's own would be
+        output/street/        the images and labels, as anyone's own would be
         output/data/          what `kerseg convert` makes of them
         output/run/           what `kerseg train` writes: model, history, curves, previews, report
         output/predictions/   what `kerseg predict` writes
 
     Args:
         output: Folder to make.
-        train: Number of pictures to learn from.
-        val: Number of pictures to score on.
-        size: Height and width of the pictures, pixels.
-        epochs: Passes over the training pictures.
+        train: Number of images to learn from.
+        val: Number of images to score on.
+        size: Height and width of the images, pixels.
+        epochs: Passes over the training images.
 
     Returns:
         Where everything is, the scores, and the time it took.
@@ -72,8 +72,8 @@ def quickstart(
         )
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     raw, data, run, predictions = (output / name for name in ("street", "data", "run", "predictions"))
-    console.print(f"[bold]Drawing {train} + {val} pictures of streets[/] into {raw}")
-    with Progress("draw", total=train + val, unit="pictures") as progress:
+    console.print(f"[bold]Drawing {train} + {val} images of streets[/] into {raw}")
+    with Progress("draw", total=train + val, unit="images") as progress:
         street.draw(raw, train=train, val=val, size=size, progress=progress.advance)
 
     source = _source(raw)
@@ -90,9 +90,9 @@ def quickstart(
     scores = kerseg.evaluate(run, data)
     Console().print(scores_table(scores))
 
-    pictures = raw / "val" / "images"
-    say(console, "predict", {"output": predictions}, run, pictures)
-    kerseg.predict(run, pictures, output=predictions)
+    images = raw / "val" / "images"
+    say(console, "predict", {"output": predictions}, run, images)
+    kerseg.predict(run, images, output=predictions)
 
     result = Quickstart(output, scores, time.monotonic() - began)
     _end(console, result)
@@ -155,10 +155,10 @@ def _end(console: Console, result: Quickstart) -> None:
         f"\n[bold]Mean IoU {100 * result.scores.mean_iou:.1f} % after {minutes} min {seconds} s.[/] Look at:"
     )
     for what, path in {
-        "predictions over pictures": "predictions/overlay",
-        "picture, truth, prediction": "run/previews",
+        "predictions over images": "predictions/overlay",
+        "image, truth, prediction": "run/previews",
         "loss and scores by epoch": "run/report/curves.png",
         "the model": "run/best.keras",
     }.items():
         console.print(f"  {what:<27} {result.output / path}")
-    console.print("Your own pictures take the same four commands.")
+    console.print("Your own images take the same four commands.")

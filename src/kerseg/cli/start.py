@@ -9,7 +9,7 @@ from rich.table import Table
 from kerseg.backbones import BACKBONES
 from kerseg.cli.base import app
 from kerseg.cli.tables import STAR, models_table
-from kerseg.core.quiet import import_tensorflow
+from kerseg.core.tensorflow import import_tensorflow
 from kerseg.data.sources import SOURCES
 from kerseg.data.sources.known import DATASETS
 from kerseg.inference import RUNTIMES

@@ -48,7 +48,7 @@ def scores_table(scores: "Scores", title: str = "") -> Table:
 def models_table() -> Table:
     """Return a row an architecture: parameters, multiply-adds, output stride, paper, weights to start from."""
     table = Table(
-        title=f"models: {NUM_CLASSES} classes, multiply-adds of one {SIZE[0]}x{SIZE[1]} picture",
+        title=f"models: {NUM_CLASSES} classes, multiply-adds of one {SIZE[0]}x{SIZE[1]} image",
         title_justify="left",
         box=None,
     )
@@ -121,7 +121,7 @@ def _lines(description: "Description") -> Iterator[tuple[str, str]]:
         f"{description.parameters:,} trainable, {description.other_parameters:,} other, "
         f"in {description.layers} layers",
     )
-    yield "multiply-adds", f"{description.multiply_adds / 1e9:.2f} G for one {height}x{width} picture"
+    yield "multiply-adds", f"{description.multiply_adds / 1e9:.2f} G for one {height}x{width} image"
     if description.output_stride:
         yield "output stride", f"{description.output_stride}, of the coarsest features"
     yield (
@@ -151,7 +151,7 @@ def _measured_lines(description: "Description") -> Iterator[tuple[str, str]]:
     if description.forward:
         yield (
             "forward",
-            f"{1000 * description.forward.seconds:.1f} ms for {batch}, pictures to labels "
+            f"{1000 * description.forward.seconds:.1f} ms for {batch}, images to labels "
             f"(median of {description.forward.runs}; {description.backend}, {description.device})",
         )
     if description.training is None:

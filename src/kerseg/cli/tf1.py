@@ -74,7 +74,7 @@ CONVERT_DEFAULTS = {
     "--val-image-path": "images/val",
     "--val-label-path": "profiles/val",
 }
-"""Where ``build_TFRecord.py`` looks for pictures and labels; it writes to `OUTPUT`."""
+"""Where ``build_TFRecord.py`` looks for images and labels; it writes to `OUTPUT`."""
 OUTPUT = "tfrecord"
 
 

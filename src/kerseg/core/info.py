@@ -19,7 +19,7 @@ IGNORE_LABEL = 255
 """The label value that counts neither in the loss nor in the metric, whatever the raw data used for void."""
 
 RGB = 3
-"""Channels of every picture where no `Channels` say otherwise: grey, palettes and CMYK are turned into RGB."""
+"""Channels of every image where no `Channels` say otherwise: grey, palettes and CMYK are turned into RGB."""
 
 Colour = tuple[int, int, int]
 """Red, green and blue, 0 to 255."""
@@ -32,7 +32,7 @@ class Shard:
     file: str
     """Name, relative to the folder of ``dataset.json``."""
     records: int
-    """Number of picture and label pairs in it."""
+    """Number of image and label pairs in it."""
     bytes: int
     """Size of the file."""
     sha256: str
@@ -57,14 +57,14 @@ class Split:
     class_pixels: tuple[int, ...]
     """Pixels of each class; empty where nobody has counted them, and so nobody has checked the labels."""
     class_image_pixels: tuple[int, ...]
-    """For each class, the labelled pixels of all pictures it occurs in (median-frequency weights need it)."""
+    """For each class, the labelled pixels of all images it occurs in (median-frequency weights need it)."""
     ignored_pixels: int = 0
     """Pixels that carry the ignore label."""
     skipped: tuple[Skipped, ...] = ()
 
     @property
     def records(self) -> int:
-        """Number of picture and label pairs."""
+        """Number of image and label pairs."""
         return sum(shard.records for shard in self.shards)
 
     def first(self, count: int | None) -> "Split":
@@ -97,14 +97,14 @@ class Split:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where height, width and channels of a picture are in its files."""
+    """Where height, width and channels of an image are in its files."""
 
     slice_axis: int | None = None
-    """Axis along which a volume is cut into pictures; of NIfTI the third unless this says otherwise."""
+    """Axis along which a volume is cut into images; of NIfTI the third unless this says otherwise."""
     channel_axis: int | None = None
     """Axis of the channels, counted before anything is cut; None where the file's own kind decides."""
     tails: tuple[str, ...] = ()
-    """Endings of the files that are the channels of one picture: ``("_t1", "_t2")``; none if one file has all."""
+    """Endings of the files that are the channels of one image: ``("_t1", "_t2")``; none if one file has all."""
 
     def __post_init__(self) -> None:
         if self.slice_axis is not None and self.slice_axis < 0:
@@ -131,7 +131,7 @@ STORED = Layout()
 
 @dataclass(frozen=True)
 class Channels:
-    """What pictures are made of that are not 8-bit RGB, and which of their values become 0 and 255.
+    """What images are made of that are not 8-bit RGB, and which of their values become 0 and 255.
 
     Example:
         >>> Channels(("vv", "vh"), ((-25.0, 0.0), (-32.0, -5.0)))
@@ -170,15 +170,15 @@ class DatasetInfo:
     name: str
     class_names: tuple[str, ...]
     palette: tuple[Colour, ...]
-    """One colour a class, for pictures of labels."""
+    """One colour a class, for images of labels."""
     splits: Mapping[str, Split]
     ignore_label: int = field(default=IGNORE_LABEL)
     channels: Channels | None = None
-    """What the pictures are made of; None for 8-bit RGB."""
+    """What the images are made of; None for 8-bit RGB."""
 
     @property
     def num_channels(self) -> int:
-        """Number of channels of the pictures as models see them."""
+        """Number of channels of the images as models see them."""
         return len(self.channels.names) if self.channels else RGB
 
     @property

@@ -79,7 +79,7 @@ def track(
         unit: As for `Progress`.
 
     Example:
-        >>> for path in track(paths, "predict", unit="pictures"):
+        >>> for path in track(paths, "predict", unit="images"):
         ...     predict(path)
     """
     if total is None and isinstance(items, Sized):

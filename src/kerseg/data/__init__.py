@@ -1,4 +1,4 @@
-"""From raw pictures and masks to shards, and from shards to batches.
+"""From raw images and masks to shards, and from shards to batches.
 
     formats/      what a file holds
     sources/      one raw data set a file

@@ -1,4 +1,4 @@
-"""From pictures to labels: ``predictor.py`` compiles a model once, for any backend and picture size."""
+"""From images to labels: ``predictor.py`` compiles a model once, for any backend and image size."""
 
 from kerseg.registry import Registry
 

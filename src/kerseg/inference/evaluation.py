@@ -1,4 +1,4 @@
-"""Score a model on a data set: every picture whole, every label at its own size, one confusion matrix."""
+"""Score a model on a data set: every image whole, every label at its own size, one confusion matrix."""
 
 import json
 import time
@@ -38,7 +38,7 @@ def evaluate(
         model: A run folder, a ``.keras`` file, or a model.
         data_dir: Folder of the converted data, with its ``dataset.json``.
         split: Split to score on.
-        batch_size: Pictures predicted at a time, 1 or more; only neighbours of equal size share a batch.
+        batch_size: Images predicted at a time, 1 or more; only neighbours of equal size share a batch.
         output: JSON file to write, or an existing folder, for ``<split>.json`` in it. By default it is
             ``report/<split>.json`` in the run folder, or ``<name>.<split>.json`` beside the model file; for a
             model that was passed as an object, nothing is written.
@@ -94,13 +94,13 @@ def evaluate(
 def confusion(
     model: keras.Model | Predictor, data: Any, split: str = "val", *, batch_size: int = 4
 ) -> ConfusionMatrix:
-    """Predict every picture of a split and count its pixels by true and predicted class.
+    """Predict every image of a split and count its pixels by true and predicted class.
 
     Args:
         model: A model, or a predictor: made once, it serves all epochs of a training run, compiled once.
         data: From `kerseg.data.load`.
         split: Split to predict.
-        batch_size: Pictures predicted at a time; only neighbours of equal size share a batch.
+        batch_size: Images predicted at a time; only neighbours of equal size share a batch.
 
     Returns:
         The counts over the whole split, at the labels' own size.
@@ -112,7 +112,7 @@ def confusion(
     info = data.info
     matrix = ConfusionMatrix(info.num_classes, info.ignore_label)
     examples = data.examples(split).as_numpy_iterator()
-    bar = Progress(f"evaluate {split}", total=info.split(split).records, unit="pictures")
+    bar = Progress(f"evaluate {split}", total=info.split(split).records, unit="images")
     with data.naming_damage(split), bar:
         for example, prediction in predict_batches(predictor, examples, batch_size):
             try:
@@ -127,7 +127,7 @@ def _check_channels(count: int, card: modelfile.ModelCard | None, info: DatasetI
     """Refuse a model for another number of channels; warn of others, or of another range of values."""
     if count != info.num_channels:
         raise ConfigError(
-            f"{where}: the model takes pictures of {count} channel{'s' * (count > 1)}, and those of data set "
+            f"{where}: the model takes images of {count} channel{'s' * (count > 1)}, and those of data set "
             f"{info.name!r} have {info.num_channels} ({info.channels or 'RGB'}). Evaluate a model on data with the "
             "channels it was trained on."
         )
@@ -170,7 +170,7 @@ def _report(info: DatasetInfo, split: str, matrix: ConfusionMatrix, scores: Scor
         "kerseg_version": __version__,
         "dataset": info.name,
         "split": split,
-        "pictures": info.split(split).records,
+        "images": info.split(split).records,
         "labelled_pixels": int(matrix.counts.sum()),
         **scores.to_json(),
         "confusion_matrix": {"rows": "truth", "columns": "prediction", "pixels": matrix.counts.tolist()},

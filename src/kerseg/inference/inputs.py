@@ -1,4 +1,4 @@
-"""Which pictures to predict, and what to call each result."""
+"""Which images to predict, and what to call each result."""
 
 import glob
 import os
@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from kerseg.core.info import Layout
-from kerseg.core.marks import is_marked
+from kerseg.core.signed_png import is_signed
 from kerseg.data.formats import volumes
 from kerseg.data.formats.arrays import need_readers
 from kerseg.data.formats.suffixes import suffix_of
 from kerseg.errors import DataError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
-"""What counts as a picture in a folder. A file that is named itself may be called anything."""
+"""What counts as an image in a folder. A file that is named itself may be called anything."""
 SOFTWARE = "kerseg predict"
-"""Under "Software" in every PNG that `kerseg predict` writes: its results are not pictures to predict."""
+"""Under "Software" in every PNG that `kerseg predict` writes: its results are not images to predict."""
 
 
 @dataclass(frozen=True)
 class Input:
-    """One picture to predict."""
+    """One image to predict."""
 
     path: Path
     result: PurePath
@@ -33,7 +33,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Failure:
-    """A picture, or what was given as one, without a result."""
+    """An image, or what was given as one, without a result."""
 
     path: Path
     reason: str
@@ -42,62 +42,62 @@ class Failure:
 def collect(
     given: Sequence[str | Path], suffixes: tuple[str, ...] = SUFFIXES
 ) -> tuple[list[Input], list[Failure]]:
-    """Find the pictures that are meant, each once, and give every result a name of its own.
+    """Find the images that are meant, each once, and give every result a name of its own.
 
-    A file is itself; a folder stands for the pictures in it at any depth, hidden ones left out; a pattern
+    A file is itself; a folder stands for the images in it at any depth, hidden ones left out; a pattern
     (``*``, ``?``, ``[]``, ``**`` for any depth) for what it matches. Results of earlier predictions are
     left out.
 
-    A result is called like its picture, with the suffix ``.png``, in the same sub-folder of the given folder.
-    Where that would be one name for two pictures, both keep their own suffix (``a.jpg.png``, ``a.png.png``);
+    A result is called like its image, with the suffix ``.png``, in the same sub-folder of the given folder.
+    Where that would be one name for two images, both keep their own suffix (``a.jpg.png``, ``a.png.png``);
     where that is one name too, both take the folders in which they differ (``left/a.png``, ``right/a.png``).
 
     Args:
         given: Files, folders and patterns.
-        suffixes: What counts as a picture in a folder.
+        suffixes: What counts as an image in a folder.
 
     Returns:
-        The pictures, in the order given and sorted within a folder, and what of ``given`` stands for nothing.
+        The images, in the order given and sorted within a folder, and what of ``given`` stands for nothing.
 
     Raises:
-        DataError: There is no picture at all; the message lists what was given.
+        DataError: There is no image at all; the message lists what was given.
     """
     found: dict[Path, tuple[Path, PurePath]] = {}
     failures: list[Failure] = []
     for item in given:
-        pictures = [(path, name) for path, name in _expand(item, suffixes) if not is_result(path)]
-        if not pictures:
+        images = [(path, name) for path, name in _expand(item, suffixes) if not is_result(path)]
+        if not images:
             failures.append(Failure(Path(item), _why_nothing(Path(item))))
-        for path, name in pictures:
+        for path, name in images:
             # Not resolve(): behind two links with two names there may be one file.
             found.setdefault(Path(os.path.normpath(path.absolute())), (path, name))
     if not found:
         lines = [f"{failure.path}: {failure.reason}" for failure in failures]
-        raise DataError("\n".join(["There is no picture to predict. Received:", *(lines or ["nothing"])]))
+        raise DataError("\n".join(["There is no image to predict. Received:", *(lines or ["nothing"])]))
     results = _distinct(list(found), [name for _, name in found.values()], suffixes)
     return [Input(path, result) for (path, _), result in zip(found.values(), results, strict=True)], failures
 
 
-def cut(pictures: Sequence[Input], layout: Layout) -> list[Input]:
-    """Return the pictures that are in files of other channels than RGB.
+def cut(images: Sequence[Input], layout: Layout) -> list[Input]:
+    """Return the images that are in files of other channels than RGB.
 
-    A volume's are its slices, ``scan/042.png``; where each channel has a file of its own, these are one picture,
+    A volume's are its slices, ``scan/042.png``; where each channel has a file of its own, these are one image,
     named without their tails.
 
     Args:
-        pictures: From `collect`.
-        layout: How the pictures that a model was trained on lie in their files.
+        images: From `collect`.
+        layout: How the images that a model was trained on lie in their files.
 
     Raises:
         ConfigError: The library that reads the files is not installed.
     """
-    need_readers(picture.path for picture in pictures)
+    need_readers(image.path for image in images)
     found: dict[tuple[Path, ...], list[Input]] = {}
-    for picture in pictures:
-        files = volumes.siblings(picture.path, layout.tails)
+    for image in images:
+        files = volumes.siblings(image.path, layout.tails)
         if files in found:
             continue
-        name = picture.result.with_suffix("").as_posix()
+        name = image.result.with_suffix("").as_posix()
         if len(files) > 1:
             name = name.removesuffix(max((t for t in layout.tails if name.endswith(t)), key=len, default=""))
         parts = volumes.parts(files, layout)
@@ -110,14 +110,14 @@ def cut(pictures: Sequence[Input], layout: Layout) -> list[Input]:
 
 def is_result(path: Path) -> bool:
     """Return whether ``path`` is a PNG that `kerseg predict` wrote."""
-    return is_marked(path, SOFTWARE)
+    return is_signed(path, SOFTWARE)
 
 
 def _expand(item: str | Path, suffixes: tuple[str, ...]) -> Iterable[tuple[Path, PurePath]]:
     """Return the files that ``item`` stands for, each with its name relative to what was given."""
     path = Path(item)
     if path.is_dir():
-        return _pictures_in(path, suffixes)
+        return _images_in(path, suffixes)
     if path.exists():
         return [(path, PurePath(path.name))]
     # Names are kept from the first part that is a pattern: of "data/*/left/*.jpg", "city/left/a.jpg".
@@ -128,11 +128,11 @@ def _expand(item: str | Path, suffixes: tuple[str, ...]) -> Iterable[tuple[Path,
         return []
     files: list[Path] = []
     for match in sorted(fixed.glob(str(path.relative_to(fixed)))):
-        files += [file for file, _ in _pictures_in(match, suffixes)] if match.is_dir() else [match]
+        files += [file for file, _ in _images_in(match, suffixes)] if match.is_dir() else [match]
     return _shown([(file, file.relative_to(fixed)) for file in files])
 
 
-def _pictures_in(folder: Path, suffixes: tuple[str, ...]) -> list[tuple[Path, PurePath]]:
+def _images_in(folder: Path, suffixes: tuple[str, ...]) -> list[tuple[Path, PurePath]]:
     files = [path for path in sorted(folder.rglob("*")) if suffix_of(path, suffixes) and path.is_file()]
     return _shown([(path, path.relative_to(folder)) for path in files])
 
@@ -144,14 +144,14 @@ def _shown(pairs: list[tuple[Path, PurePath]]) -> list[tuple[Path, PurePath]]:
 
 def _why_nothing(path: Path) -> str:
     if path.is_dir():
-        return "a folder without pictures"
+        return "a folder without images"
     if path.exists():
-        return "a result of kerseg predict, not a picture"
+        return "a result of kerseg predict, not an image"
     return "a pattern that matches no file" if glob.has_magic(str(path)) else "does not exist"
 
 
 def _distinct(paths: Sequence[Path], names: Sequence[PurePath], suffixes: tuple[str, ...]) -> list[PurePath]:
-    """Return one result name a picture, no two alike even where upper and lower case are the same."""
+    """Return one result name an image, no two alike even where upper and lower case are the same."""
     common = Path(os.path.commonpath([path.parent for path in paths]))
     below = [PurePath(path.relative_to(common)) for path in paths]
     forms: list[Callable[[int], PurePath]] = [

@@ -1,4 +1,4 @@
-"""Predict pictures: class indices, colours and an overlay for each, as PNG."""
+"""Predict images: class indices, colours and an overlay for each, as PNG."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from rich.console import Console
 
 from kerseg import modelfile, visualize
 from kerseg.core.info import Channels
-from kerseg.core.marks import save_marked
 from kerseg.core.progress import Progress
+from kerseg.core.signed_png import save_signed
 from kerseg.data.formats import arrays
-from kerseg.data.formats.pictures import BadFileError
+from kerseg.data.formats.images import BadFileError
 from kerseg.errors import ConfigError, DataError
+from kerseg.inference.images import read_input
 from kerseg.inference.inputs import SOFTWARE, SUFFIXES, Failure, Input, collect, cut, is_result
-from kerseg.inference.pictures import read_input
 from kerseg.inference.predictor import Predictor, predict_batches
 from kerseg.modelfile import ModelCard
 
@@ -28,15 +28,15 @@ KINDS = ("index", "colour", "overlay")
 
 @dataclass(frozen=True)
 class Written:
-    """A picture and its results."""
+    """An image and its results."""
 
-    picture: Path
+    image: Path
     index: Path
     """8-bit grey PNG: the class index of each pixel."""
     colour: Path
     """RGB PNG: each pixel in the colour of its class."""
     overlay: Path
-    """RGB PNG: the colours over the picture, with a legend below it."""
+    """RGB PNG: the colours over the image, with a legend below it."""
 
 
 @dataclass(frozen=True)
@@ -57,21 +57,21 @@ def predict(
     alpha: float = 0.5,
     runtime: str = "keras",
 ) -> Report:
-    """Predict pictures and write the results below ``output``.
+    """Predict images and write the results below ``output``.
 
         output/index/city/a.png      class index of each pixel, 8-bit grey
         output/colour/city/a.png     each pixel in the colour of its class
-        output/overlay/city/a.png    the colours over the picture, and a legend
+        output/overlay/city/a.png    the colours over the image, and a legend
 
-    A picture that cannot be read does not stop the others. Results of an earlier prediction are replaced; a
-    file that is none is never overwritten: its picture then counts as failed.
+    An image that cannot be read does not stop the others. Results of an earlier prediction are replaced; a
+    file that is none is never overwritten: its image then counts as failed.
 
     Args:
         model: A run folder, a ``.keras`` file, or a model.
-        inputs: Pictures, folders (searched at any depth) and patterns; for how results are called, see
+        inputs: Images, folders (searched at any depth) and patterns; for how results are called, see
             `kerseg.inference.inputs.collect`.
         output: Folder to write to.
-        batch_size: Pictures predicted at a time, 1 or more; only neighbours of equal size share a batch.
+        batch_size: Images predicted at a time, 1 or more; only neighbours of equal size share a batch.
         alpha: Strength of the colours in the overlay, 0 to 1.
         runtime: What runs the model, a name of `kerseg.inference.RUNTIMES`.
 
@@ -80,7 +80,7 @@ def predict(
 
     Raises:
         ConfigError: An option is out of range, or the runtime is unknown or not installed.
-        DataError: There is no picture at all.
+        DataError: There is no image at all.
         WeightsError: The model file is missing, damaged or no segmentation model.
 
     Example:
@@ -91,22 +91,22 @@ def predict(
     if batch_size < 1:
         raise ConfigError(f"--batch-size is 1 or more. Received: {batch_size}.")
     if not 0 <= alpha <= 1:
-        raise ConfigError(f"--alpha is 0 (picture only) to 1 (colours only). Received: {alpha}.")
+        raise ConfigError(f"--alpha is 0 (image only) to 1 (colours only). Received: {alpha}.")
     if isinstance(model, keras.Model):
         predictor = Predictor(model, runtime=runtime)
         card = modelfile.blank_card(predictor.num_classes)
     else:
         network, card = modelfile.load(model)
         predictor = Predictor(network, runtime=runtime)
-    pictures, failed = collect(
+    images, failed = collect(
         [inputs] if isinstance(inputs, (str, Path)) else inputs,
         SUFFIXES if card.channels is None else (*arrays.SUFFIXES, *SUFFIXES),
     )
     if card.channels is not None:
-        pictures = cut(pictures, card.channels.layout)
+        images = cut(images, card.channels.layout)
     written: list[Written] = []
-    with Progress("predict", total=len(pictures), unit="pictures") as bar:
-        examples = _examples(pictures, Path(output), predictor, card.channels, failed, bar)
+    with Progress("predict", total=len(images), unit="images") as bar:
+        examples = _examples(images, Path(output), predictor, card.channels, failed, bar)
         for example, label in predict_batches(predictor, examples, batch_size):
             _write(example["image"], label, example["written"], card, alpha)
             written.append(example["written"])
@@ -118,24 +118,24 @@ def predict(
 
 
 def _examples(
-    pictures: Sequence[Input],
+    images: Sequence[Input],
     output: Path,
     predictor: Predictor,
     channels: Channels | None,
     failed: list[Failure],
     bar: Progress,
 ) -> Iterator[dict[str, Any]]:
-    """Read the pictures one by one; note those that have to be left out in ``failed``."""
-    for picture in pictures:
-        written = Written(picture.path, *(output / kind / picture.result for kind in KINDS))
+    """Read the images one by one; note those that have to be left out in ``failed``."""
+    for place in images:
+        written = Written(place.path, *(output / kind / place.result for kind in KINDS))
         try:
             _check_free(written)
-            image = read_input(picture, channels)
+            image = read_input(place, channels)
             predictor.check(image[np.newaxis])
         except BadFileError as error:
-            failed.append(Failure(picture.path, error.reason))
+            failed.append(Failure(place.path, error.reason))
         except DataError as error:
-            failed.append(Failure(picture.path, str(error)))
+            failed.append(Failure(place.path, str(error)))
         else:
             yield {"image": image, "written": written}
             continue
@@ -155,9 +155,9 @@ def _write(image: NDArray[Any], label: NDArray[Any], written: Written, card: Mod
     mixed = visualize.overlay(shown, label, card.palette, alpha=alpha, ignore_label=-1)
     framed = visualize.with_legend(mixed, label, card.palette, card.class_names, ignore_label=-1)
     index = label if label.dtype == np.uint8 else label.astype(np.uint16)
-    save_marked(Image.fromarray(index), written.index, SOFTWARE)
-    save_marked(Image.fromarray(colours), written.colour, SOFTWARE)
-    save_marked(framed, written.overlay, SOFTWARE)
+    save_signed(Image.fromarray(index), written.index, SOFTWARE)
+    save_signed(Image.fromarray(colours), written.colour, SOFTWARE)
+    save_signed(framed, written.overlay, SOFTWARE)
 
 
 def _tell(report: Report) -> None:

@@ -1,4 +1,4 @@
-"""A model as a function from pictures to labels: compiled once, for any picture size, on each backend."""
+"""A model as a function from images to labels: compiled once, for any image size, on each backend."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -19,7 +19,7 @@ Example = Mapping[str, Any]
 class Predictor:
     """Predicts with a model in inference mode (no dropout, stored batch statistics).
 
-    The step from logits to labels is part of the compiled function, and pictures enter it as they are (uint8
+    The step from logits to labels is part of the compiled function, and images enter it as they are (uint8
     stays uint8 up to the model), so that only small arrays cross the border. In Keras weights are read at each
     call: a predictor made before training serves the weights after it.
 
@@ -102,22 +102,22 @@ class Predictor:
         images = np.asarray(images)
         if images.ndim != 4 or images.shape[-1] != self.num_channels:
             raise DataError(
-                f"Pictures come as (batch, height, width, {self.num_channels}). Received: {images.shape}."
+                f"Images come as (batch, height, width, {self.num_channels}). Received: {images.shape}."
             )
         for given, needed in zip(images.shape[1:3], self._size, strict=True):
             if needed not in (None, given):
                 raise DataError(
-                    f"This model takes pictures of {self._size[0]}x{self._size[1]} pixels only (height x "
+                    f"This model takes images of {self._size[0]}x{self._size[1]} pixels only (height x "
                     f"width). Received: {images.shape[1]}x{images.shape[2]}."
                 )
         return images if images.dtype == np.uint8 else images.astype(np.float32)
 
 
 def batches(examples: Iterable[Example], batch_size: int) -> Iterator[list[Example]]:
-    """Group neighbours of the same picture size, at most ``batch_size`` at a time; the order stays.
+    """Group neighbours of the same image size, at most ``batch_size`` at a time; the order stays.
 
     Example:
-        >>> [len(batch) for batch in batches(six_pictures, 4)]    # 3 upright, then 3 lying ones
+        >>> [len(batch) for batch in batches(six_images, 4)]    # 3 upright, then 3 lying ones
         [3, 3]
     """
     batch: list[Example] = []
@@ -138,7 +138,7 @@ def predict_batches(
     Args:
         predictor: The model.
         examples: Mappings with ``image``, uint8 or float32 (height, width, channels), and whatever else.
-        batch_size: Most pictures at a time, 1 or more.
+        batch_size: Most images at a time, 1 or more.
 
     Yields:
         Each example with its class indices (height, width), in the order given.

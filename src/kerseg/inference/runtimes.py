@@ -1,6 +1,6 @@
 """What runs a model's graph in prediction: Keras's own backend, or OpenVINO.
 
-A runtime turns a model and a head, which goes from logits to the result, into a function from pictures to
+A runtime turns a model and a head, which goes from logits to the result, into a function from images to
 NumPy. On a CPU, OpenVINO predicts ENet twice as fast as TensorFlow does, and the large networks a tenth to a fifth
 faster; numbers are in ``benchmarks/README.md``.
 """

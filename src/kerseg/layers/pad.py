@@ -1,7 +1,7 @@
 """Sizes: padding up to a multiple, mirroring, cropping back.
 
 Only shapes decide here, never values, and every layer takes sizes that are known at run time only: a model
-built for ``(None, None, 3)`` serves any picture.
+built for ``(None, None, 3)`` serves any image.
 """
 
 from typing import Any

@@ -16,7 +16,7 @@ def class_weights(
     Args:
         kind: ``"none"``, or a name of ``CLASS_WEIGHTS``.
         class_pixels: Pixels of each class in the training split.
-        class_image_pixels: For each class, the labelled pixels of all pictures it occurs in.
+        class_image_pixels: For each class, the labelled pixels of all images it occurs in.
 
     Returns:
         One weight a class, or ``None`` for ``"none"``.
@@ -36,7 +36,7 @@ def class_weights(
 def median_frequency_weights(
     class_pixels: Sequence[int], class_image_pixels: Sequence[int]
 ) -> tuple[float, ...]:
-    """Weigh class c by ``median(freq) / freq(c)``, where freq(c) is its share of the pictures it occurs in.
+    """Weigh class c by ``median(freq) / freq(c)``, where freq(c) is its share of the images it occurs in.
 
     Source: Eigen and Fergus 2015, section 6.3.2; used by SegNet (section 4.1). A class that never occurs has
     weight 0 and no part in the median.

@@ -1,4 +1,4 @@
-"""ICNet: the deep network sees the small picture, a shallow one the full one.
+"""ICNet: the deep network sees the small image, a shallow one the full one.
 
 H. Zhao, X. Qi, X. Shen, J. Shi, J. Jia: ICNet for Real-Time Semantic Segmentation on High-Resolution Images,
 ECCV 2018, https://arxiv.org/abs/1704.08545, figure 2, built as released (https://github.com/hszhao/ICNet,

@@ -30,7 +30,7 @@ SECONDS = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Forward:
-    """How long prediction takes, from pictures in memory to labels in memory."""
+    """How long prediction takes, from images in memory to labels in memory."""
 
     seconds: float
     """Median, for the whole batch."""
@@ -54,7 +54,7 @@ class Description:
     """What the architecture was given besides the number of classes."""
     num_classes: int
     size: tuple[int, int]
-    """Height and width of the pictures, in pixels."""
+    """Height and width of the images, in pixels."""
     batch_size: int
     paper: Paper | None
     parameters: int
@@ -64,9 +64,9 @@ class Description:
     layers: int
     """Layers with parameters, those of training heads left out."""
     multiply_adds: int
-    """Of one picture."""
+    """Of one image."""
     output_stride: int | None
-    """Picture pixels, along a side, for one pixel of the coarsest features; ``None`` if of one size only."""
+    """Image pixels, along a side, for one pixel of the coarsest features; ``None`` if of one size only."""
     losses: Mapping[str, float]
     """Outputs that are trained, and their weights in the loss."""
     starts: Starts
@@ -94,9 +94,9 @@ def describe(
 
     Args:
         model: A name of ``kerseg.models.MODELS``; or a run folder, a ``.keras`` file or a model.
-        size: Height and width of the pictures, in pixels; one number for both.
+        size: Height and width of the images, in pixels; one number for both.
         num_classes: Classes, 1 or more; default: 21, or those of the model file.
-        batch_size: Pictures at a time, in prediction and training, 1 or more.
+        batch_size: Images at a time, in prediction and training, 1 or more.
         model_options: Options of the architecture.
         measure: Measure the forward time here, and the memory of a training step in a process of its own. It
             takes from seconds to minutes, and the memory of the step.
@@ -192,7 +192,7 @@ def _check_size(network: keras.Model, size: tuple[int, int]) -> None:
     takes = tuple(network.inputs[0].shape[1:3])
     if any(needed not in (None, given) for given, needed in zip(size, takes, strict=True)):
         raise ConfigError(
-            f"--size: this model takes pictures of {takes[0]}x{takes[1]} pixels only (height x width). "
+            f"--size: this model takes images of {takes[0]}x{takes[1]} pixels only (height x width). "
             f"Received: {size[0]}x{size[1]}."
         )
 
@@ -235,7 +235,7 @@ def _train(description: Description, subject: _Subject) -> Footprint:
 
 
 def _forward(network: keras.Model, description: Description) -> Forward:
-    """Time predictions of random pictures."""
+    """Time predictions of random images."""
     shape = (description.batch_size, *description.size, network.inputs[0].shape[-1])
     images = np.random.default_rng(0).integers(0, 256, shape, "uint8")
     predictor = Predictor(network)

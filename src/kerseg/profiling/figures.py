@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FILE = Path(__file__).with_name("figures.json")
 NUM_CLASSES = 21
 SIZE = (512, 512)
-"""Height and width of the picture whose multiply-adds are counted."""
+"""Height and width of the image whose multiply-adds are counted."""
 KIN = 0.99
 """Share of its parameters that another architecture must have for a model to be said to start from that one."""
 
@@ -47,9 +47,9 @@ class Figures:
     parameters: int
     """The trainable ones."""
     multiply_adds: int
-    """Of one picture of ``SIZE``."""
+    """Of one image of ``SIZE``."""
     output_stride: int
-    """Picture pixels, along a side, for one pixel of the coarsest features."""
+    """Image pixels, along a side, for one pixel of the coarsest features."""
     starts: Starts
 
 
@@ -131,7 +131,7 @@ def count() -> dict[str, Figures]:
         figures[name] = _count(name, model)
         shapes[name] = shapes_of(model)
     return {
-        name: replace(entry, starts=entry.starts | {other: {} for other in kin(name, shapes)})
+        name: replace(entry, starts=entry.starts | {other: {} for other in sharing_backbone(name, shapes)})
         for name, entry in figures.items()
     }
 
@@ -208,7 +208,7 @@ def _published_with(name: str, options: dict[str, Any]) -> tuple[str, ...]:
         return ()
 
 
-def kin(name: str, shapes: Mapping[str, Shapes]) -> list[str]:
+def sharing_backbone(name: str, shapes: Mapping[str, Shapes]) -> list[str]:
     """Return the architectures that have nearly all of another one's parameters, by name and shape.
 
     Args:
@@ -216,7 +216,7 @@ def kin(name: str, shapes: Mapping[str, Shapes]) -> list[str]:
         shapes: Of the variables of every architecture, ``name`` among them.
 
     Example:
-        >>> kin("a", {"a": {"x": (99,), "y": (1,)}, "b": {"x": (99,)}, "c": {"x": (98,)}})
+        >>> sharing_backbone("a", {"a": {"x": (99,), "y": (1,)}, "b": {"x": (99,)}, "c": {"x": (98,)}})
         ['b']
     """
     mine = shapes[name]

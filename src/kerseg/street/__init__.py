@@ -30,7 +30,7 @@ CLASSES_FILE = "classes.txt"
 """Colour and name of each class, as ``kerseg convert folder --palette`` reads them."""
 _SPLITS = ("train", "val")
 SMALLEST = 32
-"""Least height and width of a picture, pixels."""
+"""Least height and width of an image, pixels."""
 
 Pixels = NDArray[np.uint8]
 
@@ -51,16 +51,16 @@ def draw(
         train/images/street_0000.jpg ...   and val/images
         train/labels/street_0000.png ...   8 bit, class indices, 255 where no class has a pixel to itself
 
-    The same arguments give the same data set; picture i of a split does not depend on how many there are.
+    The same arguments give the same data set; image i of a split does not depend on how many there are.
 
     Args:
         folder: Where to; made if it is missing, refused if it holds anything.
-        train: Number of pictures to learn from.
-        val: Number of pictures to score on.
+        train: Number of images to learn from.
+        val: Number of images to score on.
         size: Height and width, pixels, 32 or more.
         seed: 0 or more.
         workers: Number of processes; by default one for each processor.
-        progress: Called after each picture.
+        progress: Called after each image.
 
     Raises:
         DataError: The folder holds something.
@@ -86,9 +86,9 @@ def draw(
 
 def _write(folder: Path, size: tuple[int, int], seed: int, job: tuple[str, int]) -> None:
     split, i = job
-    picture, label = scene(np.random.default_rng((seed, _SPLITS.index(split), i)), size)
+    image, label = scene(np.random.default_rng((seed, _SPLITS.index(split), i)), size)
     with whole(folder / split / "images" / f"street_{i:04d}.jpg") as path:
-        Image.fromarray(picture).save(path, quality=95)
+        Image.fromarray(image).save(path, quality=95)
     with whole(folder / split / "labels" / f"street_{i:04d}.png") as path:
         Image.fromarray(label).save(path)
 
@@ -101,7 +101,7 @@ def scene(rng: Generator, size: tuple[int, int]) -> tuple[Pixels, Pixels]:
         size: Height and width, pixels, 32 or more.
 
     Returns:
-        The picture ``(height, width, 3)``, RGB, and its label ``(height, width)``: class indices, and 255
+        The image ``(height, width, 3)``, RGB, and its label ``(height, width)``: class indices, and 255
         where classes share a pixel or what is there belongs to none.
 
     Raises:
@@ -138,29 +138,27 @@ def _settle(canvas: Canvas, size: tuple[int, int]) -> Pixels:
 
 
 def _develop(canvas: Canvas, rng: Generator, size: tuple[int, int]) -> Pixels:
-    """Return the picture: surfaces, light, sky, haze over the ground, and what a lens and a sensor add."""
+    """Return the image: surfaces, light, sky, haze over the ground, and what a lens and a sensor add."""
     small, weather = size[::-1], canvas.weather
-    picture = np.asarray(canvas.picture.resize(small, Image.Resampling.BOX), np.float64)
+    image = np.asarray(canvas.image.resize(small, Image.Resampling.BOX), np.float64)
     light = np.asarray(canvas.light.resize(small, Image.Resampling.BOX), np.float64)[..., None] / 255
     label = np.asarray(canvas.labels)[OVERSAMPLING // 2 :: OVERSAMPLING, OVERSAMPLING // 2 :: OVERSAMPLING]
     x, z, depth = canvas.camera.ground(*small)
 
     rough = _ROUGHNESS[np.minimum(label, len(_ROUGHNESS) - 1)]
     noise = np.stack([rng.normal(size=size), _blotches(rng, size, 3), _blotches(rng, size, 20)], axis=-1)
-    picture = picture * (1 + (rough * noise).sum(axis=-1, keepdims=True))
-    picture = (
-        np.where((label == Thing.PAVEMENT)[..., None], picture * _slabs(rng, x, z, depth), picture) * light
-    )
+    image = image * (1 + (rough * noise).sum(axis=-1, keepdims=True))
+    image = np.where((label == Thing.PAVEMENT)[..., None], image * _slabs(rng, x, z, depth), image) * light
     flat = (label == Thing.ROAD) | (label == Thing.PAVEMENT)
     share = np.where(flat, np.exp(-np.minimum(depth, 1e4) / weather.visibility), 1.0)[..., None]
-    picture = share * picture + (1 - share) * weather.haze
-    picture = np.where((label == Thing.SKY)[..., None], _sky(rng, canvas.camera, weather, size), picture)
+    image = share * image + (1 - share) * weather.haze
+    image = np.where((label == Thing.SKY)[..., None], _sky(rng, canvas.camera, weather, size), image)
 
     down, across = np.meshgrid(np.linspace(-1, 1, size[0]), np.linspace(-1, 1, size[1]), indexing="ij")
     lens = 1 - rng.uniform(0.0, 0.2) * (down**2 + across**2) / 2
-    picture = picture * weather.exposure * weather.tint * lens[..., None]
-    picture = 127.5 + (picture - 127.5) * rng.uniform(0.85, 1.1)
-    return (picture + rng.normal(0, rng.uniform(0.5, 3), picture.shape)).clip(0, 255).astype(np.uint8)
+    image = image * weather.exposure * weather.tint * lens[..., None]
+    image = 127.5 + (image - 127.5) * rng.uniform(0.85, 1.1)
+    return (image + rng.normal(0, rng.uniform(0.5, 3), image.shape)).clip(0, 255).astype(np.uint8)
 
 
 _ROUGHNESS: Array = np.array(

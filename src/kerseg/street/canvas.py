@@ -1,7 +1,7 @@
-"""A camera and a canvas: shapes given in metres become a picture, its labels and its light.
+"""A camera and a canvas: shapes given in metres become an image, its labels and its light.
 
 Coordinates are x to the right, y up and z along the street, in metres; the camera stands at z = 0. A canvas
-is ``OVERSAMPLING`` times as large as the picture made from it, which smooths edges and shows which pixels two
+is ``OVERSAMPLING`` times as large as the image made from it, which smooths edges and shows which pixels two
 classes share.
 """
 
@@ -37,7 +37,7 @@ class Thing(IntEnum):
 
 @dataclass(frozen=True)
 class Weather:
-    """The light of one picture. Colours are RGB, 0 to 255."""
+    """The light of one image. Colours are RGB, 0 to 255."""
 
     zenith: Array
     """Colour of the sky straight up."""
@@ -52,7 +52,7 @@ class Weather:
     clouds: float
     """Cover of the sky, 0 to 1."""
     exposure: float
-    """Factor on the whole picture."""
+    """Factor on the whole image."""
     tint: Array
     """Factors on red, green and blue."""
     dusk: bool
@@ -61,7 +61,7 @@ class Weather:
 
 @dataclass(frozen=True)
 class Camera:
-    """Where the picture is taken from. Pixels are those of the canvas."""
+    """Where the image is taken from. Pixels are those of the canvas."""
 
     position: Array
     """(x, y, z), metres."""
@@ -87,9 +87,9 @@ class Camera:
         return np.asarray(view[..., :2] / view[..., 2:] @ turn + self.centre)
 
     def sees(self, at: tuple[float, float], radius: float) -> bool:
-        """Return whether anything within ``radius`` metres of ``at`` (x, z) can be in the picture."""
+        """Return whether anything within ``radius`` metres of ``at`` (x, z) can be in the image."""
         right, _, depth = self.view((at[0], 0.0, at[1]))
-        across = self.centre[0] / self.focal  # half the picture's width at a distance of 1 m
+        across = self.centre[0] / self.focal  # half the image's width at a distance of 1 m
         return bool(depth > NEAR - radius and abs(right) - across * depth < radius * np.hypot(1, across))
 
     def ground(self, width: int, height: int) -> tuple[Array, Array, Array]:
@@ -112,10 +112,10 @@ class Camera:
 
 
 class Canvas:
-    """Picture, labels and light of one scene, painted from far to near.
+    """Image, labels and light of one scene, painted from far to near.
 
     Args:
-        size: Height and width of the final picture, pixels.
+        size: Height and width of the final image, pixels.
         camera: Where it is taken from.
         weather: Its light.
     """
@@ -123,10 +123,10 @@ class Canvas:
     def __init__(self, size: tuple[int, int], camera: Camera, weather: Weather):
         large = (size[1] * OVERSAMPLING, size[0] * OVERSAMPLING)
         self.camera, self.weather = camera, weather
-        self.picture = Image.new("RGB", large)
+        self.image = Image.new("RGB", large)
         self.labels = Image.new("L", large, int(Thing.SKY))
         self.light = Image.new("L", large, 255)
-        self._brushes = [ImageDraw.Draw(image) for image in (self.picture, self.labels, self.light)]
+        self._brushes = [ImageDraw.Draw(image) for image in (self.image, self.labels, self.light)]
 
     def polygon(
         self,
@@ -140,7 +140,7 @@ class Canvas:
 
         Args:
             points: Corners ``(n, 3)``, metres.
-            colour: RGB, 0 to 255; None leaves the picture as it is.
+            colour: RGB, 0 to 255; None leaves the image as it is.
             thing: Class; None leaves the labels as they are.
             light: Share of the full light, 0 to 1; None leaves it as it is.
             fade: Whether its colour fades with the distance of its middle.
@@ -175,7 +175,7 @@ class Canvas:
                 self._fill(outline, tuple(colour.tolist()), thing, light)
 
     def panels(self, quads: Array, colours: ArrayLike) -> None:
-        """Paint small shapes ``(n, corners, 3)`` on something painted before: only the picture changes."""
+        """Paint small shapes ``(n, corners, 3)`` on something painted before: only the image changes."""
         view = self.camera.view(quads)
         colours = np.broadcast_to(np.asarray(colours, np.float64), (len(quads), 3))
         seen = (view[..., 2] > NEAR).all(axis=1)

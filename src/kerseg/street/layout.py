@@ -12,7 +12,7 @@ from kerseg.street.canvas import OVERSAMPLING, Array, Camera, Canvas, Thing, Wea
 
 ASPHALT = np.array([(92, 92, 94), (112, 110, 106), (70, 70, 74), (104, 100, 98)], np.float64)
 PAVING = np.array([(1.45, 1.45, 1.4), (1.65, 1.5, 1.35), (1.5, 1.2, 1.1), (1.8, 1.8, 1.85)], np.float64)
-"""Factors on the asphalt of the same picture: one street's paving is another street's road."""
+"""Factors on the asphalt of the same image: one street's paving is another street's road."""
 
 Painter = Callable[[Canvas, Generator], None]
 
@@ -82,11 +82,11 @@ def weather(rng: Generator) -> Weather:
 
 
 def camera(rng: Generator, street: Street, size: tuple[int, int]) -> Camera:
-    """Draw a place to take a picture of ``size`` (height, width in pixels) from."""
+    """Draw a place to take an image of ``size`` (height, width in pixels) from."""
     height, width = size[0] * OVERSAMPLING, size[1] * OVERSAMPLING
     across = rng.random() < 0.15  # a look across the street, at the houses
     side = rng.choice([-1.0, 1.0])
-    # Who looks across stands on the other side, or there would be nothing but wall in the picture.
+    # Who looks across stands on the other side, or there would be nothing but wall in the image.
     place = -side * rng.uniform(0.3, 0.9) if across else rng.uniform(-0.75, 0.75)
     tall = rng.uniform(1.4, 2.6)
     return Camera(

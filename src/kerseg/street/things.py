@@ -246,7 +246,7 @@ def _cells(side: Array, u: Array, v: Array, half_u: float, half_v: float) -> Arr
 
 
 def _right(canvas: Canvas) -> Array:
-    """Return the direction, in the world, that is to the right in the picture."""
+    """Return the direction, in the world, that is to the right in the image."""
     return np.array([np.cos(canvas.camera.yaw), 0.0, -np.sin(canvas.camera.yaw)])
 
 

@@ -20,7 +20,7 @@ from kerseg.metrics import Scores
 from kerseg.training.run import Plan, Progress, Row, Run
 
 _PREVIEW_WIDTH = 1600
-"""Pixels: three 2048x1024 pictures side by side, once an epoch, would fill disks and browsers."""
+"""Pixels: three 2048x1024 images side by side, once an epoch, would fill disks and browsers."""
 
 
 class Monitor:
@@ -60,7 +60,7 @@ class Monitor:
         parameters = sum(math.prod(variable.shape) for variable in model.trainable_variables)
         self.console.print(
             f"{config.model}: {parameters:,} trainable parameters, {keras.backend.backend()} backend; "
-            f"{info.name}: {records} pictures, {info.num_classes} classes, "
+            f"{info.name}: {records} images, {info.num_classes} classes, "
             f"{self.plan.epoch_steps} steps an epoch",
             soft_wrap=True,
             highlight=False,
@@ -127,7 +127,7 @@ class Monitor:
         return f"epoch {progress.epoch + 1}, step {progress.batch} of {self.plan.steps(progress.epoch)}"
 
     def _previews(self) -> list[Image.Image]:
-        """Return a picture, its truth and its prediction side by side, for the first validation examples."""
+        """Return an image, its truth and its prediction side by side, for the first validation examples."""
         split = self.config.val_split
         if split not in self.data.info.splits or not self.config.previews:
             return []

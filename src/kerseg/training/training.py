@@ -259,7 +259,7 @@ class Trainer:
         return KersegError(
             f"Training diverged in epoch {progress.epoch + 1}, step {progress.batch} of "
             f"{self.plan.steps(progress.epoch)}: {what}. {kept}{best} {advice}, or look for labels that do not "
-            "fit their pictures."
+            "fit their images."
         )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kerseg.core.quiet import import_tensorflow
+from kerseg.core.tensorflow import import_tensorflow
 from kerseg.errors import WeightsError
 from kerseg.weights import trunk
 from kerseg.weights.source import Source

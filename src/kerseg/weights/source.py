@@ -20,7 +20,7 @@ class Source:
     classes: int | None = None
     """Number of classes, where a segmentation model was read."""
     channels: int = 3
-    """Channels of the pictures that they were trained on."""
+    """Channels of the images that they were trained on."""
 
     def depends_on_classes(self, theirs: tuple[int, ...], mine: tuple[int, ...]) -> bool:
         """Tell whether two shapes differ only where the first has as many entries as there are classes."""

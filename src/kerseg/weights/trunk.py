@@ -88,15 +88,15 @@ def fit_channels(
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Bring the convolutions that see the image to another number of channels.
 
-    Each new channel gets the mean of the kernel over the old ones, times old / new channels: a picture whose
-    channels are all alike gives what the old kernel gives for the same grey picture, and no channel counts more
+    Each new channel gets the mean of the kernel over the old ones, times old / new channels: an image whose
+    channels are all alike gives what the old kernel gives for the same grey image, and no channel counts more
     than another. timm scales likewise, and repeats the kernels in place of their mean:
     https://github.com/huggingface/pytorch-image-models/blob/main/timm/models/_manipulate.py (adapt_input_conv).
 
     Args:
         values: By ``layer/variable``.
         mine: The model's variables, as of ``variables_of``.
-        theirs: Channels of the pictures that ``values`` were trained on.
+        theirs: Channels of the images that ``values`` were trained on.
         channels: Those of the model's.
 
     Returns:

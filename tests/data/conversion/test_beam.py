@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_convert import NAMES, contents, folder_source, label_of, make_folders, picture_of, save, spoil
+from test_convert import NAMES, contents, folder_source, image_of, label_of, make_folders, save, spoil
 
 from kerseg.core.info import DatasetInfo
 from kerseg.data.conversion.convert import convert
@@ -42,9 +42,9 @@ def written(folder: Path) -> dict[str, bytes]:
 
 def test_several_workers_write_what_one_machine_writes(tmp_path, beam):
     for index in range(7):  # 0.4 MB each, two in a shard
-        save(tmp_path / f"raw/train/i/{index}.png", picture_of(index, 340, 400))
+        save(tmp_path / f"raw/train/i/{index}.png", image_of(index, 340, 400))
         save(tmp_path / f"raw/train/l/{index}.png", label_of(index, 340, 400))
-        save(tmp_path / f"raw/val/i/{index}.png", picture_of(index))
+        save(tmp_path / f"raw/val/i/{index}.png", image_of(index))
         save(tmp_path / f"raw/val/l/{index}.png", label_of(index))
     source = folder_source(tmp_path / "raw")
     here = convert(source, output=tmp_path / "here", shard_size=1, name="x")
@@ -59,9 +59,9 @@ def test_several_workers_write_what_one_machine_writes(tmp_path, beam):
 
 def test_faults_are_those_of_one_machine(tmp_path, beam):
     source = make_folders(tmp_path / "raw", train=6)
-    for name, kind in (("a01b", "empty label"), ("a03", "value"), ("b", "no picture")):
+    for name, kind in (("a01b", "empty label"), ("a03", "value"), ("b", "no image")):
         spoil(tmp_path / "raw", kind, name)
-    save(tmp_path / "raw/train/i/a00.jpg", picture_of(0))
+    save(tmp_path / "raw/train/i/a00.jpg", image_of(0))
     for options in ({}, {"skip_bad": True}):
         outcomes = []
         for runner in ({}, {"runner": "beam", "beam_options": THREADS}):
@@ -86,9 +86,9 @@ def test_classes_without_names(tmp_path, beam):
 
 def test_from_and_to_remote_storage(tmp_path, remote):
     make_folders(tmp_path / "raw", train=4)
-    save(tmp_path / "raw/train/i/b/c.png", picture_of(9))
+    save(tmp_path / "raw/train/i/b/c.png", image_of(9))
     save(tmp_path / "raw/train/l/b/c.png", label_of(9))
-    save(tmp_path / "raw/train/i/.hidden.png", picture_of(9))
+    save(tmp_path / "raw/train/i/.hidden.png", image_of(9))
     for path in (tmp_path / "raw").rglob("*.png"):
         target = remote / "raw" / path.relative_to(tmp_path / "raw").as_posix()
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -22,8 +22,8 @@ from kerseg.core.info import DatasetInfo
 from kerseg.data.conversion.checks import Checked, check_pair
 from kerseg.data.conversion.convert import convert
 from kerseg.data.conversion.options import ConvertOptions
+from kerseg.data.formats.images import BadFileError, read_label
 from kerseg.data.formats.labels import Classes
-from kerseg.data.formats.pictures import BadFileError, read_label
 from kerseg.data.sources.base import Pair
 from kerseg.data.sources.camvid import CamVid
 from kerseg.data.sources.folder import Folder
@@ -33,7 +33,7 @@ NAMES = ("ground", "box", "ball")
 CAMVID = Path(__file__).parents[3] / "../shared/datasets/camvid"
 
 
-def picture_of(seed: int, height: int = 6, width: int = 8) -> np.ndarray:
+def image_of(seed: int, height: int = 6, width: int = 8) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
@@ -48,10 +48,10 @@ def save(path: Path, pixels: np.ndarray | Image.Image, **options: object) -> Pat
 
 
 def make_folders(root: Path, train: int = 3, val: int = 2) -> Folder:
-    """Write PNG pairs a00, a01 ... with pictures and labels drawn from their number."""
+    """Write PNG pairs a00, a01 ... with images and labels drawn from their number."""
     for split, count in (("train", train), ("val", val)):
         for index in range(count):
-            save(root / split / "i" / f"a{index:02}.png", picture_of(index))
+            save(root / split / "i" / f"a{index:02}.png", image_of(index))
             save(root / split / "l" / f"a{index:02}.png", label_of(index))
     return folder_source(root)
 
@@ -66,7 +66,7 @@ def folder_source(root: Path, **options: object) -> Folder:
 
 
 def read_back(folder: Path, split: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return name -> (picture, label) as TensorFlow decodes them."""
+    """Return name -> (image, label) as TensorFlow decodes them."""
     import tensorflow as tf
 
     from kerseg.data.formats.records import parse
@@ -90,9 +90,9 @@ class TestRoundTrip:
     def test_every_pixel_comes_back(self, tmp_path):
         source = make_folders(tmp_path / "raw")
         # Sub-folders, names with dots and beyond ASCII, and kinds of file that are stored in another way.
-        save(tmp_path / "raw/train/i/b/ç.v1.tif", picture_of(7, 5, 4))
+        save(tmp_path / "raw/train/i/b/ç.v1.tif", image_of(7, 5, 4))
         save(tmp_path / "raw/train/l/b/ç.v1.bmp", label_of(7, 5, 4))
-        save(tmp_path / "raw/train/i/c.bmp", picture_of(8, 1, 1))
+        save(tmp_path / "raw/train/i/c.bmp", image_of(8, 1, 1))
         save(tmp_path / "raw/train/l/c.gif", label_of(8, 1, 1))
         info = convert(source, output=tmp_path / "out", name="boxes")
         assert info == DatasetInfo.load(tmp_path / "out")
@@ -101,15 +101,15 @@ class TestRoundTrip:
         assert list(train) == ["a00", "a01", "a02", "b/ç.v1", "c"]
         assert list(val) == ["a00", "a01"]
         for name, seed, size in (("a02", 2, ()), ("b/ç.v1", 7, (5, 4)), ("c", 8, (1, 1))):
-            np.testing.assert_array_equal(train[name][0], picture_of(seed, *size))
+            np.testing.assert_array_equal(train[name][0], image_of(seed, *size))
             np.testing.assert_array_equal(train[name][1], label_of(seed, *size))
 
     def test_counts(self, tmp_path):
-        save(tmp_path / "train/i/a.png", picture_of(0, 2, 3))
+        save(tmp_path / "train/i/a.png", image_of(0, 2, 3))
         save(tmp_path / "train/l/a.png", np.array([[0, 0, 1], [1, 1, 255]], np.uint8))
-        save(tmp_path / "train/i/b.png", picture_of(1, 2, 2))
+        save(tmp_path / "train/i/b.png", image_of(1, 2, 2))
         save(tmp_path / "train/l/b.png", np.array([[1, 255], [255, 255]], np.uint8))
-        save(tmp_path / "val/i/c.png", picture_of(1, 2, 2))
+        save(tmp_path / "val/i/c.png", image_of(1, 2, 2))
         save(tmp_path / "val/l/c.png", np.full((2, 2), 255, np.uint8))
         info = convert(folder_source(tmp_path), output=tmp_path / "out")
         train, val = info.splits["train"], info.splits["val"]
@@ -123,14 +123,14 @@ class TestRoundTrip:
         from kerseg.data.formats.records import Record, encode_label, serialize
         from kerseg.data.formats.tfrecord import frame
 
-        image, label = save(tmp_path / "a.png", picture_of(1)), save(tmp_path / "b.png", label_of(1))
+        image, label = save(tmp_path / "a.png", image_of(1)), save(tmp_path / "b.png", label_of(1))
         checked = check_pair(Folder(class_names=NAMES), Pair("x/a", image, label))
         record = Record("x/a", image.read_bytes(), "png", 6, 8, 3, encode_label(label_of(1)))
         assert checked.record == frame(serialize(record))
 
     def test_shards_are_cut_by_size_and_equal_for_any_number_of_workers(self, tmp_path):
         for index in range(5):  # noise of 0.4 MB each: PNG cannot shrink it
-            save(tmp_path / f"raw/train/i/{index}.png", picture_of(index, 340, 400))
+            save(tmp_path / f"raw/train/i/{index}.png", image_of(index, 340, 400))
             save(tmp_path / f"raw/train/l/{index}.png", label_of(index, 340, 400))
         source = Folder(
             train_image_path=tmp_path / "raw/train/i",
@@ -149,15 +149,15 @@ class TestRoundTrip:
         assert list(read_back(tmp_path / "one", "train")) == ["0", "1", "2", "3", "4"]
 
     @pytest.mark.parametrize(("label_shape", "turned"), [((8, 6), True), ((6, 8), False)])
-    def test_exif_pictures_lie_as_their_labels_do(self, tmp_path, label_shape, turned):
+    def test_exif_images_lie_as_their_labels_do(self, tmp_path, label_shape, turned):
         exif = Image.Exif()
         exif[0x0112] = 6
-        image = save(tmp_path / "raw/i/a.png", picture_of(0), exif=exif)
+        image = save(tmp_path / "raw/i/a.png", image_of(0), exif=exif)
         save(tmp_path / "raw/l/a.png", label_of(0, *label_shape))
         source = Folder(train_image_path=image.parent, train_label_path=tmp_path / "raw/l", class_names=NAMES)
         convert(source, output=tmp_path / "out")
         stored, label = read_back(tmp_path / "out", "train")["a"]
-        expected = np.rot90(picture_of(0), k=-1) if turned else picture_of(0)
+        expected = np.rot90(image_of(0), k=-1) if turned else image_of(0)
         np.testing.assert_array_equal(stored, expected)
         np.testing.assert_array_equal(label, label_of(0, *label_shape))
 
@@ -210,21 +210,21 @@ def _damage(path: Path, offset: int) -> Path:
     return _replace(path, bytes(data))
 
 
-def _jpeg_picture(path: Path, cut: int) -> Path:
+def _jpeg_image(path: Path, cut: int) -> Path:
     path.unlink()
-    return _replace(path.with_suffix(".jpg"), _jpeg_bytes(picture_of(0))[:-cut])
+    return _replace(path.with_suffix(".jpg"), _jpeg_bytes(image_of(0))[:-cut])
 
 
 def _frames(path: Path, suffix: str) -> Path:
     path.unlink()
-    frames = [Image.fromarray(picture_of(seed)) for seed in range(3)]
+    frames = [Image.fromarray(image_of(seed)) for seed in range(3)]
     return save(path.with_suffix(suffix), frames[0], save_all=True, append_images=frames[1:])
 
 
 def _turned(image: Path, label: Path) -> Path:
     exif = Image.Exif()
     exif[0x0112] = 8
-    save(image, picture_of(0), exif=exif)
+    save(image, image_of(0), exif=exif)
     return save(label, label_of(0, 5, 5))
 
 
@@ -240,20 +240,20 @@ def _dangling(path: Path) -> Path:
 
 
 def _transparent(path: Path) -> Path:
-    image = Image.fromarray(picture_of(0))
+    image = Image.fromarray(image_of(0))
     image.putalpha(Image.fromarray(np.array([[255] * 7 + [254]] * 6, np.uint8)))
     return save(path, image)
 
 
-# kind -> (spoils the picture i and the mask m and returns the file at fault, what is said of it)
+# kind -> (spoils the image i and the mask m and returns the file at fault, what is said of it)
 BAD: dict[str, tuple[Callable[[Path, Path], Path], str]] = {
     "no label": (lambda i, m: _unlink(m, i), "no label: no label file of the name 'a' belongs to it."),
-    "no picture": (lambda i, m: _unlink(i, m), "no picture: no picture file of the name 'a' belongs to it."),
-    "empty picture": (lambda i, m: _replace(i, b""), "empty file: 0 bytes."),
+    "no image": (lambda i, m: _unlink(i, m), "no image: no image file of the name 'a' belongs to it."),
+    "empty image": (lambda i, m: _replace(i, b""), "empty file: 0 bytes."),
     "empty label": (lambda i, m: _replace(m, b""), "empty file: 0 bytes."),
     "text": (
         lambda i, m: _replace(i, b"<html>404"),
-        "unreadable: not a picture, its first bytes are b'<html>404'.",
+        "unreadable: not an image, its first bytes are b'<html>404'.",
     ),
     "dangling link": (lambda i, m: _dangling(i), "unreadable: No such file or directory."),
     "half a png": (lambda i, m: _cut(i, 100), "truncated: "),
@@ -271,24 +271,24 @@ BAD: dict[str, tuple[Callable[[Path, Path], Path], str]] = {
         lambda i, m: _damage(i, -1),
         "damaged: wrong checksum in the IEND chunk of the PNG.",
     ),
-    "half a jpeg": (lambda i, m: _jpeg_picture(i, 30), "truncated: image file is truncated ("),
-    "jpeg without its end": (lambda i, m: _jpeg_picture(i, 2), "truncated: "),
+    "half a jpeg": (lambda i, m: _jpeg_image(i, 30), "truncated: image file is truncated ("),
+    "jpeg without its end": (lambda i, m: _jpeg_image(i, 2), "truncated: "),
     "animation": (
         lambda i, m: _frames(i, ".gif"),
         "several frames: 3 in one file. Save the one that is meant by",
     ),
     "pages": (lambda i, m: _frames(i, ".tif"), "several frames: 3 in one file."),
-    "floating-point picture": (
+    "floating-point image": (
         lambda i, m: _unlink(i, save(i.with_suffix(".tif"), np.zeros((6, 8), np.float32))),
-        "unusable picture: pixels of type 'F'. Save it as 8-bit RGB or grey.",
+        "unusable image: pixels of type 'F'. Save it as 8-bit RGB or grey.",
     ),
     "sizes": (
         lambda i, m: _relabel(m, label_of(0, 3, 4)),
-        "size differs: the label is 4 x 3, its picture {image} is 8 x 6 (width x height).",
+        "size differs: the label is 4 x 3, its image {image} is 8 x 6 (width x height).",
     ),
     "sizes with exif": (
         _turned,
-        "size differs: the label is 5 x 5, its picture {image} is 8 x 6 before its EXIF orientation 8 is",
+        "size differs: the label is 5 x 5, its image {image} is 8 x 6 before its EXIF orientation 8 is",
     ),
     "value": (
         lambda i, m: _relabel(m, np.full((6, 8), 7, np.uint8)),
@@ -317,7 +317,7 @@ BAD: dict[str, tuple[Callable[[Path, Path], Path], str]] = {
 
 def spoil(root: Path, kind: str, name: str) -> tuple[Path, str]:
     """Write a spoilt training pair called ``name``; return the file at fault and its reason."""
-    image = save(root / f"train/i/{name}.png", picture_of(0))
+    image = save(root / f"train/i/{name}.png", image_of(0))
     label = save(root / f"train/l/{name}.png", label_of(0))
     spoiling, reason = BAD[kind]
     return spoiling(image, label), reason.format(image=image).replace("'a'", f"{name!r}")
@@ -337,7 +337,7 @@ class TestBadFiles:
     def test_all_kinds_at_once_are_all_reported_and_nothing_is_left(self, tmp_path):
         source = make_folders(tmp_path / "raw")
         expected = [spoil(tmp_path / "raw", kind, f"bad{number}") for number, kind in enumerate(BAD)]
-        save(tmp_path / "raw/train/i/a00.jpg", picture_of(0))
+        save(tmp_path / "raw/train/i/a00.jpg", image_of(0))
         save(tmp_path / "raw/val/l/a01.bmp", label_of(0))
         with pytest.raises(DataError) as error:
             convert(source, output=tmp_path / "made/for/it", workers=2)
@@ -363,12 +363,12 @@ class TestBadFiles:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
 
     def test_both_files_of_a_pair_are_reported(self, tmp_path):
-        image = _replace(save(tmp_path / "a.png", picture_of(0)), b"")
+        image = _replace(save(tmp_path / "a.png", image_of(0)), b"")
         label = _cut(save(tmp_path / "b.png", label_of(0)), 20)
         faults = check_pair(Folder(class_names=NAMES), Pair("a", image, label))
         assert [fault.path for fault in faults] == [str(image), str(label)]
         alone = check_pair(Folder(class_names=NAMES), Pair("a", None, label))
-        assert [fault.reason.partition(":")[0] for fault in alone] == ["no picture", "truncated"]
+        assert [fault.reason.partition(":")[0] for fault in alone] == ["no image", "truncated"]
 
     def test_skip_bad_leaves_them_out_and_lists_them(self, tmp_path):
         source = make_folders(tmp_path / "raw")
@@ -395,7 +395,7 @@ class TestBadFiles:
 
     def test_masks_of_0_and_255_are_not_taken_for_one_class(self, tmp_path):
         for name in "ab":
-            save(tmp_path / f"raw/train/i/{name}.png", picture_of(0, 2, 2))
+            save(tmp_path / f"raw/train/i/{name}.png", image_of(0, 2, 2))
             save(tmp_path / f"raw/train/l/{name}.png", np.array([[0, 255], [255, 0]], np.uint8))
         paths = {"train_image_path": tmp_path / "raw/train/i", "train_label_path": tmp_path / "raw/train/l"}
         with pytest.raises(
@@ -410,7 +410,7 @@ class TestBadFiles:
 
     def test_classes_without_names_are_as_many_as_the_labels_show(self, tmp_path):
         for split, values in (("train", [[0, 2], [2, 255]]), ("val", [[5, 0], [0, 0]])):
-            save(tmp_path / f"raw/{split}/i/a.png", picture_of(0, 2, 2))
+            save(tmp_path / f"raw/{split}/i/a.png", image_of(0, 2, 2))
             save(tmp_path / f"raw/{split}/l/a.png", np.array(values, np.uint8))
         source = folder_source(tmp_path / "raw", class_names=(), number_classes=True)
         info = convert(source, output=tmp_path / "out", workers=2)
@@ -431,7 +431,7 @@ class TestBadFiles:
 
     @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets file names be any bytes")
     def test_names_that_are_not_utf8_are_reported_in_print(self, tmp_path):
-        image = save(tmp_path / os.fsdecode(b"caf\xe9.png"), picture_of(0))
+        image = save(tmp_path / os.fsdecode(b"caf\xe9.png"), image_of(0))
         faults = check_pair(
             Folder(class_names=NAMES), Pair(image.stem, image, save(tmp_path / "b.png", label_of(0)))
         )
@@ -487,7 +487,7 @@ class TestOtherSources:
         ],
     )
     def test_what_a_source_may_do_wrong(self, tmp_path, way, message):
-        save(tmp_path / "a.png", picture_of(0))
+        save(tmp_path / "a.png", image_of(0))
         save(tmp_path / "l.png", label_of(0))
         with pytest.raises(KersegError) as error:
             convert(Odd(tmp_path, way), output=tmp_path / "out", workers=1)
@@ -497,7 +497,7 @@ class TestOtherSources:
     def test_workers_never_import_tensorflow(self, tmp_path):
         import tensorflow  # noqa: F401  in this process, which must not matter to the workers
 
-        save(tmp_path / "a.png", picture_of(0))
+        save(tmp_path / "a.png", image_of(0))
         save(tmp_path / "l.png", label_of(0))
         assert convert(Odd(tmp_path, "imports"), output=tmp_path / "out").splits["train"].records == 1
 

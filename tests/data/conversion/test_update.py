@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_convert import NAMES, contents, folder_source, label_of, make_folders, picture_of, save
+from test_convert import NAMES, contents, folder_source, image_of, label_of, make_folders, save
 
 from kerseg.core.info import DatasetInfo
 from kerseg.data.conversion import manifest
@@ -57,7 +57,7 @@ def test_changed_new_and_removed_pairs(tmp_path, raw, capsys):
     convert(source, output=tmp_path / "out", name="x")
     assert update(tmp_path, source, capsys) == "Update: 8 pairs kept, 0 converted, 0 removed."
     save(raw / "train/l/a01.png", label_of(50))
-    save(raw / "train/i/a00b.png", picture_of(60))
+    save(raw / "train/i/a00b.png", image_of(60))
     save(raw / "train/l/a00b.png", label_of(60))
     (raw / "val/i/a00.png").unlink()
     (raw / "val/l/a00.png").unlink()
@@ -77,7 +77,7 @@ def test_only_what_changed_is_read_again(tmp_path, raw, capsys):
     source = folder_source(raw)
     convert(source, output=tmp_path / "out", name="x")
     before = contents(tmp_path / "out")
-    # A picture spoilt without a trace, size and time as before, is proof that it is not read.
+    # An image spoilt without a trace, size and time as before, is proof that it is not read.
     path = raw / "train/i/a03.png"
     status = path.stat()
     path.write_bytes(b"x" * status.st_size)
@@ -85,13 +85,13 @@ def test_only_what_changed_is_read_again(tmp_path, raw, capsys):
     convert(source, output=tmp_path / "out", update=True, name="x")
     assert contents(tmp_path / "out") == before
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
-    with pytest.raises(DataError, match=r"a03\.png: unreadable: not a picture"):
+    with pytest.raises(DataError, match=r"a03\.png: unreadable: not an image"):
         convert(source, output=tmp_path / "out", update=True, name="x")
 
 
 def test_shard_boundaries_move_as_from_scratch(tmp_path, capsys):
     for index in range(6):  # 0.4 MB each
-        save(tmp_path / f"raw/train/i/{index}.png", picture_of(index, 340, 400))
+        save(tmp_path / f"raw/train/i/{index}.png", image_of(index, 340, 400))
         save(tmp_path / f"raw/train/l/{index}.png", label_of(index, 340, 400))
     settle(tmp_path / "raw")
     paths = {"train_image_path": tmp_path / "raw/train/i", "train_label_path": tmp_path / "raw/train/l"}
@@ -163,7 +163,7 @@ def test_faulty_pairs_are_looked_at_each_time(tmp_path, raw, capsys):
     with pytest.raises(DataError, match=r"a03\.png: empty file: 0 bytes\.\n1 fault in 8 pairs"):
         convert(source, output=tmp_path / "out", update=True, name="x")
     assert contents(tmp_path / "out") == before
-    save(raw / "train/i/a03.png", picture_of(3))
+    save(raw / "train/i/a03.png", image_of(3))
     assert update(tmp_path, source, capsys) == "Update: 7 pairs kept, 1 converted, 0 removed."
 
 

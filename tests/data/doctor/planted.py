@@ -28,10 +28,10 @@ def pixels(path: Path) -> np.ndarray:
 
 
 def save(path: Path, array: np.ndarray, palette: list[int] | None = None) -> None:
-    picture = Image.fromarray(array)
+    image = Image.fromarray(array)
     if palette:
-        picture.putpalette(palette)
-    picture.save(path)
+        image.putpalette(palette)
+    image.save(path)
 
 
 def labels(root: Path) -> list[Path]:
@@ -61,9 +61,9 @@ def as_jpeg(array: np.ndarray, quality: int = 75) -> np.ndarray:
 
 def smooth(array: np.ndarray) -> np.ndarray:
     """Return a label made small and large again with bilinear interpolation."""
-    picture = Image.fromarray(array)
-    half = picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.BILINEAR)
-    return np.asarray(half.resize(picture.size, Image.Resampling.BILINEAR))
+    image = Image.fromarray(array)
+    half = image.resize((image.width // 2, image.height // 2), Image.Resampling.BILINEAR)
+    return np.asarray(half.resize(image.size, Image.Resampling.BILINEAR))
 
 
 PALETTE = np.array([(70, 130, 180), (110, 80, 70), (128, 64, 128), (232, 160, 220), (86, 142, 35)])
@@ -114,7 +114,7 @@ def _copy_label(root: Path) -> None:
 
 
 def _exif(root: Path) -> None:
-    """Store a picture turned by a quarter, with the tag that turns it back; its label lies as it is shown."""
+    """Store an image turned by a quarter, with the tag that turns it back; its label lies as it is shown."""
     with Image.open(image(root, 4)) as opened:
         stored = opened.transpose(Image.Transpose.ROTATE_90)
     exif = Image.Exif()
@@ -131,12 +131,12 @@ def _lost_exif(root: Path) -> None:
 
 def _with_alpha(path: Path, to: Path, clear: int) -> None:
     with Image.open(path) as opened:
-        picture = opened.convert("RGBA")
-    alpha = np.full((picture.height, picture.width), 255, np.uint8)
+        image = opened.convert("RGBA")
+    alpha = np.full((image.height, image.width), 255, np.uint8)
     alpha.flat[:clear] = 0
-    picture.putalpha(Image.fromarray(alpha))
+    image.putalpha(Image.fromarray(alpha))
     path.unlink()
-    picture.save(to)
+    image.save(to)
 
 
 def _indexed(root: Path, *numbers: int, shift: int = 0) -> None:
@@ -194,11 +194,9 @@ def _up(values: np.ndarray) -> np.ndarray:
 
 
 FAULTS = (
+    Fault("broken_image", "error", lambda r: _truncate(image(r, 3)), _images(3), ONE, "leaves its pair out"),
     Fault(
-        "broken_picture", "error", lambda r: _truncate(image(r, 3)), _images(3), ONE, "leaves its pair out"
-    ),
-    Fault(
-        "broken_picture",
+        "broken_image",
         "error",
         lambda r: image(r, 3).write_bytes(b""),
         _images(3),
@@ -207,8 +205,8 @@ FAULTS = (
         name="empty_file",
     ),
     Fault("broken_label", "error", lambda r: _truncate(label(r, 3)), _labels(3), ONE, "leaves its pair out"),
-    Fault("orphan_picture", "error", lambda r: label(r, 3).unlink(), _images(3), ONE, "Add a label"),
-    Fault("orphan_label", "error", lambda r: image(r, 3).unlink(), _labels(3), ONE, "Add the picture"),
+    Fault("orphan_image", "error", lambda r: label(r, 3).unlink(), _images(3), ONE, "Add a label"),
+    Fault("orphan_label", "error", lambda r: image(r, 3).unlink(), _labels(3), ONE, "Add the image"),
     Fault(
         "duplicate_name",
         "error",
@@ -223,12 +221,12 @@ FAULTS = (
         lambda r: change(label(r, 3), lambda values: values[::2, ::2]),
         _labels(3),
         ONE,
-        "at its picture's size",
+        "at its image's size",
     ),
-    Fault("size_mismatch", "error", _lost_exif, _labels(4), ONE, "at its picture's size", name="lost_exif"),
+    Fault("size_mismatch", "error", _lost_exif, _labels(4), ONE, "at its image's size", name="lost_exif"),
     Fault("exif_orientation", "warning", _exif, _images(4), ONE, "as their label lies"),
     Fault(
-        "alpha_picture",
+        "alphan_image",
         "warning",
         lambda r: _with_alpha(image(r, 3), image(r, 3).with_suffix(".png"), 9),
         ("train/images/street_0003.png",),
@@ -244,7 +242,7 @@ FAULTS = (
         "drops it",
     ),
     Fault(
-        "blank_picture",
+        "blank_image",
         "warning",
         lambda r: Image.new("RGB", (96, 64)).save(image(r, 3)),
         _images(3),
@@ -253,7 +251,7 @@ FAULTS = (
         mended=False,
     ),
     Fault(
-        "label_is_picture",
+        "label_is_image",
         "error",
         _copy_label,
         _labels(3),
@@ -454,7 +452,7 @@ FAULTS = (
         mended=False,
     ),
     Fault(
-        "duplicate_picture",
+        "duplicate_image",
         "warning",
         lambda r: (shutil.copy(image(r, 3), image(r, 50)), shutil.copy(label(r, 3), label(r, 50)))[0],
         _images(50),
@@ -468,7 +466,7 @@ FAULTS = (
         _labels(50),
         1 / 37,
         "Keep the right one",
-        also=frozenset({"duplicate_picture"}),
+        also=frozenset({"duplicate_image"}),
     ),
     Fault(
         "leakage",

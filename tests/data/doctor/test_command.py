@@ -14,8 +14,8 @@ from PIL import Image
 from planted import FAULTS, as_binary, image, label
 
 from kerseg.cli import main
-from kerseg.data.doctor import diagnose, layout, likeness, page
-from kerseg.data.doctor.facts import THUMB, Facts, PictureFacts
+from kerseg.data.doctor import diagnose, layout, near_duplicates, page
+from kerseg.data.doctor.facts import THUMB, Facts, ImageFacts
 from kerseg.data.sources.base import Pair
 from kerseg.errors import ConfigError, DataError
 
@@ -43,7 +43,7 @@ class TestExitCodes:
         image(streets, 3).write_bytes(b"")
         assert main(["doctor", str(streets)]) == 1
         printed = capsys.readouterr().out
-        assert "error broken_picture: pictures that cannot be read (1 of 36 pictures, 2.78 %)" in printed
+        assert "error broken_image: images that cannot be read (1 of 36 images, 2.78 %)" in printed
         assert f"    {image(streets, 3)}: empty file: 0 bytes.\n" in printed
         assert "--fix leaves its pair out" in printed
         assert "1 error, 0 warnings." in printed
@@ -81,7 +81,7 @@ class TestExitCodes:
         image(streets, 3).write_bytes(b"")
         assert main(["doctor", str(streets), "--fix", "--output", "mended"]) == 1
         printed = capsys.readouterr().out
-        assert f"{image(streets, 3)}: left out: broken_picture" in printed
+        assert f"{image(streets, 3)}: left out: broken_image" in printed
         assert f"{image(streets, 1)}: label: values to class indices" in printed
         assert "mended: 35 pairs, 35 of them mended, 1 left out; mended/mended.csv says" in printed
         command = re.search(r"Next: kerseg (.*) --output DIR", printed)[1].split()
@@ -114,7 +114,7 @@ class TestPage:
         assert "<script" not in html
         assert "http" not in re.sub(r"data:image[^\"]*", "", html)
 
-    def test_a_contact_sheet_shows_picture_and_label(self, streets, tmp_path):
+    def test_a_contact_sheet_shows_image_and_label(self, streets, tmp_path):
         label(streets, 3).write_bytes(b"")
         as_values = np.zeros((64, 96), np.uint8)
         as_values[:, 48:] = 200
@@ -123,13 +123,11 @@ class TestPage:
         broken, outside = (
             page.contact_sheet(found, found.finding(code)) for code in ("broken_label", "value_outside")
         )
-        assert [len(cell.pictures) for cell in (*broken, *outside)] == [1, 2]
+        assert [len(cell.images) for cell in (*broken, *outside)] == [1, 2]
         assert broken[0].text == "train/labels/street_0003.png: empty file: 0 bytes."
-        shown = [
-            Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) for uri in outside[0].pictures
-        ]
+        shown = [Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) for uri in outside[0].images]
         # Both are as large; the label keeps hard edges.
-        assert [picture.size for picture in shown] == [(160, 107), (160, 107)]
+        assert [image.size for image in shown] == [(160, 107), (160, 107)]
         left, right = shown[1].getpixel((79, 50)), shown[1].getpixel((80, 50))
         assert left == (0, 0, 0)
         assert right != left
@@ -172,12 +170,12 @@ class TestConverted:
         found = diagnose(data)
         assert {finding.code for finding in found.errors} == {
             "damaged_shard",
-            "broken_picture",
+            "broken_image",
             "broken_label",
         }
         assert "SHA-256" in found.finding("damaged_shard").affected[0].detail
         assert found.finding("damaged_shard").share == 1 / 2
-        broken = found.finding("broken_picture")
+        broken = found.finding("broken_image")
         assert str(broken.affected[0].place) == f"{shard}: record 3"
         assert "wrong CRC" in broken.affected[0].detail
         assert not broken.mended
@@ -282,35 +280,35 @@ class TestLikeness:
             Facts(
                 split,
                 Pair(f"{split} {index:x}z", Path(f"{split}{index}"), None),
-                PictureFacts(
+                ImageFacts(
                     (9, 9), (9, 9), 1, "RGB", None, np.zeros((2, 3)), f"{split}{index}".encode(), *both
                 ),
             )
             for index, both in enumerate(zip(hashes, thumbs, strict=True))
         ]
 
-    def test_of_40_000_pictures_the_two_alike_are_found_in_seconds(self):
+    def test_of_40_000_images_the_two_alike_are_found_in_seconds(self):
         facts = self.facts(36_000, "train", 0) + self.facts(4_000, "val", 1)
-        one, other = facts[17].picture, facts[36_005].picture
+        one, other = facts[17].image, facts[36_005].image
         facts[36_005] = Facts("val", facts[36_005].pair, _like(one, other, flipped=5))
-        # As near by its hash, but another picture.
-        facts[36_006] = Facts("val", facts[36_006].pair, _hashed(one.hash ^ 0b1, facts[36_006].picture))
+        # As near by its hash, but another image.
+        facts[36_006] = Facts("val", facts[36_006].pair, _hashed(one.hash ^ 0b1, facts[36_006].image))
         began = time.process_time()
-        near, frames = likeness.near(facts)
+        near, frames = near_duplicates.near(facts)
         assert (near, frames) == ([(17, 36_005)], [])
         assert time.process_time() - began < 10
 
     def test_bits_are_counted_without_numpy_2_too(self, monkeypatch):
         words = np.random.default_rng(0).integers(0, 2**64, (3, 5), dtype=np.uint64)
         expected = [[int(word).bit_count() for word in row] for row in words]
-        assert likeness._count(words).tolist() == expected
+        assert near_duplicates._count(words).tolist() == expected
         monkeypatch.delattr(np, "bitwise_count", raising=False)
-        assert likeness._count(words).tolist() == expected
+        assert near_duplicates._count(words).tolist() == expected
 
 
-def _hashed(value: int, facts: PictureFacts) -> PictureFacts:
-    return PictureFacts(**{**vars(facts), "hash": value})
+def _hashed(value: int, facts: ImageFacts) -> ImageFacts:
+    return ImageFacts(**{**vars(facts), "hash": value})
 
 
-def _like(one: PictureFacts, other: PictureFacts, *, flipped: int) -> PictureFacts:
-    return PictureFacts(**{**vars(other), "hash": one.hash ^ (2**flipped - 1), "thumb": one.thumb})
+def _like(one: ImageFacts, other: ImageFacts, *, flipped: int) -> ImageFacts:
+    return ImageFacts(**{**vars(other), "hash": one.hash ^ (2**flipped - 1), "thumb": one.thumb})

@@ -92,25 +92,25 @@ class TestCleanTrees:
         palette = [f"#{value:02x}00{value // 2:02x}" for value in (*range(7), 255)]
         assert codes(diagnose(streets, palette=palette)) == []
 
-    def test_grey_pictures(self, streets):
+    def test_grey_images(self, streets):
         for number in range(24):
             with Image.open(image(streets, number)) as opened:
                 opened.convert("L").save(image(streets, number))
         assert codes(diagnose(streets)) == []
 
     @pytest.mark.parametrize("kind", ["npy", "png"])
-    def test_converted_pictures_of_other_channels_are_looked_at_as_shown(self, tmp_path, kind):
+    def test_converted_images_of_other_channels_are_looked_at_as_shown(self, tmp_path, kind):
         """Stored as arrays and as PNG with a fourth channel, which is no transparency here."""
         random = np.random.default_rng(0)
         for folder in ("i", "l"):
             (tmp_path / folder).mkdir()
         values = random.integers(0, 256, (6, 30, 40, 4)).astype(np.uint8)
         values[..., 0] = 51  # of a range that ends at 102: 127.5 of 255
-        for number, picture in enumerate(values):
+        for number, values_of_one in enumerate(values):
             if kind == "npy":
-                np.save(tmp_path / f"i/{number}.npy", picture.astype(np.uint16))
+                np.save(tmp_path / f"i/{number}.npy", values_of_one.astype(np.uint16))
             else:
-                Image.fromarray(picture).save(tmp_path / f"i/{number}.png")
+                Image.fromarray(values_of_one).save(tmp_path / f"i/{number}.png")
             save(tmp_path / f"l/{number}.png", np.tile(np.arange(40, dtype=np.uint8) // 20, (30, 1)))
         source = Folder(
             train_image_path=tmp_path / "i",
@@ -133,7 +133,7 @@ class TestCleanTrees:
         change_all(streets, outlined)
         assert codes(diagnose(streets)) == []
 
-    def test_a_class_that_only_some_pictures_have_next_to_no_0(self, streets):
+    def test_a_class_that_only_some_images_have_next_to_no_0(self, streets):
         """Two labels without 0 that have classes of their own are not shifted if half of the others lack it too."""
         for number, path in enumerate(labels(streets)):
             change(path, lambda values, number=number: np.where(values < 3, 1 + number % 3, number % 2))
@@ -195,7 +195,7 @@ class TestPlantedFaults:
         shutil.copy(image(streets, 15), image(streets, 31, "val"))
         shutil.copy(label(streets, 15), label(streets, 31, "val"))
         change(label(streets, 16), lambda values: np.where(values == 255, 255, values + 1))
-        chosen = {"alpha_picture", "exif_orientation", "near_leakage"}
+        chosen = {"alphan_image", "exif_orientation", "near_leakage"}
         for fault in FAULTS:
             if str(fault) == "near_leakage":
                 fault.plant(streets)
@@ -204,8 +204,8 @@ class TestPlantedFaults:
                 fault.plant(streets)
         found = diagnose(streets, class_names=STREETS)
         expected = {
-            "broken_picture",
-            "orphan_picture",
+            "broken_image",
+            "orphan_image",
             "orphan_label",
             "size_mismatch",
             "leakage",
@@ -219,7 +219,7 @@ class TestPlantedFaults:
 @pytest.mark.usefixtures("inline")
 class TestMending:
     def test_labels_are_what_they_were_before_the_fault(self, clean_streets, streets, tmp_path):
-        """0, 40, 80 ... become 0, 1, 2 ... again, pixel for pixel, and the pictures stay, byte for byte."""
+        """0, 40, 80 ... become 0, 1, 2 ... again, pixel for pixel, and the images stay, byte for byte."""
         change_all(streets, lambda values: np.where(values == 255, 0, values * 40))
         diagnose(streets).mend(tmp_path / "mended")
         for path in labels(clean_streets):
@@ -269,10 +269,10 @@ class TestMending:
         mended = pixels(tmp_path / "mended/labels/train/street_0003.png")
         assert mended[5].tolist() == [0] * 42 + [2] * 54
 
-    def test_a_turned_picture_is_written_as_it_is_shown(self, streets, tmp_path):
+    def test_a_turned_image_is_written_as_it_is_shown(self, streets, tmp_path):
         next(fault for fault in FAULTS if fault.code == "exif_orientation").plant(streets)
         rows = diagnose(streets).mend(tmp_path / "mended")
-        assert [row.done for row in rows if row.done] == [("picture: turned as its EXIF orientation 6 says",)]
+        assert [row.done for row in rows if row.done] == [("image: turned as its EXIF orientation 6 says",)]
         with Image.open(tmp_path / "mended/images/train/street_0004.png") as mended:
             assert mended.size == (96, 64)
             assert not mended.getexif()
@@ -281,11 +281,9 @@ class TestMending:
         image(streets, 3).write_bytes(b"")
         diagnose(streets).mend(tmp_path / "mended")
         lines = (tmp_path / "mended/mended.csv").read_text().splitlines()
-        assert lines[0] == "split,name,picture,label,done"
+        assert lines[0] == "split,name,image,label,done"
         assert len(lines) == 1 + 24 + 12
-        assert (
-            lines[4] == f"train,street_0003,{image(streets, 3)},{label(streets, 3)},left out: broken_picture"
-        )
+        assert lines[4] == f"train,street_0003,{image(streets, 3)},{label(streets, 3)},left out: broken_image"
         assert lines[5].endswith(",copied")
         assert not (tmp_path / "mended/images/train/street_0003.jpg").exists()
 

@@ -1,4 +1,4 @@
-"""Pictures beyond 8-bit RGB: files read bit for bit, values brought to 0..255, faults told, records as before."""
+"""Images beyond 8-bit RGB: files read bit for bit, values brought to 0..255, faults told, records as before."""
 
 import dataclasses
 import json
@@ -21,7 +21,7 @@ from kerseg.config import Augment
 from kerseg.core.info import Channels, DatasetInfo, Layout
 from kerseg.data.conversion.convert import convert
 from kerseg.data.formats.channels import declare, read_channels, storable, to_255
-from kerseg.data.formats.pictures import BadFileError
+from kerseg.data.formats.images import BadFileError
 from kerseg.data.formats.records import DTYPES, Record, parse, serialize
 from kerseg.data.formats.volumes import ArrayPart, label_values, parts, siblings, slice_names
 from kerseg.data.reading.decode import decode_numbers
@@ -247,7 +247,7 @@ def test_a_file_for_each_channel(tmp_path):
     files = siblings(tmp_path / "b/p1_t1ce.nii.gz", tails)
     assert [file.name for file in files] == ["p1_t1.nii.gz", "p1_t1ce.nii.gz", "p1_flair.nii.gz"]
     assert siblings(tmp_path / "b/p1_seg.nii.gz", tails) == (tmp_path / "b/p1_seg.nii.gz",)
-    # Pictures and labels in one folder, as BraTS has them.
+    # Images and labels in one folder, as BraTS has them.
     source = Folder(
         train_image_path=tmp_path / "b",
         train_label_path=tmp_path / "b",
@@ -290,7 +290,7 @@ def test_labels_of_any_whole_numbers(tmp_path, name, values):
     np.testing.assert_array_equal(tf.io.decode_png(fields["label"]).numpy()[..., 0], values.astype(np.uint8))
 
 
-def test_array_labels_of_ordinary_pictures(tmp_path):
+def test_array_labels_of_ordinary_images(tmp_path):
     random = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)
     png_label(tmp_path / "i/a.png", random)
     npy(tmp_path / "l/a.npy", label_of(6, 8).astype(np.int64))
@@ -400,9 +400,9 @@ def test_storable_keeps_values():
         assert result.dtype == np.dtype(kept) and result.dtype.isnative
         np.testing.assert_array_equal(result, values)
     for values, message in (
-        (np.array([2**31]), r"a\.npy: unusable picture: values of type int64 beyond 32-bit integers\."),
-        (np.array([1e300]), r"a\.npy: unusable picture: values beyond what 32-bit floating point holds\."),
-        (np.array([1j]), r"a\.npy: unusable picture: values of type complex128\. Save it as real numbers\."),
+        (np.array([2**31]), r"a\.npy: unusable image: values of type int64 beyond 32-bit integers\."),
+        (np.array([1e300]), r"a\.npy: unusable image: values beyond what 32-bit floating point holds\."),
+        (np.array([1j]), r"a\.npy: unusable image: values of type complex128\. Save it as real numbers\."),
         (np.array([np.nan, np.inf, 1.0, np.nan]), r"a\.npy: not finite: 2 values are NaN, 1 infinite\. "),
     ):
         with pytest.raises(BadFileError, match=message):
@@ -429,11 +429,11 @@ def test_faults_are_told_file_by_file(tmp_path):
     for name, words in {
         "i/b.npy": "channels differ: it has 3, the data set 4 (1, 2, 3, 4).",
         "i/c.npy": "not finite: 192 values are NaN, 0 infinite. Save it with a number in their place",
-        "i/d.npy": "unusable picture: values of type complex128.",
+        "i/d.npy": "unusable image: values of type complex128.",
         "i/e.npy": "unreadable: no .npy file that can be read: ",
         "i/f.npy": "unreadable: no .npy file that can be read: ",
-        "i/g.npy": "unusable shape: 2 x 6 x 8 x 4 is no picture: (height, width) or with channels. --slice-axis",
-        "l/h.png": "size differs: the label is 8 x 6, its picture",
+        "i/g.npy": "unusable shape: 2 x 6 x 8 x 4 is no image: (height, width) or with channels. --slice-axis",
+        "l/h.png": "size differs: the label is 8 x 6, its image",
     }.items():
         assert words in told.pop(name)
     assert not told
@@ -449,8 +449,8 @@ def test_a_volume_and_its_label_have_one_depth(tmp_path):
     nifti(tmp_path / "l/c.nii", np.zeros((6, 8, 4), np.uint8))
     lines = refusal(folders(tmp_path), tmp_path / "out").splitlines()
     assert lines[:2] == [
-        f"{tmp_path}/l/a.nii.gz: depth differs: it has 4 slices, its picture 5 slices.",
-        f"{tmp_path}/l/b.png: depth differs: it has no slices, its picture 3 slices.",
+        f"{tmp_path}/l/a.nii.gz: depth differs: it has 4 slices, its image 5 slices.",
+        f"{tmp_path}/l/b.png: depth differs: it has no slices, its image 3 slices.",
     ]
     assert lines[2].startswith(f"{tmp_path}/i/c.nii: unreadable: no .nii file that can be read: ")
     assert len(lines) == 4
@@ -473,8 +473,8 @@ def test_a_range_is_not_guessed(tmp_path):
     with pytest.raises(ConfigError) as caught:
         convert(folders(tmp_path, value_range=()), output=tmp_path / "out", workers=1)
     assert str(caught.value).startswith(
-        "--value-range is missing. The pictures are uint16: 1 of 1 hold values from 0 to 1000, nearly all of them "
-        "from 10 to 990 (1 % are below, 1 % above). Say which become 0 and 255, the same for all pictures to come: "
+        "--value-range is missing. The images are uint16: 1 of 1 hold values from 0 to 1000, nearly all of them "
+        "from 10 to 990 (1 % are below, 1 % above). Say which become 0 and 255, the same for all images to come: "
         "--value-range 10 990,"
     )
 
@@ -487,7 +487,7 @@ def test_eight_bits_need_no_range(tmp_path):
 @pytest.mark.parametrize(
     ("names", "value_range", "message"),
     [
-        (("a",), (0, 1), r"--channel-names has 1 names; the first picture has 4 channels\."),
+        (("a",), (0, 1), r"--channel-names has 1 names; the first image has 4 channels\."),
         (
             (),
             (0, 1, 2),
@@ -558,7 +558,7 @@ def test_damaged_records_are_named(tmp_path):
             {"image": zlib.compress(bytes(16)), "dtype": "int8"},
             "of type of numbers 'int8', not one of uint8, uint16",
         ),
-        ({"image": b"x", "format": "bmp"}, "the picture is of format 'bmp', not one of array"),
+        ({"image": b"x", "format": "bmp"}, "the image is of format 'bmp', not one of array"),
     ):
         bad = {**fields, **{key: tf.constant(value) for key, value in changed.items()}}
         with pytest.raises(tf.errors.InvalidArgumentError, match=message):
@@ -569,7 +569,7 @@ def test_damaged_records_are_named(tmp_path):
 
 
 def four_channels(folder: Path, count: int = 6, height: int = 20, width: int = 30) -> DatasetInfo:
-    """Convert pictures whose channel k is the label's ramp plus 100 k, so that geometry can be seen."""
+    """Convert images whose channel k is the label's ramp plus 100 k, so that geometry can be seen."""
     for index in range(count):
         ramp = np.arange(height * width, dtype=np.uint16).reshape(height, width)
         npy(folder / f"raw/i/{index}.npy", np.stack([ramp + 100 * k for k in range(4)], -1))
@@ -659,7 +659,7 @@ def test_gamma_of_any_channels():
 def test_colours_of_what_has_none_are_refused(tmp_path, name, value):
     four_channels(tmp_path)
     data = kerseg.data.load(tmp_path / "out")
-    with pytest.raises(ConfigError, match=rf"--augment\.{name} needs pictures of 3 channels; these have 4\."):
+    with pytest.raises(ConfigError, match=rf"--augment\.{name} needs images of 3 channels; these have 4\."):
         data.train(crop_size=(8, 8), batch_size=1, augment=Augment(**{name: value}))
 
 
@@ -684,7 +684,7 @@ def test_who_did_not_say_so_is_told_how(tmp_path):
         png_label(tmp_path / f"l/{name}.png", label_of(6, 8))
     advice = "To keep its values, convert with `kerseg convert folder` and --value-range LOW HIGH."
     assert refusal(folders(tmp_path, value_range=()), tmp_path / "out").splitlines()[:3] == [
-        f"{tmp_path}/i/a.tif: unusable picture: 4 channels of 16 bits. {advice}",
-        f"{tmp_path}/i/b.tif: unusable picture: pixels of type 'F'. Save it as 8-bit RGB or grey. {advice}",
+        f"{tmp_path}/i/a.tif: unusable image: 4 channels of 16 bits. {advice}",
+        f"{tmp_path}/i/b.tif: unusable image: pixels of type 'F'. Save it as 8-bit RGB or grey. {advice}",
         f"{tmp_path}/i/c.tif: unreadable: a TIFF of more than 8-bit RGB. {advice}",
     ]

@@ -9,10 +9,10 @@ from PIL import Image
 
 from kerseg.data.formats.records import RAW, Record, encode_label, parse, serialize
 
-RECORD = Record("street/001", b"\xff\xd8 picture", "jpeg", 360, 480, 3, b"\x89PNG label")
+RECORD = Record("street/001", b"\xff\xd8 image", "jpeg", 360, 480, 3, b"\x89PNG label")
 PARSED = {
     "name": b"street/001",
-    "image": b"\xff\xd8 picture",
+    "image": b"\xff\xd8 image",
     "format": b"jpeg",
     "dtype": b"",
     "height": 360,
@@ -87,8 +87,8 @@ def test_not_an_example():
 def test_encoded_label_is_the_label(shape):
     label = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     encoded = encode_label(label)
-    picture = Image.open(io.BytesIO(encoded))
-    assert picture.mode == "L" and (np.array(picture) == label).all()
+    image = Image.open(io.BytesIO(encoded))
+    assert image.mode == "L" and (np.array(image) == label).all()
     assert (tf.io.decode_png(encoded).numpy()[..., 0] == label).all()
 
 

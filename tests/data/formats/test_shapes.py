@@ -26,7 +26,7 @@ def drawn(region, height, width):
         ([[0.5, 0.5], [2.5, 0.5], [2.5, 2.5], [0.5, 2.5]], ["##..", "##..", "...."]),
         # Crossing itself, an hour-glass.
         ([[0, 0], [4, 0], [0, 3], [4, 3]], [".##.", "....", ".##."]),
-        # Beyond the picture on all sides, and wholly beside it.
+        # Beyond the image on all sides, and wholly beside it.
         ([[-9, -9], [99, -9], [99, 99], [-9, 99]], ["####", "####", "####"]),
         ([[5, 0], [9, 0], [9, 3]], ["....", "....", "...."]),
         ([[-5, 0], [-1, 0], [-1, 3]], ["....", "....", "...."]),
@@ -104,5 +104,5 @@ def test_later_layers_lie_on_top_and_largest_first_puts_small_ones_there():
 def test_what_lies_outside_is_said_with_a_pixel_of_leeway():
     assert outside(np.array([[-1.0, 0], [11, 5]]), 4, 10) == ""
     assert outside(np.array([[0, 0], [11.5, 5]]), 4, 10) == (
-        "x 0 to 11.5, y 0 to 5; the picture is 10 x 4 (width x height)"
+        "x 0 to 11.5, y 0 to 5; the image is 10 x 4 (width x height)"
     )

@@ -60,7 +60,7 @@ def label_of(index):
 
 
 COLOURS = np.array([[20 * value, 255 - 20 * value, (91 * value) % 256] for value in range(12)], np.uint8)
-"""Of the classes: a picture is its own label."""
+"""Of the classes: an image is its own label."""
 
 
 def serialized(index):
@@ -85,7 +85,7 @@ def data(tmp_path_factory):
 
 
 def crops(data, augment, streams=(1,), crop_size=(48, 64)):
-    """One batch for each stream of seeds, of all pictures, from one graph."""
+    """One batch for each stream of seeds, of all images, from one graph."""
     rows = [(np.array([stream, index]), index) for stream in streams for index in range(COUNT)]
     seeds_, indices = (np.array(column, np.int64) for column in zip(*rows, strict=True))
     records = [serialized(index) for index in indices.tolist()]
@@ -199,7 +199,7 @@ def test_mixing_follows_from_seed_epoch_and_batch_and_can_be_resumed(data):
 
 
 def test_crops_show_the_classes_that_were_asked_for(tmp_path):
-    # One pixel in a thousand is of class 1; the crop is a hundredth of the picture.
+    # One pixel in a thousand is of class 1; the crop is a hundredth of the image.
     label = np.zeros((200, 200), np.uint8)
     label[150:156, 30:37] = 1
     buffer = io.BytesIO()
@@ -258,7 +258,7 @@ def test_mixing_needs_company(data, name):
         data.train(crop_size=(8, 8), batch_size=1, augment=dataclasses.replace(STILL, **ON[name]))
 
 
-def test_turned_pictures_share_no_batch_without_a_crop_size(data):
+def test_turned_images_share_no_batch_without_a_crop_size(data):
     with pytest.raises(ConfigError, match=r"turned at random share a batch only if there is a crop size"):
         data.train(batch_size=2, augment=Augment(quarter_turns=0.5))
     (image, label), *_ = data.train(batch_size=1, augment=Augment(quarter_turns=1.0), epoch=0)

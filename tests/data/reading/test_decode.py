@@ -14,7 +14,7 @@ HEIGHT, WIDTH = 53, 74
 LABEL = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH), np.uint8)
 
 
-def picture():
+def drawn():
     """Smooth colours with some noise, so that chroma subsampling has something to do."""
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
     ramps = np.stack([rows * 4, columns * 3, 255 - rows - columns], -1)
@@ -42,7 +42,7 @@ def fields(image=b"", label=b"", form="", height=HEIGHT, width=WIDTH):
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
 def test_png_is_pillows(mode):
-    image = picture().convert(mode)
+    image = drawn().convert(mode)
     decoded = decode_image(fields(saved(image, "PNG")))
     assert (decoded.numpy() == np.array(image.convert("RGB"))).all()
 
@@ -56,21 +56,21 @@ def test_png_of_16_bits_keeps_the_upper_eight():
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 @pytest.mark.parametrize("options", [{"subsampling": 0}, {"subsampling": 2}, {"progressive": True}])
 def test_jpeg_is_pillows(mode, options):
-    encoded = saved(picture().convert(mode), "JPEG", quality=90, **options)
+    encoded = saved(drawn().convert(mode), "JPEG", quality=90, **options)
     decoded = decode_image(fields(encoded))
     assert (decoded.numpy() == np.array(Image.open(io.BytesIO(encoded)).convert("RGB"))).all()
 
 
 @pytest.mark.parametrize(("form", "mode"), [("BMP", "L"), ("BMP", "RGB"), ("BMP", "RGBA"), ("GIF", "P")])
 def test_bmp_and_gif_are_pillows(form, mode):
-    image = picture().convert(mode)
+    image = drawn().convert(mode)
     decoded = decode_image(fields(saved(image, form)))
     assert (decoded.numpy() == np.array(image.convert("RGB"))).all()
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "BMP", RAW])
 def test_a_region_is_a_cut(form):
-    encoded = picture().tobytes() if form == RAW else saved(picture(), form)
+    encoded = drawn().tobytes() if form == RAW else saved(drawn(), form)
     record = fields(encoded, form=form)
     whole = decode_image(record).numpy().astype(int)
     for top, left, height, width in [(0, 0, HEIGHT, WIDTH), (7, 13, 20, 31), (52, 73, 1, 1), (30, 0, 23, 74)]:
@@ -82,8 +82,8 @@ def test_a_region_is_a_cut(form):
 
 
 def test_bare_pixels():
-    record = fields(picture().tobytes(), LABEL.tobytes(), RAW)
-    assert (decode_image(record).numpy() == np.array(picture())).all()
+    record = fields(drawn().tobytes(), LABEL.tobytes(), RAW)
+    assert (decode_image(record).numpy() == np.array(drawn())).all()
     assert (decode_label(record).numpy() == LABEL).all()
 
 
@@ -111,7 +111,7 @@ def test_a_damaged_indexed_label_is_refused(length):
 
 
 def test_eager_is_graph():
-    record = fields(saved(picture(), "JPEG"), encode_label(LABEL))
+    record = fields(saved(drawn(), "JPEG"), encode_label(LABEL))
     inside = tf.data.Dataset.from_tensors(record).map(lambda r: (decode_image(r), decode_label(r)))
     image, label = inside.get_single_element()
     assert inside.element_spec[0].shape.as_list() == [None, None, 3]
@@ -125,19 +125,19 @@ ORIGIN = "a/x.tfrecord: record 3: "
 @pytest.mark.parametrize(
     ("decode", "record", "message"),
     [
-        (decode_image, {"image": saved(picture(), "JPEG"), "height": 9}, "the picture is 53x74 .* says 9x74"),
-        (decode_image, {"image": saved(picture(), "PNG"), "width": 8}, "the picture is 53x74 .* says 53x8"),
+        (decode_image, {"image": saved(drawn(), "JPEG"), "height": 9}, "the image is 53x74 .* says 9x74"),
+        (decode_image, {"image": saved(drawn(), "PNG"), "width": 8}, "the image is 53x74 .* says 53x8"),
         (decode_image, {"image": b"abc", "form": RAW}, "the pixels do not match the size"),
         (decode_label, {"label": b"abc", "form": RAW}, "the pixels do not match the size"),
         (decode_label, {"label": encode_label(LABEL[1:])}, "the label is 52x74 .* says 53x74"),
         (decode_label, {"label": b""}, "the label is not an 8-bit grey PNG"),
-        (decode_label, {"label": saved(picture(), "PNG")}, "the label is not an 8-bit grey PNG"),
+        (decode_label, {"label": saved(drawn(), "PNG")}, "the label is not an 8-bit grey PNG"),
         (
             decode_label,
             {"label": saved(indexed(LABEL % 16), "PNG", bits=4)},
             "the label is not an 8-bit grey PNG",
         ),
-        (decode_label, {"label": saved(picture().convert("1"), "PNG")}, "the label is not an 8-bit grey PNG"),
+        (decode_label, {"label": saved(drawn().convert("1"), "PNG")}, "the label is not an 8-bit grey PNG"),
     ],
 )
 def test_what_does_not_fit_is_refused(decode, record, message):
@@ -149,6 +149,6 @@ def test_what_does_not_fit_is_refused(decode, record, message):
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "BMP"])
 def test_half_a_file_is_refused(form):
-    encoded = saved(picture(), form)
+    encoded = saved(drawn(), form)
     with pytest.raises(tf.errors.InvalidArgumentError):
         decode_image(fields(encoded[: len(encoded) // 2]))

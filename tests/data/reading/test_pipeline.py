@@ -23,7 +23,7 @@ FULL = Augment(scale=(0.5, 2.0), flip=0.5, brightness=0.2, contrast=0.2, saturat
 
 
 def blocks(index, height=64, width=96):
-    """A label of 16-pixel blocks, none like that of another index; as a grey picture it is its own label."""
+    """A label of 16-pixel blocks, none like that of another index; as a grey image it is its own label."""
     values = np.random.default_rng(index).integers(0, 250, (height // 16, width // 16), np.uint8)
     return np.repeat(np.repeat(values, 16, 0), 16, 1)
 
@@ -52,7 +52,7 @@ def write(folder, counts=(5, 4, 3), make=record, split="train"):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Twelve pictures of 64x96 in three shards."""
+    """Twelve images of 64x96 in three shards."""
     return write(tmp_path_factory.mktemp("blocks"))
 
 
@@ -72,7 +72,7 @@ def same(first, second):
 
 
 def order(dataset):
-    """Which picture each unaugmented example is."""
+    """Which image each unaugmented example is."""
     known = {blocks(index).tobytes(): index for index in range(12)}
     return [known[label.tobytes()] for _, labels in dataset.as_numpy_iterator() for label in labels]
 
@@ -91,7 +91,7 @@ def test_batches(data):
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG"])
-def test_a_picture_that_is_its_own_label_stays_so(tmp_path, form):
+def test_an_image_that_is_its_own_label_stays_so(tmp_path, form):
     data = kerseg.data.load(write(tmp_path, make=lambda index: record(index, form)))
     checked = padded = 0
     batches = data.train(crop_size=(48, 48), batch_size=12, augment=Augment(scale=(0.5, 2.0)))
@@ -125,7 +125,7 @@ def test_colour_changes_the_image_alone(data):
         assert (other[label == 255] == geometry.FILL).all()
 
 
-def test_whole_pictures(data):
+def test_whole_images(data):
     batches = data.train(batch_size=3, augment=STILL, epoch=0)
     for image, label in arrays(batches):
         assert image.shape == (3, 64, 96, 3) and (image == label[..., None]).all()
@@ -244,7 +244,7 @@ def test_a_resumed_pass_is_the_rest_of_the_whole(data, skip):
 
 def test_skipped_examples_are_not_decoded(tmp_path):
     data = kerseg.data.load(
-        write(tmp_path, make=lambda index: dataclasses.replace(record(index), image=b"not a picture"))
+        write(tmp_path, make=lambda index: dataclasses.replace(record(index), image=b"not an image"))
     )
     assert arrays(data.train(crop_size=(8, 8), batch_size=4, epoch=0, skip_batches=3)) == []
     with pytest.raises(tf.errors.InvalidArgumentError):
@@ -304,7 +304,7 @@ def test_unknown_split(data, ask):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 13}, r"--batch-size is 1 to 12, the number of pictures in split 'train' of .* 13\."),
+        ({"batch_size": 13}, r"--batch-size is 1 to 12, the number of images in split 'train' of .* 13\."),
         ({"batch_size": 0}, r"--batch-size is 1 to 12"),
         ({"skip_batches": 1}, r"skip_batches needs epoch"),
         ({"skip_batches": 7, "epoch": 0, "batch_size": 2}, r"skip_batches is 0 to 6, .* Received: 7\."),
@@ -317,7 +317,7 @@ def test_wrong_options(data, options, message):
         data.train(**options)
 
 
-def test_pictures_of_several_sizes_share_no_batch(tmp_path):
+def test_images_of_several_sizes_share_no_batch(tmp_path):
     folder = write(tmp_path, make=lambda index: record(index, size=(32, 48 if index % 2 else 64)))
     data = kerseg.data.load(folder)
     for ask in (lambda: data.train(batch_size=2), lambda: data.val(batch_size=2, split="train")):
@@ -344,7 +344,7 @@ def test_a_flipped_bit_is_found(tmp_path, use):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"image": b"not a picture"}, r"Unknown image file format"),
+        ({"image": b"not an image"}, r"Unknown image file format"),
         ({"image": record(0, "JPEG").image[:300]}, r"Invalid JPEG data"),
         (
             {"label": encode_label(blocks(0, 32, 32))},
@@ -353,7 +353,7 @@ def test_a_flipped_bit_is_found(tmp_path, use):
         ({"label": b"no label"}, r"the label is not an 8-bit grey PNG"),
     ],
 )
-def test_a_damaged_picture_is_found(tmp_path, change, message):
+def test_a_damaged_image_is_found(tmp_path, change, message):
     def make(index):
         return dataclasses.replace(record(index), **change) if index == 6 else record(index)
 

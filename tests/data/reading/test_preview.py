@@ -36,7 +36,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list:
     """What goes on the sheet, at its own size."""
     asked: list = []
     original = visualize.contact_sheet
-    monkeypatch.setattr(sheet, "_resized", lambda picture: picture)
+    monkeypatch.setattr(sheet, "_resized", lambda image: image)
     monkeypatch.setattr(
         visualize,
         "contact_sheet",
@@ -45,15 +45,15 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list:
     return asked
 
 
-def test_rows_are_pictures_and_the_crops_that_training_makes_of_them(folder, drawn, tmp_path):
+def test_rows_are_images_and_the_crops_that_training_makes_of_them(folder, drawn, tmp_path):
     augment = Augment(scale=(0.5, 2.0), rotation=20.0, brightness=0.3)
     path = kerseg.preview(
         folder, output=tmp_path / "s.png", augment=augment, crop_size=(40, 56), count=3, draws=2, seed=4
     )
     ((rows, entries),) = drawn
     data = kerseg.data.load(folder)
-    pictures = list(data.examples("train").as_numpy_iterator())
-    assert [row[0][0] for row in rows] == [pictures[index]["name"].decode() for index in (0, 6, 11)]
+    images = list(data.examples("train").as_numpy_iterator())
+    assert [row[0][0] for row in rows] == [images[index]["name"].decode() for index in (0, 6, 11)]
     assert [caption for caption, _ in rows[0]][1:] == ["label", "epoch 0", "label", "epoch 1", "label"]
     options = {"crop_size": (40, 56), "batch_size": 12, "augment": augment, "seed": 4}
     for epoch in (0, 1):
@@ -62,7 +62,7 @@ def test_rows_are_pictures_and_the_crops_that_training_makes_of_them(folder, dra
         }
         assert all(row[2 + 2 * epoch][1].tobytes() in trained for row in rows)
     for row, index in zip(rows, (0, 6, 11), strict=True):
-        image, label = pictures[index]["image"], pictures[index]["label"]
+        image, label = images[index]["image"], images[index]["label"]
         assert (row[0][1] == image).all()
         expected = visualize.overlay(image, label, data.info.palette, alpha=0.6)
         expected[label == 255] = IGNORE_COLOUR
@@ -74,7 +74,7 @@ def test_rows_are_pictures_and_the_crops_that_training_makes_of_them(folder, dra
         assert image.width == 2 * 72 + 4 * 56 + 5 * 6
 
 
-def test_mixed_crops_are_of_the_sheets_own_pictures(folder, drawn, tmp_path):
+def test_mixed_crops_are_of_the_sheets_own_images(folder, drawn, tmp_path):
     kerseg.preview(
         folder,
         output=tmp_path / "s.png",
@@ -84,9 +84,9 @@ def test_mixed_crops_are_of_the_sheets_own_pictures(folder, drawn, tmp_path):
         draws=1,
     )
     ((rows, _),) = drawn
-    pictures = np.array([row[0][1] for row in rows])
+    images = np.array([row[0][1] for row in rows])
     for row in rows:
-        assert (row[2][1] == pictures).all(-1).any(0).all()
+        assert (row[2][1] == images).all(-1).any(0).all()
     assert any((row[2][1] != row[0][1]).any() for row in rows)
 
 

@@ -26,8 +26,8 @@ FIRST, SECOND = (f"train-{number:05}-of-00003.tfrecord" for number in (0, 1))
 
 
 def record(index: int) -> Checked:
-    picture, label = tiny_pair(index)
-    made = Record(f"{index:03d}", png(picture), "png", 32, 40, 3, png(label))
+    image, label = tiny_pair(index)
+    made = Record(f"{index:03d}", png(image), "png", 32, 40, 3, png(label))
     return Checked(frame(serialize(made)), np.bincount(label.ravel(), minlength=256))
 
 
@@ -142,9 +142,9 @@ def test_training_and_evaluation_on_the_rest(folder, tmp_path, capsys):
     capsys.readouterr()
     run = kerseg.train(data_dir=folder, output=tmp_path / "run", previews=0, skip_bad=True, **options)
     said = capsys.readouterr().err
-    assert f"{folder / FIRST}: left out with its 3 pictures: its SHA-256 is " in said
-    assert said.count("Damaged and left out: 1 of the shards, with 3 pictures.") == 1
-    assert "tiny: 6 pictures" in said
+    assert f"{folder / FIRST}: left out with its 3 images: its SHA-256 is " in said
+    assert said.count("Damaged and left out: 1 of the shards, with 3 images.") == 1
+    assert "tiny: 6 images" in said
     first, second = (modelfile.load(result.path / "best.keras")[0] for result in (run, expected))
     for one, other in zip(first.weights, second.weights, strict=True):
         assert np.array_equal(keras.ops.convert_to_numpy(one), keras.ops.convert_to_numpy(other)), one.path
@@ -161,9 +161,9 @@ def test_training_and_evaluation_on_the_rest(folder, tmp_path, capsys):
     flip(folder / "val-00001-of-00002.tfrecord")
     flip(folder / FIRST)
     kerseg.evaluate(run.path, folder, skip_bad=True)
-    assert "Damaged and left out: 1 of the shards, with 2 pictures." in capsys.readouterr().err
+    assert "Damaged and left out: 1 of the shards, with 2 images." in capsys.readouterr().err
     report = json.loads((run.path / "report/val.json").read_text())
-    assert report["pictures"] == 2
+    assert report["images"] == 2
     assert [(entry["file"], entry["records"]) for entry in report["left_out"]] == [
         ("val-00001-of-00002.tfrecord", 2)
     ]

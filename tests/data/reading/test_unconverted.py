@@ -19,7 +19,7 @@ from kerseg.errors import ConfigError, DataError
 
 
 def pair(index: int, height: int = 20, width: int = 30) -> tuple[np.ndarray, np.ndarray]:
-    """Return a picture that is its own label, of VOC's values, with an ignored row."""
+    """Return an image that is its own label, of VOC's values, with an ignored row."""
     label = np.random.default_rng(index).integers(0, 21, (height, width), np.uint8)
     label[0] = 255
     return np.repeat(label[..., None], 3, -1), label

@@ -14,7 +14,7 @@ from kerseg.errors import DataError
 HEIGHT, WIDTH = 4, 6
 
 
-def picture(path: Path, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+def draw_image(path: Path, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
     """Write a PNG drawn from its own name; return its pixels."""
     path.parent.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(sum(path.name.encode()))
@@ -39,7 +39,7 @@ def convert_and_read(
 ) -> tuple[DatasetInfo, dict[str, dict[str, list[list[int]]]]]:
     """Convert; return dataset.json and split -> name -> label, as TensorFlow decodes it.
 
-    That the pictures' bytes are kept is checked here."""
+    That the images' bytes are kept is checked here."""
     import tensorflow as tf
 
     from kerseg.data.formats.records import parse
@@ -49,19 +49,19 @@ def convert_and_read(
     found: dict[str, dict[str, list[list[int]]]] = {}
     for split, entry in info.splits.items():
         found[split] = {}
-        pictures = {pair.name: pair.image.read_bytes() for pair in pairs[split]}
+        images = {pair.name: pair.image.read_bytes() for pair in pairs[split]}
         for shard in entry.shards:
             for serialized in tf.data.TFRecordDataset(str(output / shard.file)):
                 fields = parse(serialized)
                 name = fields["name"].numpy().decode()
-                assert fields["image"].numpy() == pictures[name]
+                assert fields["image"].numpy() == images[name]
                 label = tf.io.decode_png(fields["label"], channels=1)[..., 0]
                 found[split][name] = label.numpy().tolist()
     return info, found
 
 
 def label_of(source, name: str, split: str = "train") -> list[list[int]]:
-    """Return the label that ``source`` reads for the picture of this name."""
+    """Return the label that ``source`` reads for the image of this name."""
     (pair,) = (pair for pair in source.splits()[split] if pair.name == name)
     return source.read_label(pair.label).tolist()
 

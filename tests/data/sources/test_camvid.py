@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from trees import HEIGHT, WIDTH, converted, picture, save
+from trees import HEIGHT, WIDTH, converted, draw_image, save
 
-from kerseg.data.formats.pictures import BadFileError
+from kerseg.data.formats.images import BadFileError
 from kerseg.data.sources.base import Pair
 from kerseg.data.sources.camvid import CamVid
 from kerseg.errors import DataError
@@ -58,7 +58,7 @@ COLOURS = {
 def test_round_trip(tmp_path):
     chosen = np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH) % len(COLOURS)
     for name in itertools.chain(*SPLITS.values()):
-        picture(tmp_path / f"in/701_StillsRaw_full/{name}.png")
+        draw_image(tmp_path / f"in/701_StillsRaw_full/{name}.png")
         save(tmp_path / f"in/LabeledApproved_full/{name}_L.png", np.array(list(COLOURS), np.uint8)[chosen])
     info, found = converted(CamVid(root=tmp_path / "in"), tmp_path / "out")
     indices = [255 if name is None else info.class_names.index(name) for name in COLOURS.values()]
@@ -69,7 +69,7 @@ def test_round_trip(tmp_path):
             np.testing.assert_array_equal(label, np.array(indices)[chosen])
 
 
-def test_splits_are_those_of_the_pictures_prepared_for_segnet(tmp_path):
+def test_splits_are_those_of_the_images_prepared_for_segnet(tmp_path):
     if not PREPARED.is_dir():
         pytest.skip(f"{PREPARED}: not here; CamVid may not be distributed")
     prepared = {
@@ -99,11 +99,11 @@ def test_labels_that_are_not_as_released(tmp_path, pixels, message):
 
 
 def test_trees_that_are_not_the_release(tmp_path):
-    picture(tmp_path / "701_StillsRaw_full/a.png")
+    draw_image(tmp_path / "701_StillsRaw_full/a.png")
     with pytest.raises(
         DataError, match=r"has no LabeledApproved_full\. --root is the folder that holds train, "
     ):
         CamVid(root=tmp_path).splits()
-    picture(tmp_path / "LabeledApproved_full/a_L.png")
+    draw_image(tmp_path / "LabeledApproved_full/a_L.png")
     with pytest.raises(DataError, match=r"a\.png: not a name of CamVid's, such as 0001TP_006690\.png\.$"):
         CamVid(root=tmp_path).splits()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from annotated import HEIGHT, WIDTH, convert_and_read, label_of, picture, pixels, refusal, write_json
+from annotated import HEIGHT, WIDTH, convert_and_read, draw_image, label_of, pixels, refusal, write_json
 
 from kerseg.data.formats.shapes import box, paint, polygon
 from kerseg.data.sources.coco_json import CocoJson, decode_counts
@@ -29,8 +29,8 @@ def document(*annotations: dict, names: tuple[str, ...] = ("a.png",), categories
 
 
 def source(folder: Path, *annotations: dict, options: dict | None = None, **changes: object) -> CocoJson:
-    """Write train.json of one picture, with ``changes`` to its entry in ``images``, and the picture."""
-    picture(folder / "a.png")
+    """Write train.json of one image, with ``changes`` to its entry in ``images``, and the image."""
+    draw_image(folder / "a.png")
     content = document(*annotations)
     content["images"][0] |= changes
     return CocoJson(train_json=write_json(folder / "train.json", content), **(options or {}))
@@ -39,7 +39,7 @@ def source(folder: Path, *annotations: dict, options: dict | None = None, **chan
 def test_round_trip(tmp_path):
     """The layout of COCO 2017: annotations/, train2017/ and val2017/; ids differ between the two files."""
     for name in ("train2017/000000000009.png", "train2017/000000000025.png", "val2017/000000000139.png"):
-        picture(tmp_path / name)
+        draw_image(tmp_path / name)
     train = document(
         annotation(1, 10, 7, [BOX], iscrowd=0, area=8, bbox=[1, 1, 4, 2]),
         annotation(2, 10, 3, {"size": [HEIGHT, WIDTH], "counts": [8, 3, 13]}, iscrowd=1, area=3),
@@ -130,13 +130,13 @@ def test_polygons_differ_from_the_coco_apis_only_where_that_rounds():
         assert distance(corners, 40, 40)[ours != theirs].max(initial=0) < 0.2
 
 
-def test_without_background_the_rest_is_ignored_and_empty_pictures_are_left_out(tmp_path, capsys):
-    picture(tmp_path / "a.png"), picture(tmp_path / "b.png")
+def test_without_background_the_rest_is_ignored_and_empty_images_are_left_out(tmp_path, capsys):
+    draw_image(tmp_path / "a.png"), draw_image(tmp_path / "b.png")
     path = write_json(tmp_path / "t.json", document(annotation(1, 11, 3, [BOX]), names=("a.png", "b.png")))
     coco = CocoJson(train_json=path)
     assert [pair.name for pair in coco.splits()["train"]] == ["b"]
     assert (
-        capsys.readouterr().err == f"{path}: 1 of 2 pictures left out: no objects. --background keeps them.\n"
+        capsys.readouterr().err == f"{path}: 1 of 2 images left out: no objects. --background keeps them.\n"
     )
     assert label_of(coco, "b") == pixels("...... .0000. .0000. ......")
     kept = CocoJson(train_json=path, background="cat")
@@ -180,7 +180,7 @@ def test_workers_get_categories_but_not_the_whole_json(tmp_path):
         ),
         (
             annotation(5, 10, 3, [[0, 0, 9, 0, 9, 4]]),
-            "outside the picture: annotation 5 has points at x 0 to 9, y 0 to 4; the picture is 6 x 4 "
+            "outside the image: annotation 5 has points at x 0 to 9, y 0 to 4; the image is 6 x 4 "
             "(width x height). Cut such off with --clip.",
         ),
         (
@@ -237,15 +237,15 @@ def test_clip_and_rounding(tmp_path):
     )
 
 
-def test_a_picture_of_another_size_or_none_is_reported_with_all_others(tmp_path):
+def test_an_image_of_another_size_or_none_is_reported_with_all_others(tmp_path):
     marks = [annotation(number, 10 + number, 3, [BOX]) for number in range(3)]
     content = document(*marks, names=("a.png", "b.png", "c.png"))
     content["images"][0] |= {"height": 5, "width": 7}
     path = write_json(tmp_path / "t.json", content)
-    picture(tmp_path / "a.png"), picture(tmp_path / "c.png")
+    draw_image(tmp_path / "a.png"), draw_image(tmp_path / "c.png")
     text = refusal(convert_and_read, CocoJson(train_json=path), tmp_path / "out").splitlines()
     assert text[0] == (
-        f"{path}: a.png: size differs: the label is 7 x 5, its picture {tmp_path / 'a.png'} is 6 x 4 "
+        f"{path}: a.png: size differs: the label is 7 x 5, its image {tmp_path / 'a.png'} is 6 x 4 "
         "(width x height)."
     )
     assert text[1] == f"{tmp_path / 'b.png'}: unreadable: No such file or directory."
@@ -293,7 +293,7 @@ def test_files_that_are_not_there(tmp_path):
     )
     path = write_json(tmp_path / "t.json", document(annotation(1, 10, 3, [BOX])))
     assert refusal(CocoJson(train_json=path).splits) == (
-        f"{tmp_path}: has none of the 1 pictures of {path}, such as a.png. Give --train-image-path, the folder "
+        f"{tmp_path}: has none of the 1 images of {path}, such as a.png. Give --train-image-path, the folder "
         "that these names start from."
     )
     gone = CocoJson(train_json=path, train_image_path=tmp_path / "gone")
@@ -333,7 +333,7 @@ def test_options_that_do_not_fit(tmp_path):
 def test_a_share_of_train_becomes_val_whatever_the_order(tmp_path):
     names = [f"{index}.png" for index in range(40)]
     for name in names:
-        picture(tmp_path / name)
+        draw_image(tmp_path / name)
 
     def held_out(chosen: list[str]) -> set[str]:
         marks = [annotation(index, 10 + index, 3, [BOX]) for index in range(len(chosen))]
@@ -348,6 +348,6 @@ def test_a_share_of_train_becomes_val_whatever_the_order(tmp_path):
     path = write_json(tmp_path / "t.json", document(annotation(1, 10, 3, [BOX]), names=("0.png",)))
     for share, message in (
         (1.5, "--val-share is between 0 and 1. Received: 1.5."),
-        (0.5, "--val-share 0.5: of 1 picture, none can be held out."),
+        (0.5, "--val-share 0.5: of 1 image, none can be held out."),
     ):
         assert refusal(CocoJson(train_json=path, val_share=share).splits).startswith(message)

@@ -4,7 +4,7 @@ import pickle
 from pathlib import Path
 
 import pytest
-from annotated import HEIGHT, WIDTH, convert_and_read, label_of, picture, pixels, refusal
+from annotated import HEIGHT, WIDTH, convert_and_read, draw_image, label_of, pixels, refusal
 
 from kerseg.data.sources.cvat_xml import CvatXml
 from kerseg.errors import ConfigError
@@ -40,8 +40,8 @@ def write(path: Path, *images: str, labels=LABELS) -> Path:
 
 
 def source(folder: Path, *shapes: str, **options: object) -> CvatXml:
-    """Write the export of a task with one picture."""
-    picture(folder / "images/a.png")
+    """Write the export of a task with one image."""
+    draw_image(folder / "images/a.png")
     write(folder / "annotations.xml", image("a.png", *shapes))
     return CvatXml(root=folder, **options)
 
@@ -53,7 +53,7 @@ MASK = '<mask label="cat" source="semi-auto" rle="0, 1, 1, 2" left="3" top="1" w
 def test_round_trip(tmp_path, capsys):
     """A project's export: subsets Train and Validation, each with its folder in images."""
     for name in ("Train/a.png", "Train/deep/b.png", "Validation/a.png"):
-        picture(tmp_path / "images" / name)
+        draw_image(tmp_path / "images" / name)
     points = '<points label="wheel" points="1.00,1.00" z_order="0"></points><tag label="dog"/>'
     write(
         tmp_path / "annotations.xml",
@@ -96,9 +96,9 @@ def test_shapes(tmp_path, shapes, expected):
     assert label_of(source(tmp_path, *shapes), "a") == pixels(expected)
 
 
-def test_splits_by_folder_and_pictures_beside_the_xml(tmp_path):
+def test_splits_by_folder_and_images_beside_the_xml(tmp_path):
     for split in ("t", "v"):
-        picture(tmp_path / split / "a.png")
+        draw_image(tmp_path / split / "a.png")
         write(tmp_path / split / "export.xml", image("a.png", box("cat", "0 0 6 4"), more='subset="odd"'))
     source = CvatXml(train_path=tmp_path / "t/export.xml", val_path=tmp_path / "v/export.xml")
     splits = source.splits()
@@ -109,19 +109,19 @@ def test_splits_by_folder_and_pictures_beside_the_xml(tmp_path):
 
 
 def test_colours_that_are_missing_or_equal_are_pascal_vocs(tmp_path):
-    picture(tmp_path / "a.png")
+    draw_image(tmp_path / "a.png")
     for colours in (("#010203", "#010203"), ("#010203", "")):
         labels = [(name, colour, "any") for name, colour in zip("ab", colours, strict=True)]
         write(tmp_path / "annotations.xml", image("a.png"), labels=labels)
         assert CvatXml(root=tmp_path).classes.palette == ((0, 0, 0), (128, 0, 0))
 
 
-def test_without_background_pictures_without_shapes_are_left_out(tmp_path, capsys):
-    picture(tmp_path / "images/b.png")
+def test_without_background_images_without_shapes_are_left_out(tmp_path, capsys):
+    draw_image(tmp_path / "images/b.png")
     file = write(tmp_path / "annotations.xml", image("a.png"), image("b.png", box("cat", "0 0 1 1")))
     assert [pair.name for pair in CvatXml(root=tmp_path).splits()["train"]] == ["b"]
     assert capsys.readouterr().err == (
-        f"{file}: 1 of 2 pictures left out: no shapes. --background keeps them.\n"
+        f"{file}: 1 of 2 images left out: no shapes. --background keeps them.\n"
     )
 
 
@@ -145,16 +145,16 @@ def test_workers_get_labels_but_not_the_whole_xml(tmp_path):
         ),
         (
             polygon("cat", "0,0;9,0;9,4"),
-            "outside the picture: polygon 1 ('cat') has points at x 0 to 9, y 0 to 4; the picture is 6 x 4 "
+            "outside the image: polygon 1 ('cat') has points at x 0 to 9, y 0 to 4; the image is 6 x 4 "
             "(width x height). Cut such off with --clip.",
         ),
         (
             '<ellipse label="cat" cx="3" cy="2" rx="5" ry="1" rotation="90"/>',
-            "outside the picture: ellipse 1 ('cat') has points at x 2 to 4, y -3 to 7; the picture is 6 x 4",
+            "outside the image: ellipse 1 ('cat') has points at x 2 to 4, y -3 to 7; the image is 6 x 4",
         ),
         (
             MASK.format(0).replace('left="3"', 'left="5"'),
-            "outside the picture: mask 1 ('cat') is 2 x 2 at x 5, y 1; the picture is 6 x 4 (width x height).",
+            "outside the image: mask 1 ('cat') is 2 x 2 at x 5, y 1; the image is 6 x 4 (width x height).",
         ),
         (
             MASK.format(0).replace("1, 2", "1, 1"),
@@ -180,7 +180,7 @@ def test_clip_cuts_off(tmp_path):
     assert label_of(cvat, "a") == pixels("...111 ...111 ...111 ...111")
 
 
-def test_a_picture_of_another_size_or_none_is_reported_with_all_others(tmp_path):
+def test_an_image_of_another_size_or_none_is_reported_with_all_others(tmp_path):
     marks = box("cat", "0 0 1 1")
     file = write(
         tmp_path / "annotations.xml",
@@ -188,10 +188,10 @@ def test_a_picture_of_another_size_or_none_is_reported_with_all_others(tmp_path)
         image("b.png", marks),
         image("c.png", marks),
     )
-    picture(tmp_path / "images/a.png"), picture(tmp_path / "images/c.png")
+    draw_image(tmp_path / "images/a.png"), draw_image(tmp_path / "images/c.png")
     text = refusal(convert_and_read, CvatXml(root=tmp_path), tmp_path / "out").splitlines()
     assert text[:2] == [
-        f"{file}: a.png: size differs: the label is 7 x 4, its picture {tmp_path / 'images/a.png'} is 6 x 4 "
+        f"{file}: a.png: size differs: the label is 7 x 4, its image {tmp_path / 'images/a.png'} is 6 x 4 "
         "(width x height).",
         f"{tmp_path / 'images/b.png'}: unreadable: No such file or directory.",
     ]
@@ -203,10 +203,10 @@ def test_a_picture_of_another_size_or_none_is_reported_with_all_others(tmp_path)
     [
         ("<annotations>\n <image>\n</annotations>", "broken XML: line 3, column 3: mismatched tag."),
         ("<data/>", "not CVAT's: it holds <data>, not <annotations>."),
-        ("<annotations/>", "no pictures: it has no <image>."),
+        ("<annotations/>", "no images: it has no <image>."),
         (
             "<annotations><track id='0'/></annotations>",
-            "no pictures: it has no <image>. It holds tracks: export it as 'CVAT for images 1.1'.",
+            "no images: it has no <image>. It holds tracks: export it as 'CVAT for images 1.1'.",
         ),
         ("<annotations><image id='0'/></annotations>", "no labels: its <meta> lists none that have an area."),
     ],
@@ -218,7 +218,7 @@ def test_xmls_that_cannot_be_used(tmp_path, text, message):
 
 
 def test_splits_that_are_unknown_or_do_not_agree(tmp_path):
-    picture(tmp_path / "images/a.png")
+    draw_image(tmp_path / "images/a.png")
     file = write(tmp_path / "annotations.xml", image("a.png", box("cat", "0 0 1 1"), more='subset="Night"'))
     assert refusal(CvatXml(root=tmp_path).splits) == (
         f"{file}: unknown subset: 'a.png' is in 'Night'. Known: Train, Validation, Test, in CVAT's words. Rename "
@@ -242,6 +242,6 @@ def test_options_and_files_that_do_not_fit(tmp_path):
     )
     file = write(tmp_path / "annotations.xml", image("a.png", box("cat", "0 0 1 1")))
     assert refusal(CvatXml(root=tmp_path).splits) == (
-        f"{file}: none of its 1 pictures is there, such as {tmp_path / 'images/a.png'}. Export with 'Save images', "
+        f"{file}: none of its 1 images is there, such as {tmp_path / 'images/a.png'}. Export with 'Save images', "
         "or put them there."
     )

@@ -1,4 +1,4 @@
-"""Data sets of Hugging Face: the two layouts on disk, the ways a cell holds a picture, and their mistakes."""
+"""Data sets of Hugging Face: the two layouts on disk, the ways a cell holds an image, and their mistakes."""
 
 import io
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from annotated import convert_and_read, picture, refusal, write_json
+from annotated import convert_and_read, draw_image, refusal, write_json
 from PIL import Image
 
 from kerseg.data.sources.huggingface import HuggingFace
@@ -32,7 +32,7 @@ def png(pixels: np.ndarray) -> bytes:
 
 
 def rows(count: int, seed: int, names: bool = True) -> tuple[list[dict], list[dict], list[list[list[int]]]]:
-    """Return the cells of pictures and of labels as ``datasets`` stores them, and the labels."""
+    """Return the cells of images and of labels as ``datasets`` stores them, and the labels."""
     random = np.random.default_rng(seed)
     labels = [random.choice(np.array([0, 1, 2, 255], np.uint8), (4, 6)) for _ in range(count)]
     images = [random.integers(0, 256, (4, 6, 3), dtype=np.uint8) for _ in range(count)]
@@ -128,8 +128,8 @@ def test_splits_by_name(tmp_path, name, split):
 
 def test_cells_may_be_bytes_or_paths(tmp_path):
     _, labels, truth = rows(2, 0)
-    pixels = picture(tmp_path / "pictures/a.png")
-    file = parquet(tmp_path / "t.parquet", ["pictures/a.png"] * 2, [cell["bytes"] for cell in labels])
+    pixels = draw_image(tmp_path / "images/a.png")
+    file = parquet(tmp_path / "t.parquet", ["images/a.png"] * 2, [cell["bytes"] for cell in labels])
     source = HuggingFace(root=file, class_names=NAMES)
     pair = source.splits()["train"][1]
     np.testing.assert_array_equal(Image.open(io.BytesIO(pair.image.read_bytes())), pixels)
@@ -161,7 +161,7 @@ def test_columns_that_are_not_there(tmp_path):
     file = parquet(tmp_path / "t.parquet", *rows(1, 0)[:2], ("photo", "truth"))
     options = {"root": file, "class_names": NAMES}
     assert refusal(HuggingFace(**options).splits) == (
-        f"{file}: has none of the columns image, pixel_values, img, picture. It has: id, photo, truth. Give "
+        f"{file}: has none of the columns image, pixel_values, img, image. It has: id, photo, truth. Give "
         "--image-column."
     )
     assert refusal(HuggingFace(image_column="photo", label_column="mask", **options).splits) == (
@@ -172,7 +172,7 @@ def test_columns_that_are_not_there(tmp_path):
     )
 
 
-def test_cells_that_hold_no_picture_are_reported_with_all_others(tmp_path):
+def test_cells_that_hold_no_image_are_reported_with_all_others(tmp_path):
     images, labels, _ = rows(4, 0)
     images[1] = {"bytes": None, "path": "gone.png"}
     images[2] = {"bytes": b"nothing", "path": "c.png"}
@@ -181,11 +181,11 @@ def test_cells_that_hold_no_picture_are_reported_with_all_others(tmp_path):
     file = parquet(tmp_path / "t.parquet", images, labels)
     text = refusal(convert_and_read, HuggingFace(root=file, class_names=NAMES), tmp_path / "out").splitlines()
     assert text[:4] == [
-        f"{file}: row 0, label: size differs: the label is 6 x 5, its picture {file}: row 0, image is 6 x 4 "
+        f"{file}: row 0, label: size differs: the label is 6 x 5, its image {file}: row 0, image is 6 x 4 "
         "(width x height).",
         f"{file}: row 1, image: unreadable: No such file or directory.",
-        f"{file}: row 2, image: unreadable: not a picture, its first bytes are b'nothing'.",
-        f"{file}: row 3, label: no picture: the cell holds None, neither bytes nor a path.",
+        f"{file}: row 2, image: unreadable: not an image, its first bytes are b'nothing'.",
+        f"{file}: row 3, label: no image: the cell holds None, neither bytes nor a path.",
     ]
 
 

@@ -1,4 +1,4 @@
-"""LabelMe's files: every kind of shape, pictures beside the JSON or inside it, and their mistakes."""
+"""LabelMe's files: every kind of shape, images beside the JSON or inside it, and their mistakes."""
 
 import base64
 import io
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from annotated import HEIGHT, WIDTH, convert_and_read, label_of, picture, pixels, refusal, write_json
+from annotated import HEIGHT, WIDTH, convert_and_read, draw_image, label_of, pixels, refusal, write_json
 from PIL import Image
 
 from kerseg.data.sources.labelme import Labelme
@@ -18,8 +18,8 @@ def shape(label: str, points: list[list[float]], kind: str | None = "polygon", *
 
 
 def annotate(folder: Path, name: str, *shapes: dict, **changes: object) -> Path:
-    """Write a picture and its JSON, as LabelMe 5 does."""
-    picture(folder / f"{name}.png")
+    """Write an image and its JSON, as LabelMe 5 does."""
+    draw_image(folder / f"{name}.png")
     document = {
         "version": "5.4.1",
         "flags": {},
@@ -43,7 +43,7 @@ TALL = [[0, 0], [2, 0], [2, 4], [0, 4]]
 
 
 def test_round_trip(tmp_path, capsys):
-    """Folders train and val with JSONs beside their pictures, one in a sub-folder with its picture inside."""
+    """Folders train and val with JSONs beside their images, one in a sub-folder with its image inside."""
     annotate(tmp_path / "train", "a", shape("dog", TALL), shape("cat", BOX, "rectangle"))
     inside = annotate(tmp_path / "train", "more/b", shape("dog", TALL, None), shape("x", [[1, 1]], "point"))
     data = inside.with_suffix(".png").read_bytes()
@@ -113,16 +113,16 @@ def test_a_label_outside_the_names_may_be_ignored(tmp_path):
     assert label_of(source, "x") == pixels("11.... 1..... 1..... 11....")
 
 
-def test_without_background_pictures_without_shapes_are_left_out(tmp_path, capsys):
+def test_without_background_images_without_shapes_are_left_out(tmp_path, capsys):
     annotate(tmp_path / "t", "x", shape("a", TALL), shape("b", BOX, "rectangle"))
     annotate(tmp_path / "t", "y", shape("a", [[1, 1]], "point"))
     assert [pair.name for pair in Labelme(train_path=tmp_path / "t").splits()["train"]] == ["x"]
     assert capsys.readouterr().err.splitlines()[1] == (
-        f"{tmp_path / 't'}: 1 of 2 pictures left out: no shapes. --background keeps them."
+        f"{tmp_path / 't'}: 1 of 2 images left out: no shapes. --background keeps them."
     )
 
 
-def test_old_files_have_no_size_and_take_that_of_the_picture(tmp_path):
+def test_old_files_have_no_size_and_take_that_of_the_image(tmp_path):
     annotate(tmp_path / "t", "x", shape("a", TALL), imageHeight=None, imageWidth=None)
     source = Labelme(train_path=tmp_path / "t", background="rest")
     assert label_of(source, "x") == pixels("110000 110000 110000 110000")
@@ -138,12 +138,12 @@ def test_old_files_have_no_size_and_take_that_of_the_picture(tmp_path):
         ),
         (
             shape("cat", [[0, 0], [9, 0], [9, 4]]),
-            "outside the picture: shape 1 ('cat') has points at x 0 to 9, y 0 to 4; the picture is 6 x 4 "
+            "outside the image: shape 1 ('cat') has points at x 0 to 9, y 0 to 4; the image is 6 x 4 "
             "(width x height). Cut such off with --clip.",
         ),
         (
             shape("cat", [[3, 2], [3, 6]], "circle"),
-            "outside the picture: shape 1 ('cat') has points at x -1 to 7, y -2 to 6; the picture is 6 x 4 "
+            "outside the image: shape 1 ('cat') has points at x -1 to 7, y -2 to 6; the image is 6 x 4 "
             "(width x height). Cut such off with --clip.",
         ),
         (
@@ -159,7 +159,7 @@ def test_old_files_have_no_size_and_take_that_of_the_picture(tmp_path):
         ),
         (
             shape("cat", [[5, 3], [6, 3]], "mask", mask=png([[1, 1]])),
-            "outside the picture: the mask of shape 1 ('cat') is at x 5 to 6, y 3 to 3; the picture is 6 x 4 "
+            "outside the image: the mask of shape 1 ('cat') is at x 5 to 6, y 3 to 3; the image is 6 x 4 "
             "(width x height).",
         ),
         (
@@ -195,7 +195,7 @@ def test_all_faults_of_files_are_reported_at_once(tmp_path):
     source = Labelme(train_path=tmp_path / "t", background="ground")
     folder = tmp_path / "t"
     assert refusal(convert_and_read, source, tmp_path / "out").splitlines()[:4] == [
-        f"{folder / 'a.json'}: size differs: the label is 6 x 5, its picture {folder / 'a.png'} is 6 x 4 "
+        f"{folder / 'a.json'}: size differs: the label is 6 x 5, its image {folder / 'a.png'} is 6 x 4 "
         "(width x height).",
         f"{folder / 'b.png'}: unreadable: No such file or directory.",
         f"{folder / 'c.json'}: broken JSON: line 2, column 12: Expecting ':' delimiter.",

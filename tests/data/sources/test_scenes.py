@@ -7,10 +7,10 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from scipy.io import savemat
-from trees import HEIGHT, WIDTH, converted, lines, mapped, picture, save, values
+from trees import HEIGHT, WIDTH, converted, draw_image, lines, mapped, save, values
 
 from kerseg.core.info import default_palette
-from kerseg.data.formats.pictures import BadFileError
+from kerseg.data.formats.images import BadFileError
 from kerseg.data.sources.ade20k import Ade20k
 from kerseg.data.sources.cityscapes import Cityscapes
 from kerseg.data.sources.coco_stuff import CocoStuff
@@ -25,7 +25,7 @@ class TestAde20k:
         root, table = tmp_path / "ADEChallengeData2016", {0: 255, 1: 0, 22: 21, 150: 149}
         raw = {}
         for folder, split in self.SPLITS:
-            picture(root / f"images/{folder}/ADE_{split}_00000001.jpg")
+            draw_image(root / f"images/{folder}/ADE_{split}_00000001.jpg")
             raw[split] = save(
                 root / f"annotations/{folder}/ADE_{split}_00000001.png", values(*table, seed=len(split))
             )
@@ -53,14 +53,14 @@ class TestAde20k:
         raw = {}
         for folder, split in self.SPLITS:
             place = tmp_path / images / folder / "urban/street"
-            picture(place / f"ADE_{split}_1.jpg")
+            draw_image(place / f"ADE_{split}_1.jpg")
             numbers = np.resize(np.array(list(table)), (HEIGHT, WIDTH))
             raw[split] = numbers
             pixels = np.stack(
                 [numbers // 256 * 10, numbers % 256, np.arange(numbers.size).reshape(numbers.shape)]
             )
             save(place / f"ADE_{split}_1_seg.png", np.moveaxis(pixels, 0, -1).astype(np.uint8))
-            # What else lies there is neither picture nor label.
+            # What else lies there is neither image nor label.
             save(place / f"ADE_{split}_1_parts_1.png", pixels[0].astype(np.uint8))
             save(place / f"ADE_{split}_1/instance_000_ADE_{split}_1.png", pixels[0].astype(np.uint8))
         _, found = converted(Ade20k(root=tmp_path), tmp_path / "out")
@@ -89,11 +89,11 @@ class TestCityscapes:
     ) -> None:
         for split, city in {**self.CITIES, **more}.items():
             stem = self.STEM.format(city)
-            picture(root / f"leftImg8bit/{split}/{city}/{stem}_leftImg8bit.png")
+            draw_image(root / f"leftImg8bit/{split}/{city}/{stem}_leftImg8bit.png")
             save(root / f"{kind}/{split}/{city}/{stem}_{kind}_{file}.png", raw)
-            # The other files of a release, and the test pictures, whose labels are secret.
+            # The other files of a release, and the test images, whose labels are secret.
             save(root / f"{kind}/{split}/{city}/{stem}_{kind}_color.png", values(1, 2))
-        picture(root / "leftImg8bit/test/berlin/berlin_000000_000019_leftImg8bit.png")
+        draw_image(root / "leftImg8bit/test/berlin/berlin_000000_000019_leftImg8bit.png")
         save(root / f"{kind}/test/berlin/berlin_000000_000019_{kind}_labelIds.png", values(0))
 
     def test_label_ids_round_trip(self, tmp_path):
@@ -180,7 +180,7 @@ class TestCocoStuff:
         table, names = {0: 0, 12: 11, 91: 80, 181: 170, 255: 255}, ("person", "stop sign", "banner", "wood")
         raw = values(*table)
         for split in ("train2017", "val2017"):
-            picture(tmp_path / "in" / images / split / "000000000009.jpg")
+            draw_image(tmp_path / "in" / images / split / "000000000009.jpg")
             save(tmp_path / "in" / maps / split / "000000000009.png", raw)
         info, found = converted(CocoStuff(root=tmp_path / "in"), tmp_path / "out")
         assert (info.name, info.num_classes, list(found)) == ("coco_stuff", 171, ["train", "val"])
@@ -208,7 +208,7 @@ class TestPascalContext:
     def write(self, root: Path) -> Path:
         for split, name in (("train", "2008_000002"), ("val", "2008_000003")):
             lines(root / f"VOCdevkit/VOC2010/ImageSets/Main/{split}.txt", name)
-            picture(root / f"VOCdevkit/VOC2010/JPEGImages/{name}.jpg")
+            draw_image(root / f"VOCdevkit/VOC2010/JPEGImages/{name}.jpg")
         (root / "labels").mkdir()
         return root / "labels"
 

@@ -5,9 +5,9 @@ import pickle
 import numpy as np
 import pytest
 from PIL import Image
-from trees import HEIGHT, WIDTH, converted, lines, mapped, picture, save, values
+from trees import HEIGHT, WIDTH, converted, draw_image, lines, mapped, save, values
 
-from kerseg.data.formats.pictures import BadFileError
+from kerseg.data.formats.images import BadFileError
 from kerseg.data.sources.drive import Drive
 from kerseg.data.sources.isbi2012 import Isbi2012
 from kerseg.data.sources.isic2018 import Isic2018
@@ -23,7 +23,7 @@ class TestLoveDA:
         for part in ("Train", "Val"):
             # The same number in both domains: the pairs' names tell them apart.
             for domain in ("Urban", "Rural"):
-                picture(tmp_path / f"in/{part}/{domain}/images_png/7.png")
+                draw_image(tmp_path / f"in/{part}/{domain}/images_png/7.png")
                 save(tmp_path / f"in/{part}/{domain}/masks_png/7.png", raw)
         info, found = converted(LoveDA(root=tmp_path / "in"), tmp_path / "out")
         assert (info.name, info.class_names[0], info.class_names[6]) == (
@@ -48,7 +48,7 @@ class TestOxfordPets:
             lines(
                 tmp_path / f"in/annotations/{split}.txt", "#Image CLASS-ID SPECIES BREED ID", f"{name} 1 1 1"
             )
-            picture(tmp_path / f"in/images/{name}.jpg")
+            draw_image(tmp_path / f"in/images/{name}.jpg")
             save(tmp_path / f"in/annotations/trimaps/{name}.png", raw)
         info, found = converted(OxfordPets(root=tmp_path / "in", outline=outline), tmp_path / "out")
         assert info.class_names == ("background", "pet", "outline")[: 3 if index == 2 else 2]
@@ -73,7 +73,7 @@ class TestKvasirSeg:
         expected = np.zeros((32, 48), np.uint8)
         expected[8:24, 16:40] = 1
         for index in range(8):
-            picture(tmp_path / f"Kvasir-SEG/images/cju{index}.jpg", 32, 48)
+            draw_image(tmp_path / f"Kvasir-SEG/images/cju{index}.jpg", 32, 48)
             save(tmp_path / f"Kvasir-SEG/masks/cju{index}.jpg", expected * np.uint8(255))
         info, found = converted(KvasirSeg(root=tmp_path, val_share=0.5), tmp_path / "out")
         assert (info.name, info.class_names, list(found)) == (
@@ -92,9 +92,9 @@ class TestKvasirSeg:
 
 class TestIsic2018:
     def write(self, root, part, index):
-        """Write a picture of a part, with the text files that the archives have beside it; return its lesion."""
+        """Write an image of a part, with the text files that the archives have beside it; return its lesion."""
         images = root / f"ISIC2018_Task1-2_{part}_Input"
-        picture(images / f"ISIC_{index:07}.jpg")
+        draw_image(images / f"ISIC_{index:07}.jpg")
         lines(images / "LICENSE.txt", "CC")
         lines(images / "ATTRIBUTION.txt", "ISIC")
         label = values(0, 255, seed=index)
@@ -111,7 +111,7 @@ class TestIsic2018:
         }
         np.testing.assert_array_equal(found["train"]["ISIC_0000000"], lesions["Training"])
         np.testing.assert_array_equal(found["test"]["ISIC_0000001"], lesions["Test"])
-        assert "isic2018: train has 1 pictures; 2,594 were published." in capsys.readouterr().err
+        assert "isic2018: train has 1 images; 2,594 were published." in capsys.readouterr().err
 
     def test_folders_that_do_not_fit(self, tmp_path):
         self.write(tmp_path, "Training", 0)
@@ -131,10 +131,10 @@ class TestIsic2018:
 
 class TestDrive:
     def write(self, root, part="training", first=21):
-        """Write two pictures of a part; return their vessels and their fields of view."""
+        """Write two images of a part; return their vessels and their fields of view."""
         vessels, view = values(0, 255), values(0, 255, 255, seed=1)
         for number in (first, first + 1):
-            picture(root / f"{part}/images/{number:02}_{part}.tif")
+            draw_image(root / f"{part}/images/{number:02}_{part}.tif")
             save(root / f"{part}/1st_manual/{number:02}_manual1.gif", vessels)
             save(root / f"{part}/mask/{number:02}_{part}_mask.gif", view)
         return vessels, view
@@ -149,12 +149,12 @@ class TestDrive:
             ["01_test", "02_test"],
         )
         np.testing.assert_array_equal(found["train"]["22_training"], np.where(view, vessels // 255, 255))
-        _, found = converted(Drive(root=tmp_path, whole_picture=True), tmp_path / "whole")
+        _, found = converted(Drive(root=tmp_path, whole_image=True), tmp_path / "whole")
         np.testing.assert_array_equal(found["test"]["01_test"], vessels // 255)
 
     def test_a_release_without_the_labels_of_test(self, tmp_path):
         self.write(tmp_path)
-        picture(tmp_path / "test/images/01_test.tif")
+        draw_image(tmp_path / "test/images/01_test.tif")
         assert list(Drive(root=tmp_path).splits()) == ["train"]
 
     def test_masks_that_do_not_fit(self, tmp_path):
@@ -180,9 +180,9 @@ class TestIsbi2012:
         first.save(path, save_all=True, append_images=rest)
 
     def test_stacks_round_trip(self, tmp_path):
-        pictures = [values(*range(40), seed=index) for index in range(5)]
+        images = [values(*range(40), seed=index) for index in range(5)]
         labels = [values(0, 255, seed=10 + index) for index in range(5)]
-        self.stack(tmp_path / "in/train-volume.tif", pictures)
+        self.stack(tmp_path / "in/train-volume.tif", images)
         self.stack(tmp_path / "in/train-labels.tif", labels)
         source = Isbi2012(root=tmp_path / "in")
         info, found = converted(source, tmp_path / "out")
@@ -225,6 +225,6 @@ def test_a_root_that_is_something_else(tmp_path, source):
 
 def test_a_share_out_of_range(tmp_path):
     for folder, tail in (("images", "jpg"), ("masks", "jpg")):
-        picture(tmp_path / folder / f"a.{tail}", HEIGHT, WIDTH)
+        draw_image(tmp_path / folder / f"a.{tail}", HEIGHT, WIDTH)
     with pytest.raises(ConfigError, match=r"^--val-share is between 0 and 1\. Received: 2\.$"):
         KvasirSeg(root=tmp_path, val_share=2).splits()

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from kerseg.core.info import default_palette
+from kerseg.data.formats.images import BadFileError
 from kerseg.data.formats.labels import Classes, map_colours, map_values
-from kerseg.data.formats.pictures import BadFileError
 from kerseg.data.sources import SOURCES
 from kerseg.data.sources.base import Pair
 from kerseg.data.sources.camvid import CamVid
@@ -93,7 +93,7 @@ def test_a_share_is_exact_and_leaves_something_on_both_sides(share, count, held)
     }
 
 
-def test_one_picture_more_moves_at_most_one_other():
+def test_one_image_more_moves_at_most_one_other():
     before: set[str] = set()
     for count in range(2, 120):
         val = hold_out({"train": [Pair(f"p{i}", None, None) for i in range(count)]}, 0.3)["val"]
@@ -382,7 +382,7 @@ class TestFolder:
             f"{tmp_path / 'x'}: no such folder (--train-image-path).",
             f"{tmp_path / 'y'}: no such folder (--train-label-path).",
         ]
-        with pytest.raises(ConfigError, match="holds pictures and labels at once"):
+        with pytest.raises(ConfigError, match="holds images and labels at once"):
             Folder(train_image_path=touch(tmp_path, "a.png"), train_label_path=tmp_path).splits()
 
     def test_a_tail_of_the_labels_is_noticed_and_can_be_given(self, tmp_path):

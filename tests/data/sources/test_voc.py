@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 from scipy.sparse import csc_matrix
-from trees import HEIGHT, WIDTH, converted, lines, picture, save, values
+from trees import HEIGHT, WIDTH, converted, draw_image, lines, save, values
 
 from kerseg.core.info import default_palette
 from kerseg.data.formats import matlab
-from kerseg.data.formats.pictures import BadFileError
+from kerseg.data.formats.images import BadFileError
 from kerseg.data.sources.sbd import Sbd
 from kerseg.data.sources.voc2012 import Voc2012
 from kerseg.data.sources.voc2012_aug import Voc2012Aug
@@ -22,13 +22,13 @@ PALETTE = [channel for colour in default_palette(256) for channel in colour]
 
 
 def write_voc(root: Path, **lists: str) -> dict[str, np.ndarray]:
-    """Write VOCdevkit/VOC2012 with these lists, a picture a letter; return the labels."""
+    """Write VOCdevkit/VOC2012 with these lists, an image a letter; return the labels."""
     folder = root / "VOCdevkit/VOC2012"
     labels = {}
     for split, names in lists.items():
         lines(folder / f"ImageSets/Segmentation/{split}.txt", *names)
         for name in names:
-            picture(folder / f"JPEGImages/{name}.jpg")
+            draw_image(folder / f"JPEGImages/{name}.jpg")
             labels[name] = values(0, 15, 20, 255, seed=ord(name))
             save(folder / f"SegmentationClass/{name}.png", labels[name], PALETTE)
     return labels
@@ -42,7 +42,7 @@ def write_sbd(root: Path, **lists: str) -> dict[str, np.ndarray]:
     for split, names in lists.items():
         lines(folder / f"{split}.txt", *names)
         for name in names:
-            picture(folder / f"img/{name}.jpg")
+            draw_image(folder / f"img/{name}.jpg")
             labels[name] = values(0, 1, 20, seed=-ord(name) % 256)
             write_sbd_label(folder / f"cls/{name}.mat", labels[name])
     return labels
@@ -105,7 +105,7 @@ def test_a_list_that_is_not_there(tmp_path):
     assert "VOC2012: has no ImageSets/Segmentation/test.txt. It is the folder" in str(error.value)
 
 
-def test_a_listed_picture_without_files_is_a_fault_of_its_own(tmp_path):
+def test_a_listed_image_without_files_is_a_fault_of_its_own(tmp_path):
     write_voc(tmp_path, train="ab", val="c")
     (tmp_path / "VOCdevkit/VOC2012/SegmentationClass/b.png").unlink()
     with pytest.raises(DataError, match=r"^\S+SegmentationClass/b\.png: unreadable: No such file"):
@@ -149,7 +149,7 @@ def test_without_scipy_sbd_says_what_to_install(tmp_path, monkeypatch):
         Sbd(root=tmp_path).splits()
 
 
-# Pictures that are in both data sets, on either side of VOC's train and val and of SBD's, and in one of them alone:
+# Images that are in both data sets, on either side of VOC's train and val and of SBD's, and in one of them alone:
 # a to i. VOC's labels win where there are two.
 VOC = {"train": "abc", "val": "defg"}
 SBD = {"train": "adhi", "val": "bejk"}
@@ -173,7 +173,7 @@ def test_aug_with_sbds_labels_as_png(tmp_path):
         Voc2012Aug(voc=tmp_path).splits()
     for name in {*voc, *sbd}:
         save(root / f"SegmentationClassAug/{name}.png", sbd.get(name, voc.get(name)))
-        picture(root / f"JPEGImages/{name}.jpg")
+        draw_image(root / f"JPEGImages/{name}.jpg")
     _, found = converted(Voc2012Aug(voc=tmp_path), tmp_path / "out")
     assert {split: "".join(named) for split, named in found.items()} == {"train": "abchijk", "val": "defg"}
     for name, label in (found["train"] | found["val"]).items():
@@ -201,7 +201,7 @@ def test_lists_are_read_with_care(tmp_path):
     write_voc(tmp_path, train="a", val="b")
     file = tmp_path / "VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt"
     for text, message in (
-        ("\n", "train.txt: lists no pictures. Each line is the name of one."),
+        ("\n", "train.txt: lists no images. Each line is the name of one."),
         ("a\nb\na\n", "train.txt: lists 'a' more than once."),
     ):
         file.write_text(text)
@@ -211,7 +211,7 @@ def test_lists_are_read_with_care(tmp_path):
 
 
 def test_lists_of_the_published_sizes_make_splits_of_the_published_sizes(tmp_path):
-    """VOC has 1,464 and 1,449 pictures with labels, SBD 8,498 and 2,857, and 12,031 have one in either.
+    """VOC has 1,464 and 1,449 images with labels, SBD 8,498 and 2,857, and 12,031 have one in either.
 
     545 of VOC's val are in SBD's train; where the other 1,692 are that both have is made up.
     """

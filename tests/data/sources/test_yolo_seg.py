@@ -1,11 +1,11 @@
-"""YOLO's format: where pictures and labels are, polygons in shares of the picture, and its mistakes."""
+"""YOLO's format: where images and labels are, polygons in shares of the image, and its mistakes."""
 
 import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
-from annotated import convert_and_read, label_of, picture, pixels, refusal
+from annotated import convert_and_read, draw_image, label_of, pixels, refusal
 from PIL import Image
 
 from kerseg.data.conversion.checks import check_pair
@@ -24,9 +24,9 @@ def write(path: Path, text: str) -> Path:
 
 
 def source(folder: Path, label: str | None, **options: object) -> YoloSeg:
-    """Write a data set of one picture, a.png, with this label."""
-    picture(folder / "images/train/a.png")
-    picture(folder / "images/train/z.png")
+    """Write a data set of one image, a.png, with this label."""
+    draw_image(folder / "images/train/a.png")
+    draw_image(folder / "images/train/z.png")
     write(folder / "labels/train/z.txt", f"0 {BOX}\n")
     if label is not None:
         write(folder / "labels/train/a.txt", label)
@@ -34,9 +34,9 @@ def source(folder: Path, label: str | None, **options: object) -> YoloSeg:
 
 
 def test_round_trip(tmp_path):
-    """The layout of Ultralytics' own examples: images/train and labels/train; one picture has no label."""
+    """The layout of Ultralytics' own examples: images/train and labels/train; one image has no label."""
     for name in ("train/a", "train/more/b", "train/empty", "val/c"):
-        picture(tmp_path / f"images/{name}.png")
+        draw_image(tmp_path / f"images/{name}.png")
     write(tmp_path / "labels/train/a.txt", f"1 {BOX}\n\n0 {ROW}\n")
     write(tmp_path / "labels/train/more/b.txt", f"0 {ROW}\n")
     write(tmp_path / "labels/val/c.txt", f"1.0 {ROW}")
@@ -55,11 +55,11 @@ def test_round_trip(tmp_path):
     }
 
 
-def test_without_background_pictures_without_objects_are_left_out(tmp_path, capsys):
+def test_without_background_images_without_objects_are_left_out(tmp_path, capsys):
     yolo = source(tmp_path, "")
     assert [pair.name for pair in yolo.splits()["train"]] == ["z"]
     assert capsys.readouterr().err == (
-        f"{tmp_path / 'data.yaml'}: 1 of 2 pictures of 'train' left out: no objects. --background keeps them.\n"
+        f"{tmp_path / 'data.yaml'}: 1 of 2 images of 'train' left out: no objects. --background keeps them.\n"
     )
     assert label_of(yolo, "z") == pixels("...... ..000. ..000. ......")
 
@@ -70,7 +70,7 @@ def test_smaller_objects_are_on_top_whatever_their_order(tmp_path):
         assert label_of(source(tmp_path, text), "a") == pixels("000000 001110 001110 000000")
 
 
-def test_shares_are_of_the_picture_as_exif_turns_it(tmp_path):
+def test_shares_are_of_the_image_as_exif_turns_it(tmp_path):
     yolo = source(tmp_path, f"1 {ROW}")
     upright = Image.new("RGB", (6, 4))
     exif = upright.getexif()
@@ -90,8 +90,8 @@ def test_shares_are_of_the_picture_as_exif_turns_it(tmp_path):
         ("train: list.txt\n", "train"),
     ],
 )
-def test_where_the_pictures_are(tmp_path, yaml, folder):
-    picture(tmp_path / folder / "images/a.png")
+def test_where_the_images_are(tmp_path, yaml, folder):
+    draw_image(tmp_path / folder / "images/a.png")
     write(tmp_path / folder / "labels/a.txt", f"0 {ROW}")
     write(tmp_path / "list.txt", f"./{folder}/images/a.png\n\n")
     (pair,) = YoloSeg(yaml=write(tmp_path / "data.yaml", yaml + NAMES)).splits()["train"]
@@ -100,7 +100,7 @@ def test_where_the_pictures_are(tmp_path, yaml, folder):
 
 
 def test_the_last_images_of_a_path_is_labels_or_the_label_is_beside(tmp_path):
-    picture(tmp_path / "images/images/a.png"), picture(tmp_path / "flat/b.png")
+    draw_image(tmp_path / "images/images/a.png"), draw_image(tmp_path / "flat/b.png")
     write(tmp_path / "images/labels/a.txt", f"0 {ROW}"), write(tmp_path / "flat/b.txt", f"0 {ROW}")
     file = write(tmp_path / "data.yaml", "train: images/images\nval: flat\nnames: [cat, dog]\n")
     splits = YoloSeg(yaml=file).splits()
@@ -115,12 +115,12 @@ def test_the_last_images_of_a_path_is_labels_or_the_label_is_beside(tmp_path):
         (f"-1 {BOX}", "unknown class: line 2 begins with '-1'. Known: 0 (cat), 1 (dog)."),
         (
             "0 0 0 2 0 2 1",
-            "outside the picture: line 2 has points at x 0 to 12, y 0 to 4; the picture is 6 x 4 "
+            "outside the image: line 2 has points at x 0 to 12, y 0 to 4; the image is 6 x 4 "
             "(width x height). Cut such off with --clip.",
         ),
         (
             "0 0 0 5 0 5 4",
-            "outside the picture: line 2 has points at x 0 to 30, y 0 to 16; the picture is 6 x 4 "
+            "outside the image: line 2 has points at x 0 to 30, y 0 to 16; the image is 6 x 4 "
             "(width x height). Numbers are shares of width and height, 0 to 1.",
         ),
         (
@@ -144,13 +144,13 @@ def test_clip_cuts_off(tmp_path):
     )
 
 
-def test_a_broken_picture_is_reported_once(tmp_path):
+def test_a_broken_image_is_reported_once(tmp_path):
     yolo = source(tmp_path, f"0 {BOX}")
     (tmp_path / "images/train/a.png").write_bytes(b"nothing")
     assert len(check_pair(yolo, yolo.splits()["train"][0])) == 1
     text = refusal(convert_and_read, yolo, tmp_path / "out").splitlines()
     assert text[0] == (
-        f"{tmp_path / 'images/train/a.png'}: unreadable: not a picture, its first bytes are b'nothing'."
+        f"{tmp_path / 'images/train/a.png'}: unreadable: not an image, its first bytes are b'nothing'."
     )
     assert text[1].startswith("1 fault in 2 pairs: 1 x unreadable.")
 
@@ -170,13 +170,13 @@ def test_a_broken_picture_is_reported_once(tmp_path):
         ),
         (
             "names: [a, b]\ntrain: images\n",
-            "no labels: none of the 1 pictures of 'train' has one; that of {folder}/images/a.png would be "
+            "no labels: none of the 1 images of 'train' has one; that of {folder}/images/a.png would be "
             "{folder}/labels/a.txt.",
         ),
     ],
 )
 def test_data_yamls_that_cannot_be_used(tmp_path, text, message):
-    picture(tmp_path / "images/a.png")
+    draw_image(tmp_path / "images/a.png")
     yolo = YoloSeg(yaml=write(tmp_path / "data.yaml", text))
     expected = f"{tmp_path / 'data.yaml'}: {message.format(folder=tmp_path)}"
     assert refusal(lambda: (yolo.classes, yolo.splits())).startswith(expected)
@@ -184,7 +184,7 @@ def test_data_yamls_that_cannot_be_used(tmp_path, text, message):
 
 def test_a_share_becomes_val(tmp_path):
     for index in range(12):
-        picture(tmp_path / f"images/{index}.png")
+        draw_image(tmp_path / f"images/{index}.png")
         write(tmp_path / f"labels/{index}.txt", f"0 {ROW}")
     file = write(tmp_path / "data.yaml", f"train: images\n{NAMES}")
     splits = YoloSeg(yaml=file, val_share=0.5).splits()

@@ -13,8 +13,8 @@ from kerseg.data.sources.base import Source
 HEIGHT, WIDTH = 6, 8
 
 
-def picture(path: Path, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
-    """Write a picture drawn from its own name and return its pixels as they are read back."""
+def draw_image(path: Path, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+    """Write an image drawn from its own name and return its pixels as they are read back."""
     random = np.random.default_rng(sum(path.name.encode()))
     return save(path, random.integers(0, 256, (height, width, 3), dtype=np.uint8))
 
@@ -50,7 +50,7 @@ def lines(path: Path, *names: str) -> Path:
 def converted(source: Source, folder: Path) -> tuple[DatasetInfo, dict[str, dict[str, np.ndarray]]]:
     """Convert with one worker; return the description and, for each split, name -> label as stored.
 
-    That the pictures are stored as they are is checked here: a JPEG's bytes, another format's pixels.
+    That the images are stored as they are is checked here: a JPEG's bytes, another format's pixels.
     """
     import tensorflow as tf
 

@@ -28,8 +28,8 @@ from kerseg.core.staging import whole_folder
 from kerseg.core.workers import default_workers
 from kerseg.data.conversion.checks import Checked, check_pair
 from kerseg.data.conversion.options import MEBIBYTE, ConvertOptions, is_ours
+from kerseg.data.conversion.split_checks import Duplicates, check_splits, described
 from kerseg.data.conversion.split_writer import ShardWriter, Tally, is_full, shard_name
-from kerseg.data.conversion.verdict import Duplicates, check_splits, described
 from kerseg.data.sources.base import Pair, Source, channels_of
 from kerseg.errors import DataError, KersegError
 

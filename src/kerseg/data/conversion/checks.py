@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kerseg.core.info import IGNORE_LABEL, Skipped
-from kerseg.data.formats.channels import ArrayPicture, read_channels
-from kerseg.data.formats.labels import Label
-from kerseg.data.formats.pictures import (
+from kerseg.data.formats.channels import ArrayImage, read_channels
+from kerseg.data.formats.images import (
     BadFileError,
-    Picture,
+    EncodedImage,
     Place,
     describe_counts,
     describe_size,
-    read_picture,
+    read_image,
 )
+from kerseg.data.formats.labels import Label
 from kerseg.data.formats.records import Record, encode_label, serialize
 from kerseg.data.formats.tfrecord import frame
 from kerseg.data.formats.volumes import ArrayPart
@@ -44,7 +44,7 @@ class Checked:
 
 
 def check_pair(source: Source, pair: Pair) -> Checked | list[Skipped]:
-    """Read picture and label to the last pixel and see whether they fit each other and the classes.
+    """Read image and label to the last pixel and see whether they fit each other and the classes.
 
     Args:
         source: Says what the classes are, and reads the label.
@@ -58,12 +58,12 @@ def check_pair(source: Source, pair: Pair) -> Checked | list[Skipped]:
         [Skipped(path='camvid/trainannot/a.png', reason='empty file: 0 bytes.')]
     """
     faults = _faults_of_name(pair)
-    picture = _attempt(lambda path: _read_picture(source, path), pair.image, faults)
+    image = _attempt(lambda path: _read_image(source, path), pair.image, faults)
     label = _attempt(lambda path: _read_label(source, path), pair.label, faults)
-    if picture is None or label is None or pair.label is None or faults:
-        # A label whose size is that of its picture stumbles on what is wrong with the picture, too.
+    if image is None or label is None or pair.label is None or faults:
+        # A label whose size is that of its image stumbles on what is wrong with the image, too.
         return list(dict.fromkeys(faults))
-    stored = _attempt(lambda path: _store(pair.name, picture, label, path), pair.label, faults)
+    stored = _attempt(lambda path: _store(pair.name, image, label, path), pair.label, faults)
     return faults if stored is None else stored
 
 
@@ -77,9 +77,7 @@ def _faults_of_name(pair: Pair) -> list[Skipped]:
     if pair.label is None:
         faults.append(fault(pair.image, f"no label: no label file of the name {pair.name!r} belongs to it."))
     if pair.image is None:
-        faults.append(
-            fault(pair.label, f"no picture: no picture file of the name {pair.name!r} belongs to it.")
-        )
+        faults.append(fault(pair.label, f"no image: no image file of the name {pair.name!r} belongs to it."))
     if _printable(pair.name) != pair.name:
         faults.append(fault(pair.image or pair.label, "unusable name: it is not UTF-8. Rename the file."))
     return faults
@@ -102,9 +100,9 @@ def _attempt(read: Callable[[P], T], path: P | None, faults: list[Skipped]) -> T
     return None
 
 
-def _read_picture(source: Source, path: Place) -> Picture | ArrayPicture:
+def _read_image(source: Source, path: Place) -> EncodedImage | ArrayImage:
     channels = channels_of(source) if isinstance(path, ArrayPart) else None
-    return read_channels(path, channels) if channels and isinstance(path, ArrayPart) else read_picture(path)
+    return read_channels(path, channels) if channels and isinstance(path, ArrayPart) else read_image(path)
 
 
 def _read_label(source: Source, path: Place) -> tuple[Label, NDArray[np.int64]]:
@@ -124,27 +122,25 @@ def _read_label(source: Source, path: Place) -> tuple[Label, NDArray[np.int64]]:
 
 
 def _store(
-    name: str, picture: Picture | ArrayPicture, label: tuple[Label, NDArray[np.int64]], label_path: Place
+    name: str, image: EncodedImage | ArrayImage, label: tuple[Label, NDArray[np.int64]], label_path: Place
 ) -> Checked:
     pixels, counts = label
-    # Annotation tools and OpenCV show pictures turned as EXIF says, Pillow and TensorFlow do not: the label's
+    # Annotation tools and OpenCV show images turned as EXIF says, Pillow and TensorFlow do not: the label's
     # shape tells which of them it was made with. Where it does not (half turns, squares) it is the former.
-    upright = pixels.shape == picture.upright_shape
-    if not upright and pixels.shape != picture.shape:
+    upright = pixels.shape == image.upright_shape
+    if not upright and pixels.shape != image.shape:
         turned = (
-            ""
-            if picture.orientation == 1
-            else f" before its EXIF orientation {picture.orientation} is applied"
+            "" if image.orientation == 1 else f" before its EXIF orientation {image.orientation} is applied"
         )
         raise BadFileError(
             label_path,
-            f"size differs: the label is {describe_size(pixels.shape)}, its picture {picture.path} is "
-            f"{describe_size(picture.shape)}{turned} (width x height).",
+            f"size differs: the label is {describe_size(pixels.shape)}, its image {image.path} is "
+            f"{describe_size(image.shape)}{turned} (width x height).",
         )
-    data, image_format = picture.stored(upright=upright)
+    data, image_format = image.stored(upright=upright)
     height, width = pixels.shape
     encoded = encode_label(pixels)
-    record = Record(name, data, image_format, height, width, picture.channels, encoded, dtype=picture.dtype)
+    record = Record(name, data, image_format, height, width, image.channels, encoded, dtype=image.dtype)
     return Checked(frame(serialize(record)), counts)
 
 

@@ -24,8 +24,8 @@ from kerseg.core.workers import default_workers, map_in_order
 from kerseg.data.conversion.checks import Checked
 from kerseg.data.conversion.manifest import ManifestWriter, Previous, check_keyed, made_by
 from kerseg.data.conversion.options import MEBIBYTE, ConvertOptions, is_ours
+from kerseg.data.conversion.split_checks import Duplicates, check_splits, described
 from kerseg.data.conversion.split_writer import SplitWriter
-from kerseg.data.conversion.verdict import Duplicates, check_splits, described
 from kerseg.data.formats.places import as_place
 from kerseg.data.sources.base import Pair, Source, channels_of
 from kerseg.errors import ConfigError, DataError
@@ -46,9 +46,9 @@ def convert(
 ) -> DatasetInfo:
     """Check every pair of ``source`` by decoding it, and write them all as TFRecord shards.
 
-    The bytes of JPEG, PNG and plain BMP pictures are kept; other formats become PNG, or, where the source says
+    The bytes of JPEG, PNG and plain BMP images are kept; other formats become PNG, or, where the source says
     that they are more than 8-bit RGB, their numbers as they are. Labels become 8-bit
-    grey PNG of class indices, 255 = ignore. A picture with an EXIF orientation is turned upright, and stored
+    grey PNG of class indices, 255 = ignore. An image with an EXIF orientation is turned upright, and stored
     as PNG, if that is how its label lies.
 
     Args:

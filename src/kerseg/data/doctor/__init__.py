@@ -4,7 +4,7 @@
     converted.py      records of converted data -> the same
     facts.py          what a worker measures of one pair
     meaning.py        what the labels' values stand for, given or shown by the whole tree
-    likeness.py       equal and nearly equal pictures
+    near_duplicates.py       equal and nearly equal images
     checks.py         the table of checks; file_checks.py, label_checks.py, split_checks.py are its functions
     mending.py        a mended copy; relabel.py makes its labels
     text.py page.py   what was found, for a terminal and as one HTML file
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from kerseg.core.info import FILE_NAME, DatasetInfo
 from kerseg.core.progress import Progress
 from kerseg.core.workers import default_workers, map_in_order
-from kerseg.data.doctor import converted, layout, likeness, meaning
+from kerseg.data.doctor import converted, layout, meaning, near_duplicates
 from kerseg.data.doctor.checks import CHECKS
 from kerseg.data.doctor.converted import ShardFault
 from kerseg.data.doctor.facts import Facts, Task, measure
@@ -74,12 +74,12 @@ class Diagnosis:
         return mend(self.path, self.evidence, self.findings, Path(output), workers=workers)
 
     def channels(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return mean and standard deviation of red, green and blue over all pixels of all pictures."""
-        pictures = [facts.picture for facts in self.evidence.facts if facts.picture]
-        if not pictures:
+        """Return mean and standard deviation of red, green and blue over all pixels of all images."""
+        images = [facts.image for facts in self.evidence.facts if facts.image]
+        if not images:
             return np.zeros(3), np.zeros(3)
-        sums = np.sum([picture.sums for picture in pictures], axis=0)
-        sums /= sum(picture.shape[0] * picture.shape[1] for picture in pictures)
+        sums = np.sum([image.sums for image in images], axis=0)
+        sums /= sum(image.shape[0] * image.shape[1] for image in images)
         return sums[0], np.sqrt(np.maximum(0, sums[1] - sums[0] ** 2))
 
 
@@ -99,14 +99,14 @@ def diagnose(
 ) -> Diagnosis:
     """Find what is wrong with a raw tree or with converted data: ``kerseg.doctor``.
 
-    Every picture and label is decoded once. What labels' values mean is taken from the options or, without any,
+    Every image and label is decoded once. What labels' values mean is taken from the options or, without any,
     from all labels together; see `kerseg.data.doctor.meaning`.
 
     Args:
         path: Folder of a raw tree, or of converted data with its ``dataset.json``.
-        images: Folder of the pictures, where ``path`` does not show it.
+        images: Folder of the images, where ``path`` does not show it.
         labels: Folder of the labels, likewise.
-        label_tail: Ending of the labels' names that the pictures' lack.
+        label_tail: Ending of the labels' names that the images' lack.
         class_names: Names of the classes in the order of their values, or one text file.
         num_classes: Number of classes, where they have no names.
         palette: Colour of each class, as for ``kerseg convert folder``.
@@ -119,7 +119,7 @@ def diagnose(
         Findings and the evidence for them.
 
     Raises:
-        DataError: ``path`` is missing, or no pictures and labels are found in it.
+        DataError: ``path`` is missing, or no images and labels are found in it.
         ConfigError: The options do not fit each other.
 
     Example:
@@ -162,8 +162,8 @@ def diagnose(
     read = meaning.read(
         found, said, splits=[fact.split for fact in facts], ignored=tuple(ignore_values or ())
     )
-    digests = {index: fact.picture.digest for index, fact in enumerate(facts) if fact.picture}
-    near, frames = likeness.near(facts)
+    digests = {index: fact.image.digest for index, fact in enumerate(facts) if fact.image}
+    near, frames = near_duplicates.near(facts)
     evidence = Evidence(
         facts=tuple(facts),
         meaning=read,
@@ -171,7 +171,7 @@ def diagnose(
         shards=shards,
         converted=path if said and (path / FILE_NAME).exists() else None,
         model=model,
-        equal=tuple(map(tuple, likeness.equal(digests))),
+        equal=tuple(map(tuple, near_duplicates.equal(digests))),
         near=tuple(near),
         frames=tuple(frames),
     )
@@ -183,7 +183,7 @@ def diagnose(
 def _measured(pairs: dict[str, list[Pair]], workers: int) -> list[Facts]:
     tasks = [Task(split, pair) for split, members in pairs.items() for pair in members]
     if not tasks:
-        raise DataError("There are no pictures and labels to look at.")
+        raise DataError("There are no images and labels to look at.")
     with (
         map_in_order(measure, tasks, workers=min(workers, len(tasks))) as results,
         Progress("doctor", total=len(tasks), unit="pairs") as progress,

@@ -12,7 +12,7 @@ from kerseg.data.doctor import label_checks as labels
 from kerseg.data.doctor import split_checks as splits
 from kerseg.data.doctor.findings import Evidence, Finding, Found, Severity
 
-Kind = Literal["pairs", "pictures", "labels", "classes", "shards"]
+Kind = Literal["pairs", "images", "labels", "classes", "shards"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def _total(evidence: Evidence, of: Kind) -> int:
     if of == "pairs":
         return len(evidence.facts)
     return sum(
-        (facts.pair.image if of == "pictures" else facts.pair.label) is not None for facts in evidence.facts
+        (facts.pair.image if of == "images" else facts.pair.label) is not None for facts in evidence.facts
     )
 
 
@@ -63,31 +63,31 @@ def _total(evidence: Evidence, of: Kind) -> int:
 CHECKS: tuple[Check, ...] = (
     Check("damaged_shard", "error", "shards", "shards that are not what was written", False, files.damaged_shard,
           "Copy the shard again, or convert the data again with `kerseg convert`."),
-    Check("broken_picture", "error", "pictures", "pictures that cannot be read", True, files.broken_picture,
+    Check("broken_image", "error", "images", "images that cannot be read", True, files.broken_image,
           "Copy or save the file again; --fix leaves its pair out."),
     Check("broken_label", "error", "labels", "labels that cannot be read", True, files.broken_label,
           "Copy or save the file again; --fix leaves its pair out."),
-    Check("orphan_picture", "error", "pictures", "pictures without a label", True, files.orphan_picture,
-          "Add a label of the same name, or remove the picture; --fix leaves it out."),
-    Check("orphan_label", "error", "labels", "labels without a picture", True, files.orphan_label,
-          "Add the picture, or remove the label; --fix leaves it out."),
+    Check("orphan_image", "error", "images", "images without a label", True, files.orphan_image,
+          "Add a label of the same name, or remove the image; --fix leaves it out."),
+    Check("orphan_label", "error", "labels", "labels without an image", True, files.orphan_label,
+          "Add the image, or remove the label; --fix leaves it out."),
     Check("duplicate_name", "error", "pairs", "several files of one name", True, files.duplicate_name,
           "Keep one of a.jpg and a.png; --fix keeps the first whose label fits."),
     Check("unusable_name", "error", "pairs", "file names that are not UTF-8", True, files.unusable_name,
           "Rename the file; --fix leaves its pair out."),
-    Check("size_mismatch", "error", "pairs", "picture and label of different size", True, files.size_mismatch,
-          "Make the label again at its picture's size; --fix leaves the pair out."),
-    Check("exif_orientation", "warning", "pictures", "pictures stored turned, with an EXIF orientation", True,
+    Check("size_mismatch", "error", "pairs", "image and label of different size", True, files.size_mismatch,
+          "Make the label again at its image's size; --fix leaves the pair out."),
+    Check("exif_orientation", "warning", "images", "images stored turned, with an EXIF orientation", True,
           files.exif_orientation, "kerseg turns them as their label lies, other programs may not; --fix writes "
           "them as their label lies, without the tag."),
-    Check("alpha_picture", "warning", "pictures", "pictures with an alpha channel", True, files.alpha_picture,
+    Check("alpha_image", "warning", "images", "images with an alpha channel", True, files.alpha_image,
           "Training drops transparency, and what it hid becomes visible; --fix writes them without it."),
     Check("alpha_label", "error", "labels", "labels with an alpha channel", True, files.alpha_label,
           "Save them without transparency; --fix drops it, and ignores pixels that are not opaque."),
-    Check("blank_picture", "warning", "pictures", "pictures of one colour", False, files.blank_picture,
-          "Look whether the picture was lost, and remove the pair if so."),
-    Check("label_is_picture", "error", "labels", "labels that are copies of their picture", True,
-          files.label_is_picture, "Put the right label there; --fix leaves the pair out."),
+    Check("blank_image", "warning", "images", "images of one colour", False, files.blank_image,
+          "Look whether the image was lost, and remove the pair if so."),
+    Check("label_is_image", "error", "labels", "labels that are copies of their image", True,
+          files.label_is_image, "Put the right label there; --fix leaves the pair out."),
     Check("jpeg_label", "error", "labels", "labels saved as JPEG", True, labels.jpeg_label,
           "Save them as PNG from their source; --fix takes the nearest class where classes are far apart, and "
           "leaves the pair out where they are not."),
@@ -115,22 +115,22 @@ CHECKS: tuple[Check, ...] = (
     Check("value_outside", "error", "labels", "values or colours outside the classes", True, labels.value_outside,
           "Name a class for it, or give it to --ignore-values; --fix leaves the pair out."),
     Check("empty_mask", "warning", "labels", "empty masks", False, labels.empty_mask,
-          "Keep them if there is nothing to see in these pictures; otherwise label or remove them."),
+          "Keep them if there is nothing to see in these images; otherwise label or remove them."),
     Check("class_never_occurs", "warning", "classes", "classes that never occur", False, labels.class_never_occurs,
-          "It cannot be learnt: add pictures of it, or leave it out of the class names."),
+          "It cannot be learnt: add images of it, or leave it out of the class names."),
     Check("class_in_one_split", "warning", "classes", "classes that occur in one split only", False,
           labels.class_in_one_split, "It is learnt and not scored, or scored and not learnt: split again."),
     Check("wrong_class_count", "error", "classes", "another number of classes than the model's", False,
           labels.wrong_class_count, ""),
-    Check("duplicate_picture", "warning", "pictures", "the same picture more than once in a split", True,
-          splits.duplicate_picture, "It counts double; --fix keeps the first."),
-    Check("contradicting_labels", "warning", "labels", "the same picture with different labels", True,
+    Check("duplicate_image", "warning", "images", "the same image more than once in a split", True,
+          splits.duplicate_image, "It counts double; --fix keeps the first."),
+    Check("contradicting_labels", "warning", "labels", "the same image with different labels", True,
           splits.contradicting_labels, "Keep the right one; --fix leaves all of them out."),
-    Check("leakage", "error", "pictures", "the same picture in two splits", True, splits.leakage,
+    Check("leakage", "error", "images", "the same image in two splits", True, splits.leakage,
           "Scores on it are too good: remove it from one split; --fix leaves it out of the earlier one."),
-    Check("near_leakage", "error", "pictures", "nearly the same picture in two splits", True, splits.near_leakage,
+    Check("near_leakage", "error", "images", "nearly the same image in two splits", True, splits.near_leakage,
           "Scores on it are too good: remove it from one split; --fix leaves it out of the earlier one."),
-    Check("neighbouring_frames", "warning", "pictures", "neighbouring frames of a film in two splits", False,
+    Check("neighbouring_frames", "warning", "images", "neighbouring frames of a film in two splits", False,
           splits.neighbouring_frames, "Scores on them are too good: split by film, not by frame, unless the split "
           "is a published one."),
 )

@@ -12,7 +12,7 @@ from PIL import Image
 
 from kerseg.core.info import Channels, DatasetInfo, Shard
 from kerseg.data.formats.channels import to_255
-from kerseg.data.formats.pictures import BadFileError, Part, decode
+from kerseg.data.formats.images import BadFileError, Part, decode
 from kerseg.data.formats.records import ARRAY
 from kerseg.data.formats.tfrecord import features, places, read
 from kerseg.data.reading.integrity import checksum, difference
@@ -23,7 +23,7 @@ from kerseg.visualize import as_rgb
 
 @dataclass(frozen=True)
 class Member(Part):
-    """The picture or the label of one record."""
+    """The image or the label of one record."""
 
     place: int
     """Byte at which the record's data begins."""
@@ -31,10 +31,10 @@ class Member(Part):
     """Bytes of data."""
     label: bool
     channels: Channels | None = None
-    """Of a picture that is not 8-bit RGB."""
+    """Of an image that is not 8-bit RGB."""
 
     def read_bytes(self) -> bytes:
-        """Return the picture's or the label's file; bare pixels, and pictures of other channels, as a BMP.
+        """Return the image's or the label's file; bare pixels, and images of other channels, as a BMP.
 
         Of those, it shows what `kerseg.visualize.as_rgb` shows.
 
@@ -54,7 +54,7 @@ class Member(Part):
             found.get(key) for key in ("mask_raw" if self.label else "image_raw", "height", "width")
         )
         if not (isinstance(raw, bytes) and isinstance(height, int) and isinstance(width, int)):
-            raise BadFileError(self, f"damaged record: no {'label' if self.label else 'picture'} in it.")
+            raise BadFileError(self, f"damaged record: no {'label' if self.label else 'image'} in it.")
         shape = (height, width) if self.label else (height, width, 3)
         if len(raw) != np.prod(shape):
             raise BadFileError(
@@ -103,9 +103,9 @@ def find(folder: Path, info: DatasetInfo) -> tuple[dict[str, list[Pair]], list[S
             try:
                 for number, (place, length) in enumerate(places(path)):
                     key = f"record {number}"
-                    picture = Member(path, key, place, length, label=False, channels=info.channels)
+                    image = Member(path, key, place, length, label=False, channels=info.channels)
                     label = Member(path, key, place, length, label=True)
-                    splits[name].append(Pair(f"{path.name}: {key}", picture, label))
+                    splits[name].append(Pair(f"{path.name}: {key}", image, label))
                 reasons = _differences(path, shard, len(splits[name]) - start)
             except OSError as error:
                 reasons.append(f"cannot be read: {error.strerror}.")

@@ -11,20 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from kerseg.data.formats.pictures import (
+from kerseg.data.formats.images import (
     JPEG_FORMATS,
     BadFileError,
-    Picture,
+    EncodedImage,
     Place,
     colour_codes,
     decode,
     read_bytes,
-    read_picture,
+    read_image,
 )
 from kerseg.data.sources.base import Pair
 
 THUMB = 16
-"""Height and width of the grey thumbnails that nearly equal pictures are told by."""
+"""Height and width of the grey thumbnails that nearly equal images are told by."""
 MANY = 4096
 """Values of one label that are kept, the most frequent: more are a photograph, and known to be one."""
 
@@ -46,8 +46,8 @@ class Task:
 
 
 @dataclass(frozen=True)
-class PictureFacts:
-    """What matters of a picture."""
+class ImageFacts:
+    """What matters of an image."""
 
     shape: tuple[int, int]
     """Height and width of the stored pixels."""
@@ -84,21 +84,21 @@ class LabelFacts:
     clear: int | None
     """Pixels that are not opaque; None without an alpha channel."""
     colours: bool
-    """Whether its values are colours, 0xRRGGBB; otherwise they are what a grey or indexed picture holds."""
+    """Whether its values are colours, 0xRRGGBB; otherwise they are what a grey or indexed image holds."""
     values: NDArray[np.int64]
     """Values that occur, sorted."""
     counts: NDArray[np.int64]
     """Pixels of each."""
-    thin: NDArray[np.int64]
+    one_pixel_wide: NDArray[np.int64]
     """Pixels of each that differ from both neighbours in their row, or from both in their column."""
     distinct: int
     """How many values occur, those that were not kept included."""
     between: float = 0.0
     """As `share_between`; 0 where values are colours."""
     palette: tuple[int, ...] = ()
-    """Colour, 0xRRGGBB, of each of ``values`` of an indexed picture."""
+    """Colour, 0xRRGGBB, of each of ``values`` of an indexed image."""
     digest: bytes = b""
-    """Of the pixels, as RGB where there are many values: its picture's if the label is a copy of that."""
+    """Of the pixels, as RGB where there are many values: its image's if the label is a copy of that."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,10 @@ class Facts:
 
     split: str
     pair: Pair
-    picture: PictureFacts | None = None
+    image: ImageFacts | None = None
     label: LabelFacts | None = None
     faults: tuple[tuple[str, Place, str], ...] = field(default=())
-    """Of files that cannot be read: ``"picture"`` or ``"label"``, the file, the reason."""
+    """Of files that cannot be read: ``"image"`` or ``"label"``, the file, the reason."""
 
 
 def measure(task: Task) -> Facts:
@@ -119,18 +119,18 @@ def measure(task: Task) -> Facts:
     Nothing that is wrong with a file raises.
     """
     faults: list[tuple[str, Place, str]] = []
-    picture = label = None
+    image = label = None
     if task.pair.image is not None:
         try:
-            picture = _picture(read_picture(task.pair.image))
+            image = _image(read_image(task.pair.image))
         except Exception as error:
-            faults.append(("picture", task.pair.image, _reason(task.pair.image, error)))
+            faults.append(("image", task.pair.image, _reason(task.pair.image, error)))
     if task.pair.label is not None:
         try:
             label = label_facts(decode(task.pair.label, read_bytes(task.pair.label)))
         except Exception as error:
             faults.append(("label", task.pair.label, _reason(task.pair.label, error)))
-    return Facts(task.split, task.pair, picture, label, tuple(faults))
+    return Facts(task.split, task.pair, image, label, tuple(faults))
 
 
 def open_label(image: Image.Image) -> tuple[NDArray[np.int64], bool, Image.Image]:
@@ -140,7 +140,7 @@ def open_label(image: Image.Image) -> tuple[NDArray[np.int64], bool, Image.Image
     """
     if image.mode in ("LA", "PA", "RGBA"):
         image = image.convert({"LA": "L", "PA": "P", "RGBA": "RGB"}[image.mode])
-    elif image.format == "GIF":  # its indices are the writer's choice, as `pictures.read_label` says
+    elif image.format == "GIF":  # its indices are the writer's choice, as `images.read_label` says
         image = image.convert("RGB")
     if image.mode in ("1", "L", "P") or image.mode.startswith("I"):
         return np.asarray(image).astype(np.int64), False, image
@@ -163,10 +163,10 @@ def _clear(image: Image.Image) -> int | None:
     return int((np.asarray(image.getchannel("A")) < 255).sum())
 
 
-def _picture(picture: Picture) -> PictureFacts:
-    image = picture.image
+def _image(encoded: EncodedImage) -> ImageFacts:
+    image = encoded.image
     clear = _clear(image)
-    if picture.orientation != 1:
+    if encoded.orientation != 1:
         image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16"):
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
@@ -176,11 +176,11 @@ def _picture(picture: Picture) -> PictureFacts:
     grey = rgb.convert("L")
     small = np.asarray(grey.resize((9, 8), Image.Resampling.BOX), np.int16)
     bits = np.packbits(small[:, 1:] > small[:, :-1])
-    return PictureFacts(
-        shape=picture.shape,
-        upright_shape=picture.upright_shape,
-        orientation=picture.orientation,
-        mode=picture.image.mode,
+    return ImageFacts(
+        shape=encoded.shape,
+        upright_shape=encoded.upright_shape,
+        orientation=encoded.orientation,
+        mode=encoded.image.mode,
         clear=clear,
         sums=np.stack([histogram @ levels, histogram @ levels**2]),
         digest=_digest(rgb),
@@ -200,7 +200,7 @@ def label_facts(image: Image.Image) -> LabelFacts:
     thin = np.zeros_like(counts)
     # Three values make no ramp that is not also a thin line; most labels end here.
     if distinct > 3:
-        found, numbers = np.unique(pixels[thin_pixels(pixels)], return_counts=True)
+        found, numbers = np.unique(pixels[one_pixel_wide(pixels)], return_counts=True)
         known = np.isin(found, values)
         thin[np.searchsorted(values, found[known])] = numbers[known]
     palette: tuple[int, ...] = ()
@@ -217,11 +217,11 @@ def label_facts(image: Image.Image) -> LabelFacts:
         colours=colours,
         values=values,
         counts=counts,
-        thin=thin,
+        one_pixel_wide=thin,
         distinct=distinct,
         between=0.0 if colours or distinct <= 3 else share_between(pixels),
         palette=palette,
-        # Only what has many values can be a copy of a picture; the others are spared the conversion.
+        # Only what has many values can be a copy of an image; the others are spared the conversion.
         digest=_digest(plain.convert("RGB") if distinct > FEW else plain),
     )
 
@@ -241,11 +241,11 @@ def _counts(pixels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.in
     return values, counts
 
 
-def thin_pixels(pixels: NDArray[np.int64]) -> NDArray[np.bool_]:
+def one_pixel_wide(pixels: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return where a pixel differs from both neighbours in its row, or from both in its column.
 
     Example:
-        >>> thin_pixels(np.array([[0, 0, 3, 9, 9]]))
+        >>> one_pixel_wide(np.array([[0, 0, 3, 9, 9]]))
         array([[False, False,  True, False, False]])
     """
     thin = np.zeros(pixels.shape, bool)

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from kerseg.data.doctor.findings import Affected, Evidence, Found
-from kerseg.data.formats.pictures import describe_size
+from kerseg.data.formats.images import describe_size
 
 
 def damaged_shard(evidence: Evidence) -> Found:
@@ -11,9 +11,9 @@ def damaged_shard(evidence: Evidence) -> Found:
     return Found([Affected(fault.path, fault.reason) for fault in evidence.shard_faults])
 
 
-def broken_picture(evidence: Evidence) -> Found:
-    """Pictures that cannot be decoded to their last pixel."""
-    return _broken(evidence, "picture")
+def broken_image(evidence: Evidence) -> Found:
+    """Images that cannot be decoded to their last pixel."""
+    return _broken(evidence, "image")
 
 
 def broken_label(evidence: Evidence) -> Found:
@@ -32,13 +32,13 @@ def _broken(evidence: Evidence, kind: str) -> Found:
     )
 
 
-def orphan_picture(evidence: Evidence) -> Found:
-    """Pictures without a label."""
-    return Found([evidence.picture(i) for i, facts in enumerate(evidence.facts) if facts.pair.label is None])
+def orphan_image(evidence: Evidence) -> Found:
+    """Images without a label."""
+    return Found([evidence.image(i) for i, facts in enumerate(evidence.facts) if facts.pair.label is None])
 
 
 def orphan_label(evidence: Evidence) -> Found:
-    """Labels without a picture."""
+    """Labels without an image."""
     return Found([evidence.label(i) for i, facts in enumerate(evidence.facts) if facts.pair.image is None])
 
 
@@ -47,7 +47,7 @@ def duplicate_name(evidence: Evidence) -> Found:
     times = Counter((facts.split, facts.pair.name) for facts in evidence.facts)
     return Found(
         [
-            evidence.picture(index, f"the name {facts.pair.name!r} occurs {count} times")
+            evidence.image(index, f"the name {facts.pair.name!r} occurs {count} times")
             for index, facts in enumerate(evidence.facts)
             if (count := times[facts.split, facts.pair.name]) > 1
         ]
@@ -58,7 +58,7 @@ def unusable_name(evidence: Evidence) -> Found:
     """Names that records cannot hold."""
     return Found(
         [
-            evidence.picture(index)
+            evidence.image(index)
             for index, facts in enumerate(evidence.facts)
             if facts.pair.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
             != facts.pair.name
@@ -67,46 +67,46 @@ def unusable_name(evidence: Evidence) -> Found:
 
 
 def size_mismatch(evidence: Evidence) -> Found:
-    """Labels that fit their picture neither as stored nor as turned by EXIF."""
+    """Labels that fit their image neither as stored nor as turned by EXIF."""
     affected = []
     for index, facts in enumerate(evidence.facts):
-        picture, label = facts.picture, facts.label
-        if not picture or not label or label.shape in (picture.shape, picture.upright_shape):
+        image, label = facts.image, facts.label
+        if not image or not label or label.shape in (image.shape, image.upright_shape):
             continue
-        detail = f"label {describe_size(label.shape)}, picture {describe_size(picture.shape)}"
-        if label.shape == picture.shape[::-1]:
-            detail += ": turned by a quarter, as when a picture was saved again without its EXIF orientation"
-        elif label.shape[0] * picture.shape[1] == label.shape[1] * picture.shape[0]:
+        detail = f"label {describe_size(label.shape)}, image {describe_size(image.shape)}"
+        if label.shape == image.shape[::-1]:
+            detail += ": turned by a quarter, as when an image was saved again without its EXIF orientation"
+        elif label.shape[0] * image.shape[1] == label.shape[1] * image.shape[0]:
             detail += ": one of them was scaled"
         affected.append(evidence.label(index, detail))
     return Found(affected)
 
 
 def exif_orientation(evidence: Evidence) -> Found:
-    """Pictures whose pixels are to be turned before they are shown."""
+    """Images whose pixels are to be turned before they are shown."""
     return Found(
         [
-            evidence.picture(index, f"orientation {picture.orientation}, label lies {_lies(evidence, index)}")
+            evidence.image(index, f"orientation {image.orientation}, label lies {_lies(evidence, index)}")
             for index, facts in enumerate(evidence.facts)
-            if (picture := facts.picture) and picture.orientation != 1
+            if (image := facts.image) and image.orientation != 1
         ]
     )
 
 
 def _lies(evidence: Evidence, index: int) -> str:
-    picture, label = evidence.facts[index].picture, evidence.facts[index].label
-    if not picture or not label or picture.shape == picture.upright_shape:
+    image, label = evidence.facts[index].image, evidence.facts[index].label
+    if not image or not label or image.shape == image.upright_shape:
         return "as either"
-    return {picture.shape: "as stored", picture.upright_shape: "as shown"}.get(label.shape, "otherwise")
+    return {image.shape: "as stored", image.upright_shape: "as shown"}.get(label.shape, "otherwise")
 
 
-def alpha_picture(evidence: Evidence) -> Found:
-    """Pictures with an alpha channel."""
+def alpha_image(evidence: Evidence) -> Found:
+    """Images with an alpha channel."""
     return Found(
         [
-            evidence.picture(index, _clear(facts.picture.clear))
+            evidence.image(index, _clear(facts.image.clear))
             for index, facts in enumerate(evidence.facts)
-            if facts.picture and facts.picture.clear is not None
+            if facts.image and facts.image.clear is not None
         ]
     )
 
@@ -122,25 +122,23 @@ def _clear(pixels: int) -> str:
     return f"{pixels} pixels are not opaque" if pixels else "all pixels are opaque"
 
 
-def blank_picture(evidence: Evidence) -> Found:
-    """Pictures all of whose pixels are equal."""
+def blank_image(evidence: Evidence) -> Found:
+    """Images all of whose pixels are equal."""
     return Found(
         [
-            evidence.picture(index)
+            evidence.image(index)
             for index, facts in enumerate(evidence.facts)
-            if facts.picture and facts.picture.blank
+            if facts.image and facts.image.blank
         ]
     )
 
 
-def label_is_picture(evidence: Evidence) -> Found:
-    """Labels with the pixels of their picture; a blank one is equal by chance."""
+def label_is_image(evidence: Evidence) -> Found:
+    """Labels with the pixels of their image; a blank one is equal by chance."""
     return Found(
         [
             evidence.label(index)
             for index, label in evidence.labels
-            if (picture := evidence.facts[index].picture)
-            and not picture.blank
-            and label.digest == picture.digest
+            if (image := evidence.facts[index].image) and not image.blank and label.digest == image.digest
         ]
     )

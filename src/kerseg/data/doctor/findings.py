@@ -9,7 +9,7 @@ from typing import Literal
 from kerseg.data.doctor.converted import ShardFault
 from kerseg.data.doctor.facts import Facts, LabelFacts
 from kerseg.data.doctor.meaning import Meaning
-from kerseg.data.formats.pictures import Place
+from kerseg.data.formats.images import Place
 
 Severity = Literal["error", "warning"]
 
@@ -79,9 +79,9 @@ class Evidence:
     model: tuple[str, int] | None = None
     """A model's name and its number of classes."""
     equal: tuple[tuple[int, ...], ...] = ()
-    """Pairs whose pictures are equal, pixel for pixel, by index."""
+    """Pairs whose images are equal, pixel for pixel, by index."""
     near: tuple[tuple[int, int], ...] = ()
-    """Pairs of different splits whose pictures are nearly equal, the one of the earlier split first."""
+    """Pairs of different splits whose images are nearly equal, the one of the earlier split first."""
     frames: tuple[tuple[int, int], ...] = ()
     """Pairs of different splits that are neighbours in a film."""
 
@@ -99,6 +99,6 @@ class Evidence:
         """Return the label of a pair as affected."""
         return Affected(self.facts[index].pair.label or "", detail, index, other)
 
-    def picture(self, index: int, detail: str = "", other: int | None = None) -> Affected:
-        """Return the picture of a pair as affected."""
+    def image(self, index: int, detail: str = "", other: int | None = None) -> Affected:
+        """Return the image of a pair as affected."""
         return Affected(self.facts[index].pair.image or "", detail, index, other)

@@ -1,4 +1,4 @@
-"""Which pictures and labels of a raw tree belong together, told by the names of its folders.
+"""Which images and labels of a raw tree belong together, told by the names of its folders.
 
     images/train  masks/train        train/images  train/masks
     train  trainannot                images_train  masks_train         images  masks
@@ -15,7 +15,7 @@ from kerseg.data.sources.folder import common_tail
 from kerseg.data.sources.folders import pair_folders
 from kerseg.errors import ConfigError, DataError
 
-IMAGES = ("images", "image", "imgs", "img", "pictures", "photos", "leftimg8bit")
+IMAGES = ("images", "image", "imgs", "img", "images", "photos", "leftimg8bit")
 LABELS = (
     *("labels", "label", "masks", "mask", "annotations", "annotation", "annots", "annot"),
     *("segmentations", "segmentation", "ground_truth", "groundtruth", "gt", "targets"),
@@ -37,7 +37,7 @@ class Branch:
     images: Path
     labels: Path
     label_tail: str = ""
-    """Ending of the labels' names that the pictures' lack."""
+    """Ending of the labels' names that the images' lack."""
 
     def pairs(self) -> list[Pair]:
         """Return its pairs; a file without partner has one of its own."""
@@ -51,13 +51,13 @@ def find(
 
     Args:
         root: Its folder.
-        images: Folder of the pictures, where ``root`` does not show it; with sub-folders named like splits,
+        images: Folder of the images, where ``root`` does not show it; with sub-folders named like splits,
             or without.
         labels: Folder of the labels, likewise.
-        label_tail: Ending of the labels' names that the pictures' lack; by default one that most have.
+        label_tail: Ending of the labels' names that the images' lack; by default one that most have.
 
     Raises:
-        DataError: No folders of pictures and labels are found; the message says what was looked for.
+        DataError: No folders of images and labels are found; the message says what was looked for.
         ConfigError: Only one of ``images`` and ``labels`` is given.
 
     Example:
@@ -80,16 +80,16 @@ def find(
 
 def _guess(root: Path) -> list[Branch]:
     folders = _folders(root)
-    pictures, masks = _first(folders, IMAGES), _first(folders, LABELS)
-    found = list(_below(pictures, masks)) if pictures and masks else []
+    images, masks = _first(folders, IMAGES), _first(folders, LABELS)
+    found = list(_below(images, masks)) if images and masks else []
     found = found or list(_within(folders)) or list(_beside(folders))
-    if not found and pictures and masks:
-        found = [Branch(WHOLE, pictures, masks)]
+    if not found and images and masks:
+        found = [Branch(WHOLE, images, masks)]
     if found:
         return found
     held = ", ".join(sorted(path.name for path in folders.values())) or "no folders"
     raise DataError(
-        f"{root}: cannot tell pictures from labels: it holds {held}. Looked for: images/train + masks/train, "
+        f"{root}: cannot tell images from labels: it holds {held}. Looked for: images/train + masks/train, "
         "train/images + train/masks, train + trainannot (or train_masks), images_train + masks_train, images + "
         f"masks, where images is one of {', '.join(IMAGES)} and masks one of {', '.join(LABELS)}; and for "
         "dataset.json of converted data. Give --images DIR --labels DIR. Volumes and arrays are checked by `kerseg "
@@ -97,9 +97,9 @@ def _guess(root: Path) -> list[Branch]:
     )
 
 
-def _below(pictures: Path, masks: Path) -> Iterator[Branch]:
+def _below(images: Path, masks: Path) -> Iterator[Branch]:
     """``images/train`` and ``masks/train``."""
-    ours, theirs = _folders(pictures), _folders(masks)
+    ours, theirs = _folders(images), _folders(masks)
     for split, names in SPLITS.items():
         one, other = _first(ours, names), _first(theirs, names)
         if one and other:
@@ -111,18 +111,18 @@ def _within(folders: dict[str, Path]) -> Iterator[Branch]:
     for split, names in SPLITS.items():
         if top := _first(folders, names):
             below = _folders(top)
-            pictures, masks = _first(below, IMAGES), _first(below, LABELS)
-            if pictures and masks:
-                yield Branch(split, pictures, masks)
+            images, masks = _first(below, IMAGES), _first(below, LABELS)
+            if images and masks:
+                yield Branch(split, images, masks)
 
 
 def _beside(folders: dict[str, Path]) -> Iterator[Branch]:
     """``train`` or ``train_images``, and ``trainannot`` or ``train_masks`` or ``masks_train``."""
     for split, names in SPLITS.items():
-        pictures = _first(folders, [*_joined(names, IMAGES), *names])
+        images = _first(folders, [*_joined(names, IMAGES), *names])
         masks = _first(folders, _joined(names, LABELS))
-        if pictures and masks:
-            yield Branch(split, pictures, masks)
+        if images and masks:
+            yield Branch(split, images, masks)
 
 
 def _joined(splits: tuple[str, ...], kinds: tuple[str, ...]) -> list[str]:

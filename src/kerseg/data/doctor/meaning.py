@@ -24,7 +24,7 @@ from kerseg.data.sources.folder import Folder
 
 Way = Literal["given", "binary", "spread", "one_based", "indices", "colours"]
 
-THIN = 0.5
+THIN_SHARE = 0.5
 """A value of which this share of the pixels, over all labels, is one pixel wide comes from blending. Interpolation
 leaves ramps of single pixels along edges; a class that is so thin everywhere is a line one pixel wide."""
 BLENDED = 3
@@ -219,15 +219,17 @@ def _blended(labels: Sequence[LabelFacts], said: Meaning | None) -> frozenset[in
     for label in labels:
         total += int(label.counts.sum())
         for value, count, edge in zip(
-            label.values.tolist(), label.counts.tolist(), label.thin.tolist(), strict=True
+            label.values.tolist(), label.counts.tolist(), label.one_pixel_wide.tolist(), strict=True
         ):
             counts[value] = counts.get(value, 0) + count
             thin[value] = thin.get(value, 0) + edge
     classes: set[int] = set()
     if said is not None:
-        # A value that was named is a class, however thin; so is 1 of a 1-bit picture of 0 and 255.
+        # A value that was named is a class, however thin; so is 1 of a 1-bit image of 0 and 255.
         classes = {*said.table, *said.colours, 1}
-    found = {value for value, count in counts.items() if value not in classes and thin[value] >= THIN * count}
+    found = {
+        value for value, count in counts.items() if value not in classes and thin[value] >= THIN_SHARE * count
+    }
     enough = len(found) >= BLENDED and sum(counts[value] for value in found) <= RARE * total
     return frozenset(found) if enough else frozenset()
 

@@ -28,7 +28,7 @@ from kerseg.data.doctor.facts import Facts
 from kerseg.data.doctor.findings import Evidence, Finding
 from kerseg.data.doctor.meaning import Meaning
 from kerseg.data.doctor.relabel import jpeg_can_be_mended, relabelled
-from kerseg.data.formats.pictures import read_picture
+from kerseg.data.formats.images import read_image
 from kerseg.data.formats.records import encode_label
 from kerseg.errors import ConfigError, DataError
 
@@ -132,7 +132,7 @@ def _row(facts: Facts, done: tuple[str, ...], *, left_out: bool = False) -> Mend
 def _save(path: Path, rows: list[Mended]) -> None:
     with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = csv.writer(file)
-        table.writerow(["split", "name", "picture", "label", "done"])
+        table.writerow(["split", "name", "image", "label", "done"])
         for row in rows:
             done = "; ".join(row.done) or "copied"
             table.writerow([row.split, row.name, row.image, row.label, done])
@@ -145,7 +145,7 @@ def _write(folder: Path, meaning: Meaning, to_grey: bool, step: _Step) -> Mended
     image, label = (folder / kind / within / facts.pair.name for kind in ("images", "labels"))
     for path in (image, label):
         path.parent.mkdir(parents=True, exist_ok=True)
-    data, said = _picture(facts)
+    data, said = _image(facts)
     if data is None:
         _copy(facts.pair.image, image)
     else:
@@ -170,20 +170,20 @@ def _copy(place: object, to: Path) -> None:
     shutil.copyfile(path, _named(to, path.suffix))
 
 
-def _picture(facts: Facts) -> tuple[bytes | None, list[str]]:
-    """Return the picture as it is to be written and what was done; None if it is as it should be."""
-    known, label, place = facts.picture, facts.label, facts.pair.image
+def _image(facts: Facts) -> tuple[bytes | None, list[str]]:
+    """Return the image as it is to be written and what was done; None if it is as it should be."""
+    known, label, place = facts.image, facts.label, facts.pair.image
     if known is None or label is None or place is None or (known.orientation == 1 and known.clear is None):
         return None, []
-    picture = read_picture(place)
-    image, said = picture.image, []
+    encoded = read_image(place)
+    image, said = encoded.image, []
     if known.orientation != 1 and label.shape == known.upright_shape:
         image = ImageOps.exif_transpose(image)
-        said.append(f"picture: turned as its EXIF orientation {known.orientation} says")
+        said.append(f"image: turned as its EXIF orientation {known.orientation} says")
     elif known.orientation != 1:
-        said.append(f"picture: EXIF orientation {known.orientation} dropped, as its label lies")
+        said.append(f"image: EXIF orientation {known.orientation} dropped, as its label lies")
     if known.clear is not None:
-        said.append("picture: alpha channel dropped")
+        said.append("image: alpha channel dropped")
     return _png_without_metadata(np.asarray(image.convert("RGB"))), said
 
 
@@ -229,15 +229,15 @@ def _left_out(evidence: Evidence, findings: Sequence[Finding]) -> dict[int, str]
         left = {index: evidence.facts[index].split for index in group if index not in out}
         last = max(left.values(), key=evidence.splits.index, default="")
         leave([index for index, split in left.items() if split != last], "leakage")
-        leave([index for index, split in left.items() if split == last][1:], "duplicate_picture")
+        leave([index for index, split in left.items() if split == last][1:], "duplicate_image")
     for first, second in evidence.near:
         leave([first] if second not in out else [], "near_leakage")
     return out
 
 
 _LEFT_OUT = (
-    *("broken_picture", "broken_label", "orphan_picture", "orphan_label", "unusable_name", "size_mismatch"),
-    *("label_is_picture", "value_outside", "blended_edges"),
+    *("broken_image", "broken_label", "orphan_image", "orphan_label", "unusable_name", "size_mismatch"),
+    *("label_is_image", "value_outside", "blended_edges"),
 )
 _LEFT_OUT_WITHOUT_PALETTE = ("colour_masks", "palette_differs")
 

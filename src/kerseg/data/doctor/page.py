@@ -1,4 +1,4 @@
-"""What the doctor found as one HTML file: no script, no link to elsewhere, pictures inside."""
+"""What the doctor found as one HTML file: no script, no link to elsewhere, images inside."""
 
 import base64
 import io
@@ -15,7 +15,7 @@ from kerseg.core.info import IGNORE_LABEL
 from kerseg.data.doctor import Diagnosis, text
 from kerseg.data.doctor.facts import Facts, open_label
 from kerseg.data.doctor.findings import Affected, Finding
-from kerseg.data.formats.pictures import Place, decode, read_bytes, read_picture
+from kerseg.data.formats.images import Place, decode, read_bytes, read_image
 from kerseg.errors import DataError
 from kerseg.visualize import colourise, default_palette
 
@@ -33,8 +33,8 @@ MARK = "<title>kerseg doctor:"
 class Cell:
     """One example on a contact sheet."""
 
-    pictures: tuple[str, ...]
-    """Data URIs: the picture and its label; or two pictures that are alike."""
+    images: tuple[str, ...]
+    """Data URIs: the image and its label; or two images that are alike."""
     text: str
 
 
@@ -52,7 +52,7 @@ def write(diagnosis: Diagnosis, path: Path) -> None:
     template = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
     html = template.from_string(Path(__file__).with_name("page.html").read_text(encoding="utf-8")).render(
         path=str(diagnosis.path),
-        verdict=text.verdict(diagnosis),
+        split_checks=text.split_checks(diagnosis),
         summary=text.summary(diagnosis),
         findings=[(finding, contact_sheet(diagnosis, finding)) for finding in diagnosis.findings],
         shares=text.class_shares(diagnosis) if diagnosis.evidence.meaning.names else [],
@@ -94,22 +94,22 @@ def contact_sheet(diagnosis: Diagnosis, finding: Finding) -> list[Cell]:
 
 def _cell(diagnosis: Diagnosis, item: Affected) -> Cell:
     facts = diagnosis.evidence.facts[item.index or 0]
-    pictures = [_picture(facts.pair.image)]
-    # Beside a picture that is like another stands that one, not the label.
+    images = [_image(facts.pair.image)]
+    # Beside an image that is like another stands that one, not the label.
     if item.other is not None:
-        pictures.append(_picture(diagnosis.evidence.facts[item.other].pair.image))
+        images.append(_image(diagnosis.evidence.facts[item.other].pair.image))
     else:
-        pictures.append(_label(facts))
+        images.append(_label(facts))
     root = f"{diagnosis.path}/"
-    return Cell(tuple(filter(None, pictures)), str(item).replace(root, ""))
+    return Cell(tuple(filter(None, images)), str(item).replace(root, ""))
 
 
-def _picture(place: Place | None) -> str:
+def _image(place: Place | None) -> str:
     if place is None:
         return ""
     try:
-        picture = read_picture(place)
-        image = picture.image if picture.orientation == 1 else ImageOps.exif_transpose(picture.image)
+        encoded = read_image(place)
+        image = encoded.image if encoded.orientation == 1 else ImageOps.exif_transpose(encoded.image)
         if image.mode.startswith("I;16"):
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
         image = image.convert("RGB")

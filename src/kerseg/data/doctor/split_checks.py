@@ -1,15 +1,15 @@
-"""What may be wrong between pictures: duplicates, and leakage between splits."""
+"""What may be wrong between images: duplicates, and leakage between splits."""
 
 from kerseg.data.doctor.findings import Affected, Evidence, Found
 
 
-def duplicate_picture(evidence: Evidence) -> Found:
-    """Pictures equal to an earlier one of their split."""
+def duplicate_image(evidence: Evidence) -> Found:
+    """Images equal to an earlier one of their split."""
     return Found([_like(evidence, first, second) for first, second in repeated(evidence)])
 
 
 def contradicting_labels(evidence: Evidence) -> Found:
-    """Labels of equal pictures that differ."""
+    """Labels of equal images that differ."""
     affected = []
     for group in evidence.equal:
         labels = {index: label for index in group if (label := evidence.facts[index].label)}
@@ -23,22 +23,22 @@ def contradicting_labels(evidence: Evidence) -> Found:
 
 
 def leakage(evidence: Evidence) -> Found:
-    """Pictures equal to one of another split."""
+    """Images equal to one of another split."""
     return Found([_like(evidence, first, second) for first, second in leaked(evidence)])
 
 
 def near_leakage(evidence: Evidence) -> Found:
-    """Pictures nearly equal to one of another split."""
+    """Images nearly equal to one of another split."""
     return Found([_like(evidence, first, second) for first, second in evidence.near])
 
 
 def neighbouring_frames(evidence: Evidence) -> Found:
-    """Pictures like one of another split that is a neighbour in a film, by its name."""
+    """Images like one of another split that is a neighbour in a film, by its name."""
     return Found([_like(evidence, first, second) for first, second in evidence.frames])
 
 
 def repeated(evidence: Evidence) -> list[tuple[int, int]]:
-    """Return each picture that is equal to an earlier one of its split: the earlier one, and it."""
+    """Return each image that is equal to an earlier one of its split: the earlier one, and it."""
     found = []
     for group in evidence.equal:
         first: dict[str, int] = {}
@@ -51,7 +51,7 @@ def repeated(evidence: Evidence) -> list[tuple[int, int]]:
 
 
 def leaked(evidence: Evidence) -> list[tuple[int, int]]:
-    """Return each picture of a later split that is equal to one of an earlier split: that one, and it."""
+    """Return each image of a later split that is equal to one of an earlier split: that one, and it."""
     return [
         (group[0], index)
         for group in evidence.equal
@@ -61,4 +61,4 @@ def leaked(evidence: Evidence) -> list[tuple[int, int]]:
 
 
 def _like(evidence: Evidence, first: int, second: int) -> Affected:
-    return evidence.picture(second, f"like {evidence.facts[first].pair.image}", first)
+    return evidence.image(second, f"like {evidence.facts[first].pair.image}", first)

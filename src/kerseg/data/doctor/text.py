@@ -10,12 +10,12 @@ from rich.text import Text
 
 from kerseg.data.doctor import Diagnosis
 from kerseg.data.doctor.findings import Finding
-from kerseg.data.formats.pictures import describe_size
+from kerseg.data.formats.images import describe_size
 
 FILES = 3
 """Files named below each finding; the page names more."""
 SIZES = 4
-"""Picture sizes named."""
+"""Image sizes named."""
 
 
 def show(diagnosis: Diagnosis, console: Console) -> None:
@@ -25,7 +25,7 @@ def show(diagnosis: Diagnosis, console: Console) -> None:
         console.print(class_table(diagnosis))
     for finding in diagnosis.findings:
         _show(finding, console)
-    console.print(Text(verdict(diagnosis), style="bold"))
+    console.print(Text(split_checks(diagnosis), style="bold"))
 
 
 def summary(diagnosis: Diagnosis) -> list[str]:
@@ -33,7 +33,7 @@ def summary(diagnosis: Diagnosis) -> list[str]:
     evidence = diagnosis.evidence
     splits = Counter(facts.split for facts in evidence.facts)
     lines = [f"{diagnosis.path}: " + ", ".join(f"{name} {count} pairs" for name, count in splits.items())]
-    sizes = Counter(facts.picture.upright_shape for facts in evidence.facts if facts.picture)
+    sizes = Counter(facts.image.upright_shape for facts in evidence.facts if facts.image)
     shown = [f"{describe_size(size)} ({count})" for size, count in sizes.most_common(SIZES)]
     more = f" and {len(sizes) - SIZES} more" if len(sizes) > SIZES else ""
     lines.append(f"sizes: {', '.join(shown)}{more}")
@@ -77,7 +77,7 @@ def _share(pixels: int, total: int) -> str:
     return f"{100 * pixels / total:.2f}" if pixels else "-"
 
 
-def verdict(diagnosis: Diagnosis) -> str:
+def split_checks(diagnosis: Diagnosis) -> str:
     """Return the last line: how many errors and warnings."""
     errors, warnings = len(diagnosis.errors), len(diagnosis.warnings)
     if not errors and not warnings:

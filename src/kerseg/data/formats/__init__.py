@@ -1,1 +1,1 @@
-"""What a file holds: pictures, arrays, volumes, shapes, documents, records. No data set and no pipeline."""
+"""What a file holds: images, arrays, volumes, shapes, documents, records. No data set and no pipeline."""

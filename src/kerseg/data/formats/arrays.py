@@ -1,6 +1,6 @@
-"""Files of numbers: NumPy's, NIfTI, TIFF of any depth, and ordinary pictures; and which of their axes is which.
+"""Files of numbers: NumPy's, NIfTI, TIFF of any depth, and ordinary images; and which of their axes is which.
 
-tifffile and nibabel, which read TIFF and NIfTI, are an extra. `kerseg.data.formats.volumes` cuts pictures out of
+tifffile and nibabel, which read TIFF and NIfTI, are an extra. `kerseg.data.formats.volumes` cuts images out of
 them.
 """
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import ImageOps
 
 from kerseg.core.info import Layout
-from kerseg.data.formats.pictures import BadFileError, decode, read_bytes
+from kerseg.data.formats.images import BadFileError, decode, read_bytes
 from kerseg.data.formats.suffixes import suffix_of
 from kerseg.errors import ConfigError
 
@@ -24,7 +24,7 @@ Values = NDArray[Any]
 NIFTI = (".nii", ".nii.gz")
 TIFF = (".tif", ".tiff")
 SUFFIXES = (".npy", ".npz", *NIFTI)
-"""Files that are read as numbers wherever they turn up; TIFF and other pictures are where a data set says so."""
+"""Files that are read as numbers wherever they turn up; TIFF and other images are where a data set says so."""
 
 _AXIAL = 2
 """Axis of a NIfTI volume, from right to left, from back to front and then from feet to head, that is cut unless the
@@ -40,11 +40,11 @@ class Opened(NamedTuple):
     slice_axis: int | None
     channel_axis: int | None
     turned: bool
-    """Whether pictures are to be turned to stand upright: NIfTI's rows run from feet to head."""
+    """Whether images are to be turned to stand upright: NIfTI's rows run from feet to head."""
 
     @property
     def depth(self) -> int | None:
-        """Number of slices; None for a single picture."""
+        """Number of slices; None for a single image."""
         return None if self.slice_axis is None else self.shape[self.slice_axis]
 
 
@@ -69,12 +69,12 @@ def open_array(file: Path, layout: Layout) -> Opened:
     """Read a file's header and say which of its axes is which.
 
     Raises:
-        BadFileError: It cannot be read, or has more or fewer axes than a picture or a volume.
+        BadFileError: It cannot be read, or has more or fewer axes than an image or a volume.
         ConfigError: The library that reads it is not installed.
     """
     suffix = suffix_of(file, _READERS)
     try:
-        return _READERS[suffix](file, layout) if suffix else _picture(file, layout)
+        return _READERS[suffix](file, layout) if suffix else _image(file, layout)
     except (BadFileError, ConfigError):
         raise
     except OSError as error:
@@ -94,7 +94,7 @@ def _npz(file: Path, layout: Layout) -> Opened:
     with np.load(file, allow_pickle=False) as archive:
         if len(archive.files) != 1:
             held = ", ".join(archive.files) or "nothing"
-            raise BadFileError(file, f"unusable: a picture or label is a .npz of one array. It holds {held}.")
+            raise BadFileError(file, f"unusable: an image or label is a .npz of one array. It holds {held}.")
         values = archive[archive.files[0]]
     return _arranged(file, layout, values.shape, lambda: values)
 
@@ -124,7 +124,7 @@ def _tiff(file: Path, layout: Layout) -> Opened:
         series = tiff.series[0]
         # Bits 1 and 4 mark reduced copies and masks of another page.
         if more := [other.shape for other in tiff.series[1:] if not other.keyframe.subfiletype & 5]:
-            raise BadFileError(file, f"several pictures: {series.shape} and {more[0]}. Save each by itself.")
+            raise BadFileError(file, f"several images: {series.shape} and {more[0]}. Save each by itself.")
         shape, axes = series.shape, series.axes
     rest = [i for i, axis in enumerate(axes) if axis not in "YX" and i != layout.slice_axis]
     # S: samples of a pixel, C: channels. Other axes, of pages, are channels where nothing else is.
@@ -137,13 +137,13 @@ def _asarray(tifffile: Any, file: Path) -> Values:
         return np.asarray(tiff.series[0].asarray())
 
 
-def _picture(file: Path, layout: Layout) -> Opened:
-    """Read an ordinary picture, upright: grey of 8 or 16 bits, or the channels it has."""
+def _image(file: Path, layout: Layout) -> Opened:
+    """Read an ordinary image, upright: grey of 8 or 16 bits, or the channels it has."""
     data = read_bytes(file)
     image = decode(file, data)
     if image.format == "PNG" and data[24] == 16 and image.mode not in ("L", "I;16", "I"):
         raise BadFileError(
-            file, "unusable picture: Pillow reads 8 of the 16 bits of a colour PNG. Save it as TIFF."
+            file, "unusable image: Pillow reads 8 of the 16 bits of a colour PNG. Save it as TIFF."
         )
     if image.mode not in ("L", "LA", "RGB", "RGBA", "I", "I;16", "I;16B", "F"):
         image = image.convert("L" if image.mode == "1" else "RGB")
@@ -175,7 +175,7 @@ def _arranged(
     lengths = " x ".join(map(str, shape))
     if len(shape) not in (least, least + 1) or 0 in shape:
         kind = (
-            "picture: (height, width) or with channels" if cut is None else "volume: slices, or with channels"
+            "image: (height, width) or with channels" if cut is None else "volume: slices, or with channels"
         )
         raise BadFileError(
             file,

@@ -1,6 +1,6 @@
-"""Pictures that are not 8-bit RGB: how many channels, which values become 0 and 255, and how they are stored.
+"""Images that are not 8-bit RGB: how many channels, which values become 0 and 255, and how they are stored.
 
-Models take 0 to 255. Of other pictures a range of values is brought there, as float32 and not rounded, and what
+Models take 0 to 255. Of other images a range of values is brought there, as float32 and not rounded, and what
 lies beyond is clipped: ``(value - low) * 255 / (high - low)``. The range is never guessed from the data. It is the
 data set's (`kerseg.core.info.Channels`), goes into the model's card, and is applied again when it predicts.
 """
@@ -17,21 +17,21 @@ from PIL import Image
 
 from kerseg.core.info import Channels, Layout
 from kerseg.data.formats.arrays import Values, is_plain
-from kerseg.data.formats.pictures import JPEG_FORMATS, BadFileError, read_bytes
+from kerseg.data.formats.images import JPEG_FORMATS, BadFileError, read_bytes
 from kerseg.data.formats.records import ARRAY, DTYPES
 from kerseg.data.formats.volumes import ArrayPart
 from kerseg.errors import ConfigError
 
 _GLANCE = 8
-"""Pictures looked at to say how many channels there are, and which values."""
+"""Images looked at to say how many channels there are, and which values."""
 _LEVEL = 1
 """Of zlib's compression: a CT slice is 5 % larger than at 9 and written eight times as fast (13 ms, not 102), noisy
 reflectance is no larger."""
 
 
 @dataclass(frozen=True)
-class ArrayPicture:
-    """A picture of any channels, as `kerseg.data.formats.pictures.Picture` is one of RGB."""
+class ArrayImage:
+    """An image of any channels, as `kerseg.data.formats.images.EncodedImage` is one of RGB."""
 
     path: ArrayPart
     values: Values
@@ -46,7 +46,7 @@ class ArrayPicture:
 
     @property
     def upright_shape(self) -> tuple[int, int]:
-        """Height and width: the picture is upright."""
+        """Height and width: the image is upright."""
         return self.shape
 
     @property
@@ -70,8 +70,8 @@ class ArrayPicture:
         return zlib.compress(self.values.astype(self.values.dtype.newbyteorder("<")).tobytes(), _LEVEL), ARRAY
 
 
-def read_channels(path: ArrayPart, channels: Channels) -> ArrayPicture:
-    """Read a picture as it is stored.
+def read_channels(path: ArrayPart, channels: Channels) -> ArrayImage:
+    """Read an image as it is stored.
 
     Args:
         path: Where it is.
@@ -87,7 +87,7 @@ def read_channels(path: ArrayPart, channels: Channels) -> ArrayPicture:
             f"channels differ: it has {values.shape[-1]}, the data set {len(channels.names)} "
             f"({', '.join(channels.names)}).",
         )
-    return ArrayPicture(path, storable(path, values))
+    return ArrayImage(path, storable(path, values))
 
 
 def storable(path: ArrayPart, values: Values) -> Values:
@@ -108,16 +108,16 @@ def storable(path: ArrayPart, values: Values) -> Values:
         with np.errstate(over="ignore"):
             values = values.astype(np.float32)
         if not np.isfinite(values).all():
-            raise BadFileError(path, "unusable picture: values beyond what 32-bit floating point holds.")
+            raise BadFileError(path, "unusable image: values beyond what 32-bit floating point holds.")
         return values
     if kind not in "biu":
-        raise BadFileError(path, f"unusable picture: values of type {values.dtype}. Save it as real numbers.")
+        raise BadFileError(path, f"unusable image: values of type {values.dtype}. Save it as real numbers.")
     if kind == "b" or values.dtype.name in DTYPES:
         return values.astype(values.dtype.newbyteorder("=")) if kind != "b" else values.astype(np.uint8)
     smallest = np.int16 if values.dtype == np.int8 else np.int32
     limits = np.iinfo(smallest)
     if not limits.min <= values.min() <= values.max() <= limits.max:
-        raise BadFileError(path, f"unusable picture: values of type {values.dtype} beyond 32-bit integers.")
+        raise BadFileError(path, f"unusable image: values of type {values.dtype} beyond 32-bit integers.")
     return values.astype(smallest)
 
 
@@ -140,29 +140,29 @@ def shift_and_scale(channels: Channels) -> tuple[NDArray[np.float32], NDArray[np
 
 
 def declare(
-    pictures: Sequence[ArrayPart], layout: Layout, names: Sequence[str], value_range: Sequence[float]
+    images: Sequence[ArrayPart], layout: Layout, names: Sequence[str], value_range: Sequence[float]
 ) -> Channels:
-    """Return what the pictures of a data set are made of, by what the user says and a few of them.
+    """Return what the images of a data set are made of, by what the user says and a few of them.
 
     Args:
-        pictures: All of them; the first that can be read says how many channels there are.
+        images: All of them; the first that can be read says how many channels there are.
         layout: How they are read.
         names: Of the channels; none for 1, 2 and so on.
         value_range: What becomes 0 and 255, for all channels or one after the other; may be left out for
-            pictures of 8 bits, and is 0 and 255 then.
+            images of 8 bits, and is 0 and 255 then.
 
     Raises:
         ConfigError: Names or ranges do not fit the channels, or the range is missing; the message says which
-            values the pictures hold.
-        BadFileError: No picture can be read.
+            values the images hold.
+        BadFileError: No image can be read.
     """
-    values = _glance(pictures[:: max(1, len(pictures) // _GLANCE)][:_GLANCE])
+    values = _glance(images[:: max(1, len(images) // _GLANCE)][:_GLANCE])
     count = values[0].shape[-1]
     if names and len(names) != count:
-        raise ConfigError(f"--channel-names has {len(names)} names; the first picture has {count} channels.")
+        raise ConfigError(f"--channel-names has {len(names)} names; the first image has {count} channels.")
     if not value_range:
         if any(found.dtype != np.uint8 for found in values):
-            raise ConfigError(f"--value-range is missing. {_what_pictures_hold(values, len(pictures))}")
+            raise ConfigError(f"--value-range is missing. {_what_images_hold(values, len(images))}")
         value_range = (0.0, 255.0)
     pairs = tuple(zip(map(float, value_range[::2]), map(float, value_range[1::2]), strict=False))
     if len(value_range) % 2 or len(pairs) not in (1, count):
@@ -180,10 +180,10 @@ def declare(
     )
 
 
-def _glance(pictures: Sequence[ArrayPart]) -> list[Values]:
-    """Return those pictures that can be read."""
+def _glance(images: Sequence[ArrayPart]) -> list[Values]:
+    """Return those images that can be read."""
     found, first = [], None
-    for path in pictures:
+    for path in images:
         try:
             found.append(storable(path, path.read()))
         except BadFileError as error:
@@ -193,28 +193,28 @@ def _glance(pictures: Sequence[ArrayPart]) -> list[Values]:
     return found
 
 
-def _what_pictures_hold(values: list[Values], total: int) -> str:
-    """Return sentences that say which values some pictures hold, and what to give."""
+def _what_images_hold(values: list[Values], total: int) -> str:
+    """Return sentences that say which values some images hold, and what to give."""
     every = np.concatenate([found.ravel() for found in values]).astype(np.float64)
     low, high = np.percentile(every, [1, 99])
     return (
-        f"The pictures are {values[0].dtype}: {len(values)} of {total} hold values from {every.min():g} to "
+        f"The images are {values[0].dtype}: {len(values)} of {total} hold values from {every.min():g} to "
         f"{every.max():g}, nearly all of them from {low:g} to {high:g} (1 % are below, 1 % above). Say which "
-        f"become 0 and 255, the same for all pictures to come: --value-range {low:g} {high:g}, or what the manual "
+        f"become 0 and 255, the same for all images to come: --value-range {low:g} {high:g}, or what the manual "
         "of the sensor or scanner says. What lies beyond is clipped."
     )
 
 
-def _own_bytes(picture: ArrayPicture) -> tuple[bytes, str] | None:
+def _own_bytes(array: ArrayImage) -> tuple[bytes, str] | None:
     """Return the file and its format if TensorFlow decodes it to the same numbers as Pillow."""
-    if picture.path.others or not is_plain(picture.path.file):
+    if array.path.others or not is_plain(array.path.file):
         return None
-    data = read_bytes(picture.path.file)
+    data = read_bytes(array.path.file)
     with Image.open(io.BytesIO(data)) as image:
         turned = image.getexif().get(0x0112, 1) != 1
         kind, mode, clear = image.format, image.mode, "transparency" in image.info
     if kind in JPEG_FORMATS and mode in ("L", "RGB") and not turned:
         return data, "jpeg"
     # Byte 24 is the bit depth; of fewer than 8 bits the decoders make different numbers.
-    whole = kind == "PNG" and (picture.dtype == "uint16" or (data[24] == 8 and mode in ("L", "RGB", "RGBA")))
+    whole = kind == "PNG" and (array.dtype == "uint16" or (data[24] == 8 and mode in ("L", "RGB", "RGBA")))
     return (data, "png") if whole and not (turned or clear) else None

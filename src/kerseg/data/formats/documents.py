@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 import yaml
 
-from kerseg.data.formats.pictures import BadFileError, Place, read_bytes
+from kerseg.data.formats.images import BadFileError, Place, read_bytes
 from kerseg.data.formats.shapes import Points
 
 T = TypeVar("T")
@@ -137,12 +137,12 @@ def corners(place: Place, numbers: Any, owner: str, *, least: int = 3) -> Points
 
 
 def size(place: Place, height: int, width: int) -> tuple[int, int]:
-    """Return height and width of a picture, as its annotations give them.
+    """Return height and width of an image, as its annotations give them.
 
     Raises:
-        BadFileError: No picture has that size.
+        BadFileError: No image has that size.
     """
-    # A hundred thousand squared would fill the memory before anyone could compare it with the picture.
+    # A hundred thousand squared would fill the memory before anyone could compare it with the image.
     if not (0 < height <= _LARGEST and 0 < width <= _LARGEST and height * width <= _MOST_PIXELS):
         raise BadFileError(place, f"impossible size: {width} x {height} (width x height).")
     return height, width

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kerseg.data.formats.pictures import BadFileError, read_bytes
+from kerseg.data.formats.images import BadFileError, read_bytes
 from kerseg.errors import DataError
 
 

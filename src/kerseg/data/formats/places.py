@@ -1,4 +1,4 @@
-"""Paths that may be remote: ``gs://bucket/pictures`` and whatever else fsspec knows."""
+"""Paths that may be remote: ``gs://bucket/images`` and whatever else fsspec knows."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ def as_place(text: str | Path) -> Path:
         ConfigError: universal_pathlib is not installed, or fsspec has no such protocol or lacks its package.
 
     Example:
-        >>> as_place("memory://pictures").is_dir()
+        >>> as_place("memory://images").is_dir()
         False
     """
     if not isinstance(text, str) or "://" not in text:

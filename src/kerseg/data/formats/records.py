@@ -4,11 +4,11 @@ A record is a ``tf.train.Example`` with the keys of DeepLab's converters, so rec
 as they are:
 https://github.com/tensorflow/models/blob/master/research/deeplab/datasets/build_data.py
 
-    image/encoded                      the original bytes of the picture, never encoded again
+    image/encoded                      the original bytes of the image, never encoded again
     image/filename                     the example's name
     image/format                       jpeg, png, bmp or gif; array: numbers compressed by zlib, (height, width,
                                        channels) in C order and little-endian
-    image/dtype                        type of these numbers, or of a PNG's; only where pictures are not 8-bit RGB
+    image/dtype                        type of these numbers, or of a PNG's; only where images are not 8-bit RGB
     image/height image/width           pixels
     image/channels                     of the file; without image/dtype the pipeline decodes to RGB, whatever it is
     image/segmentation/class/encoded   PNG, 8-bit grey: one class index a pixel, 255 = ignore
@@ -35,19 +35,19 @@ if TYPE_CHECKING:
 RAW = "raw"
 """The ``format`` that `parse` gives to a record of bare pixels."""
 ARRAY = "array"
-"""The format of a picture that is stored as its numbers."""
+"""The format of an image that is stored as its numbers."""
 DTYPES = ("uint8", "uint16", "int16", "int32", "float32")
-"""Types of the numbers that pictures beyond 8-bit RGB may be made of."""
+"""Types of the numbers that images beyond 8-bit RGB may be made of."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One picture with its label, as it lies in a shard."""
+    """One image with its label, as it lies in a shard."""
 
     name: str
     """Unique within the split; predictions and reports use it as a file name."""
     image: bytes
-    """The picture's file, as it was."""
+    """The image's file, as it was."""
     image_format: str
     """``"jpeg"``, ``"png"``, ``"bmp"``, ``"gif"`` or `ARRAY`."""
     height: int
@@ -55,11 +55,11 @@ class Record:
     width: int
     """Pixels."""
     channels: int
-    """Channels of the picture's file."""
+    """Channels of the image's file."""
     label: bytes
     """PNG, 8-bit grey, of the same height and width: class indices, 255 = ignore."""
     dtype: str = ""
-    """One of `DTYPES`; empty for pictures that are read as 8-bit RGB."""
+    """One of `DTYPES`; empty for images that are read as 8-bit RGB."""
 
 
 def serialize(record: Record) -> bytes:
@@ -90,7 +90,7 @@ def encode_label(label: NDArray[np.uint8]) -> bytes:
 
     Decoding its label is the dearest part of reading a training crop. PNG's row filters help photographs, but
     make flat regions no smaller and twice as slow to decode (2048x1024, 19 classes: 2.4 ms and 75 KB
-    unfiltered, 4.7 ms and 83 KB as Pillow writes it), and no common writer turns them off for grey pictures.
+    unfiltered, 4.7 ms and 83 KB as Pillow writes it), and no common writer turns them off for grey images.
 
     Args:
         label: (height, width) uint8, class indices, 255 = ignore.

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TOLERANCE = 1.0
-"""How far a point may lie outside its picture, in pixels: tools round, and put the border at 639 or at 640."""
+"""How far a point may lie outside its image, in pixels: tools round, and put the border at 639 or at 640."""
 
 Points = NDArray[np.float64]
 """``(n, 2)``: x and y, in pixels."""
@@ -26,14 +26,14 @@ Points = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Region:
-    """The pixels of one shape within its picture."""
+    """The pixels of one shape within its image."""
 
     mask: NDArray[np.bool_]
     """``(height, width)`` of the window that holds them all."""
     top: int = 0
-    """Row of the window's first row in the picture."""
+    """Row of the window's first row in the image."""
     left: int = 0
-    """Column of the window's first column in the picture."""
+    """Column of the window's first column in the image."""
 
     @property
     def pixels(self) -> int:
@@ -42,12 +42,12 @@ class Region:
 
 
 def polygon(points: Points, height: int, width: int) -> Region:
-    """Return the pixels whose centres lie inside a polygon; what is outside the picture is cut off.
+    """Return the pixels whose centres lie inside a polygon; what is outside the image is cut off.
 
     Args:
         points: Its corners, in order; the last is joined to the first.
-        height: Of the picture, pixels.
-        width: Of the picture, pixels.
+        height: Of the image, pixels.
+        width: Of the image, pixels.
 
     Example:
         >>> polygon(np.array([[0, 0], [2, 0], [0, 2]]), 2, 2).mask
@@ -93,8 +93,8 @@ def ellipse(
     Args:
         centre: ``(2,)``: x and y.
         radii: Half the width and half the height before it is turned, pixels.
-        height: Of the picture, pixels.
-        width: Of the picture, pixels.
+        height: Of the image, pixels.
+        width: Of the image, pixels.
         degrees: Clockwise turn.
 
     Example:
@@ -156,9 +156,9 @@ def paint(
     """Return a label ``(height, width)`` with each region's value drawn over the earlier ones'.
 
     Args:
-        height: Of the picture, pixels.
-        width: Of the picture, pixels.
-        layers: Regions within the picture and their values, the lowest first.
+        height: Of the image, pixels.
+        width: Of the image, pixels.
+        layers: Regions within the image and their values, the lowest first.
         outside: Value of the pixels that are in none.
     """
     label = np.full((height, width), outside, np.uint8)
@@ -175,17 +175,17 @@ def largest_first(layers: Iterable[tuple[Region, int]]) -> list[tuple[Region, in
 
 
 def outside(points: Points, height: int, width: int) -> str:
-    """Return in words how far ``points`` lie outside their picture; ``""`` if they do not.
+    """Return in words how far ``points`` lie outside their image; ``""`` if they do not.
 
     Example:
         >>> outside(np.array([[0, 0], [12.5, 3]]), 4, 10)
-        'x 0 to 12.5, y 0 to 3; the picture is 10 x 4 (width x height)'
+        'x 0 to 12.5, y 0 to 3; the image is 10 x 4 (width x height)'
     """
     low, high = points.min(axis=0), points.max(axis=0)
     if (low >= -TOLERANCE).all() and (high <= np.array([width, height]) + TOLERANCE).all():
         return ""
     reach = ", ".join(f"{axis} {low[i]:g} to {high[i]:g}" for i, axis in enumerate("xy"))
-    return f"{reach}; the picture is {width} x {height} (width x height)"
+    return f"{reach}; the image is {width} x {height} (width x height)"
 
 
 def _first_centre(values: Points, size: int) -> NDArray[np.int64]:

@@ -1,9 +1,9 @@
-"""How the names of picture and label files end."""
+"""How the names of image and label files end."""
 
 from collections.abc import Iterable
 from pathlib import PurePath
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
 
 # Labels saved as JPEG cannot be used, but are listed, so that they are reported as such and not as missing.

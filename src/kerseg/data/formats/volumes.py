@@ -1,4 +1,4 @@
-"""Pictures and labels in files of numbers: whole ones, slices of a volume, channels that have a file each.
+"""Images and labels in files of numbers: whole ones, slices of a volume, channels that have a file each.
 
 Whatever the order of the axes in the files, they come out as (height, width, channels) of the type in the file.
 """
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kerseg.core.info import STORED, Layout
 from kerseg.data.formats.arrays import SUFFIXES, Opened, Values, open_array
-from kerseg.data.formats.pictures import BadFileError, Part
+from kerseg.data.formats.images import BadFileError, Part
 from kerseg.data.formats.suffixes import suffix_of
 
 UNKNOWN = -1
@@ -22,7 +22,7 @@ UNKNOWN = -1
 
 @dataclass(frozen=True)
 class ArrayPart(Part):
-    """A picture or a label in a file of numbers, or in several: a channel or more in each.
+    """An image or a label in a file of numbers, or in several: a channel or more in each.
 
     Example:
         >>> ArrayPart(Path("scan.nii.gz"), "slice 42", index=42, depth=155).read().shape
@@ -35,7 +35,7 @@ class ArrayPart(Part):
     index: int = 0
     """Place along the slice axis."""
     depth: int | None = None
-    """Slices that the file must have, as its picture; None where it is no volume; or `UNKNOWN`."""
+    """Slices that the file must have, as its image; None where it is no volume; or `UNKNOWN`."""
 
     def __str__(self) -> str:
         return f"{self.file}: {self.key}" if self.key else str(self.file)
@@ -63,7 +63,7 @@ class ArrayPart(Part):
     def _cut(self, file: Path, opened: Opened, values: Values) -> Values:
         if self.depth not in (opened.depth, UNKNOWN):
             has, needs = (f"{count} slices" if count else "no slices" for count in (opened.depth, self.depth))
-            raise BadFileError(file, f"depth differs: it has {has}, its picture {needs}.")
+            raise BadFileError(file, f"depth differs: it has {has}, its image {needs}.")
         slices, channels = opened.slice_axis, opened.channel_axis
         if channels is not None:
             values = np.moveaxis(values, channels, -1)
@@ -101,10 +101,10 @@ def label_values(part: ArrayPart) -> NDArray[np.integer]:
 
 
 def parts(files: Sequence[Path], layout: Layout) -> list[ArrayPart]:
-    """Return the pictures in files: one, or the slices of a volume; that they can be read is seen when they are.
+    """Return the images in files: one, or the slices of a volume; that they can be read is seen when they are.
 
     Args:
-        files: One, or those of the channels of one picture.
+        files: One, or those of the channels of one image.
         layout: Where their axes are.
 
     Example:
@@ -122,7 +122,7 @@ def parts(files: Sequence[Path], layout: Layout) -> list[ArrayPart]:
 
 
 def siblings(file: Path, tails: Sequence[str]) -> tuple[Path, ...]:
-    """Return the files of the channels of a picture, one of which is ``file``; whether they exist is not asked.
+    """Return the files of the channels of an image, one of which is ``file``; whether they exist is not asked.
 
     Args:
         file: Its name without suffix ends in one of ``tails``.
@@ -156,7 +156,7 @@ def slice_names(name: str, found: Sequence[ArrayPart]) -> list[str]:
     return [f"{name}/{part.index:0{digits}}" for part in found]
 
 
-@lru_cache(maxsize=2)  # a picture's and its label's: their next slices are what is read next
+@lru_cache(maxsize=2)  # an image's and its label's: their next slices are what is read next
 def _read(
     files: tuple[Path, ...], layout: Layout, stamps: tuple[tuple[int, int], ...]
 ) -> tuple[tuple[Opened, Values], ...]:

@@ -117,7 +117,7 @@ class Augmenter:
 
 
 def check_channels(augment: Augment, channels: int) -> None:
-    """Refuse what pictures of this many channels cannot be given.
+    """Refuse what images of this many channels cannot be given.
 
     Raises:
         ConfigError: An augmentation needs RGB.
@@ -125,7 +125,7 @@ def check_channels(augment: Augment, channels: int) -> None:
     wrong = [name for name in OF_RGB if getattr(augment, name)] if channels != RGB else []
     if wrong:
         raise ConfigError(
-            f"--augment.{wrong[0]} needs pictures of 3 channels; these have {channels}. Set it to 0; "
+            f"--augment.{wrong[0]} needs images of 3 channels; these have {channels}. Set it to 0; "
             "--augment.brightness and --augment.contrast work for any number."
         )
 

@@ -1,8 +1,8 @@
-"""From the bytes in a record to pixels: the whole picture, or a window of it.
+"""From the bytes in a record to pixels: the whole image, or a window of it.
 
-Pictures come out as Pillow decodes them: PNG exactly, and JPEG too, because the accurate DCT costs no more
+Images come out as Pillow decodes them: PNG exactly, and JPEG too, because the accurate DCT costs no more
 than TensorFlow's default, the fast one. Grey becomes RGB, alpha is dropped, 16 bits become the upper 8, a GIF
-gives its first picture. What does not fit is an error that begins with the shard and the record.
+gives its first image. What does not fit is an error that begins with the shard and the record.
 
 Of a data set with `kerseg.core.info.Channels` they come out as float32 instead, every channel of them, its range
 of values brought to 0..255.
@@ -31,12 +31,12 @@ class Region(NamedTuple):
 
 
 def decode_image(fields: Fields, region: Region | None = None, channels: Channels | None = None) -> tf.Tensor:
-    """Decode the picture of a record; of a JPEG, no more than the region needs.
+    """Decode the image of a record; of a JPEG, no more than the region needs.
 
     Args:
         fields: One record.
-        region: What to decode; None for the whole picture.
-        channels: What the data set's pictures are made of; None for RGB.
+        region: What to decode; None for the whole image.
+        channels: What the data set's images are made of; None for RGB.
 
     Returns:
         (region.height, region.width, 3) uint8, RGB; or (region.height, region.width, channels) float32, 0 to 255.
@@ -52,7 +52,7 @@ def decode_image(fields: Fields, region: Region | None = None, channels: Channel
     top, left, height, width = region or Region(0, 0, fields["height"], fields["width"])
 
     def jpeg() -> tf.Tensor:
-        source = _of_size(encoded, tf.image.extract_jpeg_shape(encoded), "picture", fields)
+        source = _of_size(encoded, tf.image.extract_jpeg_shape(encoded), "image", fields)
         return tf.image.decode_and_crop_jpeg(
             source, [top, left, height, width], channels=3, dct_method="INTEGER_ACCURATE"
         )
@@ -61,7 +61,7 @@ def decode_image(fields: Fields, region: Region | None = None, channels: Channel
         pixels = tf.cond(
             fields["format"] == RAW, lambda: _bare(encoded, RGB, fields), lambda: _to_rgb(encoded)
         )
-        pixels = _of_size(pixels, tf.shape(pixels), "picture", fields)
+        pixels = _of_size(pixels, tf.shape(pixels), "image", fields)
         return pixels[top : top + height, left : left + width]
 
     image = tf.cond(tf.io.is_jpeg(encoded), jpeg, other)
@@ -70,12 +70,12 @@ def decode_image(fields: Fields, region: Region | None = None, channels: Channel
 
 
 def decode_numbers(fields: Fields, count: int, region: Region | None = None) -> tf.Tensor:
-    """Decode the numbers of a picture that is not 8-bit RGB, as its file had them.
+    """Decode the numbers of an image that is not 8-bit RGB, as its file had them.
 
     Args:
         fields: One record.
         count: Channels.
-        region: What to decode; None for the whole picture.
+        region: What to decode; None for the whole image.
 
     Returns:
         (region.height, region.width, count) float32; 32-bit integers lose what a float32 does not hold.
@@ -89,7 +89,7 @@ def decode_numbers(fields: Fields, count: int, region: Region | None = None) -> 
     )
 
     def cut(pixels: tf.Tensor) -> tf.Tensor:
-        pixels = _of_size(pixels, tf.shape(pixels), "picture", fields)
+        pixels = _of_size(pixels, tf.shape(pixels), "image", fields)
         return tf.cast(pixels[top : top + height, left : left + width], tf.float32)
 
     def array() -> tf.Tensor:
@@ -121,7 +121,7 @@ def decode_numbers(fields: Fields, count: int, region: Region | None = None) -> 
 
 def _place(name: tf.Tensor, names: tuple[str, ...], what: str, fields: Fields) -> tf.Tensor:
     found = tf.equal(name, tf.constant(names))
-    message = tf.strings.join([f"the picture is of {what} '", name, f"', not one of {', '.join(names)}"])
+    message = tf.strings.join([f"the image is of {what} '", name, f"', not one of {', '.join(names)}"])
     return _require(tf.argmax(found, output_type=tf.int32), tf.reduce_any(found), fields, message)
 
 
@@ -137,7 +137,7 @@ def decode_label(fields: Fields, allowed: tuple[int, int] | None = None) -> tf.T
         (height, width) uint8, class indices.
 
     Raises:
-        tf.errors.InvalidArgumentError: Neither an 8-bit grey nor an 8-bit indexed PNG, not of the picture's
+        tf.errors.InvalidArgumentError: Neither an 8-bit grey nor an 8-bit indexed PNG, not of the image's
             size, or of other values.
     """
     encoded = fields["label"]

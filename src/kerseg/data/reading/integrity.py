@@ -80,7 +80,7 @@ def intact(folder: Path, info: DatasetInfo) -> tuple[DatasetInfo, tuple[Damage, 
     Example:
         >>> info, left_out = intact(Path("data/camvid"), DatasetInfo.load("data/camvid"))
         >>> describe_damage(Path("data/camvid"), left_out)
-        ['data/camvid/train-00001-of-00003.tfrecord: left out with its 122 pictures: it is missing or ...']
+        ['data/camvid/train-00001-of-00003.tfrecord: left out with its 122 images: it is missing or ...']
     """
     if not (folder / FILE_NAME).is_file():
         raise DataError(
@@ -102,12 +102,12 @@ def intact(folder: Path, info: DatasetInfo) -> tuple[DatasetInfo, tuple[Damage, 
 def describe_damage(folder: Path, left_out: Sequence[Damage]) -> list[str]:
     """Return a line on each shard that is left out, and one on all of them; none if there are none."""
     lines = [
-        f"{folder / damage.file}: left out with its {damage.records} pictures: {damage.reason}."
+        f"{folder / damage.file}: left out with its {damage.records} images: {damage.reason}."
         for damage in left_out
     ]
     records = sum(damage.records for damage in left_out)
     return (
-        [*lines, f"Damaged and left out: {len(left_out)} of the shards, with {records} pictures."]
+        [*lines, f"Damaged and left out: {len(left_out)} of the shards, with {records} images."]
         if lines
         else []
     )

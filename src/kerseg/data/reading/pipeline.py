@@ -82,7 +82,7 @@ class Dataset:
     """A converted data set and the pipelines that read it.
 
     Images are (batch, height, width, 3) uint8, RGB; labels (batch, height, width) uint8, class indices, with
-    the ignore label where nothing is known. Where ``info.channels`` says that pictures are not RGB, images are
+    the ignore label where nothing is known. Where ``info.channels`` says that images are not RGB, images are
     float32 with as many channels, 0 to 255 all the same. Every pipeline keeps its order, whatever the number of
     threads.
     """
@@ -103,7 +103,7 @@ class Dataset:
         count = self.info.split(split).records
         if not 1 <= batch_size <= count:
             raise ConfigError(
-                f"--batch-size is 1 to {count}, the number of pictures in split {split!r} of {self.folder}. "
+                f"--batch-size is 1 to {count}, the number of images in split {split!r} of {self.folder}. "
                 f"Received: {batch_size}."
             )
         return count // batch_size
@@ -126,8 +126,8 @@ class Dataset:
         only to learn the shapes; that one counts too.) With a number, every pass is exactly that epoch.
 
         Args:
-            crop_size: (height, width) of the crops, pixels; None takes the whole scaled picture, and then
-                pictures of several sizes need ``batch_size=1``.
+            crop_size: (height, width) of the crops, pixels; None takes the whole scaled image, and then
+                images of several sizes need ``batch_size=1``.
             batch_size: Examples a batch.
             augment: What is drawn at random; None for the defaults of `Augment`: left-right flips.
             seed: Of the order and of the augmentation.
@@ -143,7 +143,7 @@ class Dataset:
 
         Raises:
             DataError: No such split.
-            ConfigError: An option is out of range, or pictures of several sizes cannot share a batch.
+            ConfigError: An option is out of range, or images of several sizes cannot share a batch.
 
         Example:
             >>> data.train(crop_size=(512, 512), batch_size=8, augment=Augment(scale=(0.5, 2.0)), epoch=3)
@@ -156,9 +156,9 @@ class Dataset:
             raise ConfigError(f"skip_batches is 0 to {steps}, the epoch's batches. Received: {skip_batches}.")
         if crop_size is None and batch_size > 1:
             if augment.scale[0] != augment.scale[1]:
-                raise ConfigError("Pictures scaled at random share a batch only if there is a crop size.")
+                raise ConfigError("Images scaled at random share a batch only if there is a crop size.")
             if augment.quarter_turns:
-                raise ConfigError("Pictures turned at random share a batch only if there is a crop size.")
+                raise ConfigError("Images turned at random share a batch only if there is a crop size.")
             self._check_equal_sizes(shards, batch_size)
         if crop_size is not None and min(crop_size) < 1:
             raise ConfigError(f"The crop size is (height, width), 1 pixel or more. Received: {crop_size}.")
@@ -175,7 +175,7 @@ class Dataset:
         return _finished(data.apply(tf.data.experimental.assert_cardinality(steps - skip_batches)))
 
     def check_augment(self, augment: Augment) -> None:
-        """Refuse an augmentation that these pictures cannot be given.
+        """Refuse an augmentation that these images cannot be given.
 
         Raises:
             ConfigError: It needs RGB, and they have other channels.
@@ -198,10 +198,10 @@ class Dataset:
         return Augmenter(self._shards(split), crop_size, batch_size, augment, pixels)
 
     def val(self, *, batch_size: int = 1, split: str = "val") -> tf.data.Dataset:
-        """Return the pictures of a split once, in record order, at their own size, for ``validation_data``.
+        """Return the images of a split once, in record order, at their own size, for ``validation_data``.
 
         Args:
-            batch_size: More than 1 needs pictures of one size. The last batch may be smaller.
+            batch_size: More than 1 needs images of one size. The last batch may be smaller.
             split: Which part of the data set.
 
         Returns:
@@ -209,7 +209,7 @@ class Dataset:
 
         Raises:
             DataError: No such split.
-            ConfigError: Pictures of several sizes cannot share a batch.
+            ConfigError: Images of several sizes cannot share a batch.
         """
         shards = self._shards(split)
         if batch_size > 1:
@@ -290,7 +290,7 @@ class Dataset:
         if len(sizes) > 1:
             (height, width), (other_height, other_width) = sizes[0], sizes[-1]
             raise ConfigError(
-                f"Split {shards.split!r} of {self.folder} has pictures of {len(sizes)} sizes, "
+                f"Split {shards.split!r} of {self.folder} has images of {len(sizes)} sizes, "
                 f"{height}x{width} to {other_height}x{other_width} (height x width), which cannot share a "
                 f"batch of {batch_size}: take a crop size, or a batch size of 1."
             )

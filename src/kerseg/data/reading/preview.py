@@ -1,4 +1,4 @@
-"""A sheet of augmented pictures with their labels, to look at before a run is spent on them."""
+"""A sheet of augmented images with their labels, to look at before a run is spent on them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,22 +10,22 @@ from PIL import Image
 
 from kerseg import visualize
 from kerseg.augment.options import Augment
-from kerseg.core.marks import is_marked, save_marked
 from kerseg.core.ranges import check_range
+from kerseg.core.signed_png import is_signed, save_signed
 from kerseg.data.reading.augmented import seeds
 from kerseg.data.reading.pipeline import Dataset, load
 from kerseg.data.reading.shards import Shards, as_written
 from kerseg.errors import ConfigError
-from kerseg.visualize import IGNORE_COLOUR, Picture
+from kerseg.visualize import IGNORE_COLOUR, RGBImage
 
 SOFTWARE = "kerseg preview"
 """Under "Software" in every sheet."""
 REACH = 50
-"""The pictures of a sheet are spread over the first so many times as many records: no more is read."""
+"""The images of a sheet are spread over the first so many times as many records: no more is read."""
 CELL_HEIGHT = 192
 """Pixels."""
 
-Cells = list[tuple[str, Picture]]
+Cells = list[tuple[str, RGBImage]]
 
 
 def preview(
@@ -41,10 +41,10 @@ def preview(
     seed: int = 0,
     dataset: str | None = None,
 ) -> Path:
-    """Draw pictures with their labels and what augmentation makes of them.
+    """Draw images with their labels and what augmentation makes of them.
 
-    Each row is a picture, and the crops that training with this seed makes of it in its first epochs; only what
-    mixes the examples of a batch has other partners there: here they are the pictures of the sheet.
+    Each row is an image, and the crops that training with this seed makes of it in its first epochs; only what
+    mixes the examples of a batch has other partners there: here they are the images of the sheet.
 
     Args:
         data_dir: Folder of the converted data.
@@ -52,7 +52,7 @@ def preview(
         augment: What is drawn at random; None for the defaults of `Augment`.
         crop_size: (height, width) of the crops, pixels.
         batch_size: Crops that mix with one another.
-        count: Pictures, spread over the first records of the split.
+        count: Images, spread over the first records of the split.
         draws: Crops of each.
         split: Which part of the data set.
         seed: Seed of the augmentation.
@@ -72,7 +72,7 @@ def preview(
     output, augment = Path(output), augment or Augment()
     for name, value in {"count": count, "draws": draws, "batch-size": batch_size}.items():
         check_range(f"--{name}", value, least=1)
-    if output.exists() and not is_marked(output, SOFTWARE):
+    if output.exists() and not is_signed(output, SOFTWARE):
         raise ConfigError(f"{output}: exists and is not a sheet of kerseg preview. Give another --output.")
     data = load(data_dir, dataset=dataset)
     with data.naming_damage(split):
@@ -87,12 +87,12 @@ def preview(
     known = [value for value in present if value != data.info.ignore_label]
     entries = [(data.info.class_names[value], data.info.palette[value]) for value in known]
     entries += [] if known == present else [("ignored", IGNORE_COLOUR)]
-    save_marked(visualize.contact_sheet(rows, entries), output, SOFTWARE)
+    save_signed(visualize.contact_sheet(rows, entries), output, SOFTWARE)
     return output
 
 
 def _spread(shards: Shards, count: int) -> list[tuple[Any, Any]]:
-    """Return (index, record) of ``count`` pictures, or of all if there are no more."""
+    """Return (index, record) of ``count`` images, or of all if there are no more."""
     total = sum(shards.counts)
     count = min(count, total)
     wanted = np.linspace(0, min(total, REACH * count) - 1, count).round().astype(np.int64)
@@ -115,8 +115,8 @@ def _crops(
     augment: Augment,
     seed: int,
     draws: int,
-) -> Iterator[tuple[Picture, Picture]]:
-    """Yield the crops of all pictures in epoch 0, then those in epoch 1, and so on."""
+) -> Iterator[tuple[RGBImage, RGBImage]]:
+    """Yield the crops of all images in epoch 0, then those in epoch 1, and so on."""
     indices, serialized = (list(column) for column in zip(*records, strict=True))
     of_epoch = tf.data.Dataset.from_tensor_slices((np.array(indices, np.int64), serialized))
 
@@ -130,14 +130,14 @@ def _crops(
         yield from zip(images, labels, strict=True)
 
 
-def _row(data: Dataset, original: dict[str, Any], crops: list[tuple[Picture, Picture]]) -> Cells:
+def _row(data: Dataset, original: dict[str, Any], crops: list[tuple[RGBImage, RGBImage]]) -> Cells:
     cells = _pair(data, original["name"].decode(), original["image"], original["label"])
     for epoch, (image, label) in enumerate(crops):
         cells += _pair(data, f"epoch {epoch}", image, label)
     return cells
 
 
-def _pair(data: Dataset, caption: str, image: Picture, label: Picture) -> Cells:
+def _pair(data: Dataset, caption: str, image: RGBImage, label: RGBImage) -> Cells:
     info = data.info
     image = visualize.as_rgb(image, info.channels.names if info.channels else ())
     shown = visualize.overlay(image, label, info.palette, alpha=0.6, ignore_label=info.ignore_label)
@@ -145,7 +145,7 @@ def _pair(data: Dataset, caption: str, image: Picture, label: Picture) -> Cells:
     return [(caption, _resized(image)), ("label", _resized(shown))]
 
 
-def _resized(picture: Picture) -> Picture:
-    height, width = picture.shape[:2]
+def _resized(image: RGBImage) -> RGBImage:
+    height, width = image.shape[:2]
     size = max(1, round(width * CELL_HEIGHT / height)), CELL_HEIGHT
-    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))

@@ -5,7 +5,7 @@ Paper: Zhou et al., "Semantic Understanding of Scenes through the ADE20K Dataset
 For non-commercial research and education; the labels and software under a BSD 3-clause licence.
 
 The full releases of 2016 and of 2021 name more than 3,000 objects, by the same numbers. The benchmark's own table
-says which of them are which of the 150 classes; all others are ignored. Pictures keep the size they were released
+says which of them are which of the 150 classes; all others are ignored. Images keep the size they were released
 with, where the benchmark scales them down to 512 pixels on the shorter side.
 """
 
@@ -17,8 +17,8 @@ from typing import ClassVar
 import numpy as np
 
 from kerseg.core.info import IGNORE_LABEL
+from kerseg.data.formats.images import BadFileError, label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_values
-from kerseg.data.formats.pictures import BadFileError, label_values, read_label
 from kerseg.data.sources import known
 from kerseg.data.sources.base import Pair
 from kerseg.data.sources.folders import find_root, named_files, pair_folders
@@ -84,7 +84,7 @@ _RELEASE = Release(
 
 @dataclass(frozen=True, kw_only=True)
 class Ade20k:
-    """ADE20K, scene parsing or a full release: 150 classes; 20,210 training, 2,000 validation pictures."""
+    """ADE20K, scene parsing or a full release: 150 classes; 20,210 training, 2,000 validation images."""
 
     root: Path
     """Folder ADEChallengeData2016, or that of a full release, or one that holds either."""
@@ -98,7 +98,7 @@ class Ade20k:
         """Return the pairs of both splits.
 
         Raises:
-            DataError: The folder is neither of them, or pictures are missing.
+            DataError: The folder is neither of them, or images are missing.
         """
         root = find_root(self.root, ["images"], within=_WITHIN, layout=_LAYOUT)
         images = root / "images/ADE" if (root / "images/ADE").is_dir() else root / "images"
@@ -127,7 +127,7 @@ class Ade20k:
 
 
 def _full_pairs(folder: Path) -> list[Pair]:
-    """Return the pairs of a full release, whose labels lie beside the pictures."""
+    """Return the pairs of a full release, whose labels lie beside the images."""
     return [
         Pair(name, path, path.with_name(path.stem + _FULL_TAIL))
         for name, path in named_files(folder, (".jpg",))

@@ -10,10 +10,10 @@ from cyclopts import Group, Parameter
 
 from kerseg.core.console import note
 from kerseg.core.info import IGNORE_LABEL, Colour
+from kerseg.data.formats.images import BadFileError, Place
 from kerseg.data.formats.labels import Classes
-from kerseg.data.formats.pictures import BadFileError, Place
 from kerseg.data.formats.shapes import Points, outside
-from kerseg.data.sources.legend import Legend, legend
+from kerseg.data.sources.class_mapping import ClassMapping, class_mapping
 from kerseg.registry import nearest
 
 T = TypeVar("T")
@@ -30,19 +30,19 @@ class AnnotatedSource:
     """
 
     val_share: Annotated[float, _GROUP] = 0.0
-    """Share of the training pictures that becomes val, if val is not given; 0 to 1, chosen by name."""
+    """Share of the training images that becomes val, if val is not given; 0 to 1, chosen by name."""
     background: Annotated[str, _GROUP] = ""
     """Class of the pixels in no shape: one of the names, or a new one that comes first. Without it those
-    pixels are ignored, and pictures without shapes left out."""
+    pixels are ignored, and images without shapes left out."""
     ignore_classes: Annotated[tuple[str, ...], _GROUP, Parameter(consume_multiple=True)] = ()
     """Names of shapes whose pixels are to be ignored."""
     clip: Annotated[bool, _GROUP] = False
-    """Cut off what of a shape lies outside its picture, instead of reporting it."""
+    """Cut off what of a shape lies outside its image, instead of reporting it."""
 
     name: ClassVar[str] = ""
 
     def __getstate__(self) -> dict[str, Any]:
-        # Workers get the shapes of a picture with its pair, and not those of all pictures with the source.
+        # Workers get the shapes of an image with its pair, and not those of all images with the source.
         return {key: value for key, value in self.__dict__.items() if key != "_documents"}
 
     @property
@@ -53,17 +53,17 @@ class AnnotatedSource:
             BadFileError: A file is broken, or the splits' names do not agree.
             ConfigError: An option names no class.
         """
-        return self._legend.classes
+        return self._mapping.classes
 
     def _labels(self) -> Mapping[str, Colour | None]:
         """Return the names of shapes in the order of the classes, with their colours where there are any."""
         raise NotImplementedError
 
     @cached_property
-    def _legend(self) -> Legend:
+    def _mapping(self) -> ClassMapping:
         labels = self._labels()
         colours = {name: colour for name, colour in labels.items() if colour}
-        return legend(labels, background=self.background, ignored=self.ignore_classes, colours=colours)
+        return class_mapping(labels, background=self.background, ignored=self.ignore_classes, colours=colours)
 
     def _value(self, path: Place, label: str, owner: str, *, among: str, advice: str = "") -> int:
         """Return the value of the pixels of a shape that is called ``label``.
@@ -71,12 +71,12 @@ class AnnotatedSource:
         Raises:
             BadFileError: No class is called so.
         """
-        values = self._legend.values
+        values = self._mapping.values
         if label not in values:
             raise BadFileError(
                 path,
                 f"unknown label: {owner} is none of {among}.{nearest(label, values)} Known: "
-                f"{self._legend.known()}. {advice}".rstrip(),
+                f"{self._mapping.known()}. {advice}".rstrip(),
             )
         return values[label]
 
@@ -88,28 +88,28 @@ class AnnotatedSource:
         size: tuple[int, int],
         advice: str = "Cut such off with --clip.",
     ) -> None:
-        """Refuse points outside a picture of this height and width, unless what is there is cut off."""
+        """Refuse points outside an image of this height and width, unless what is there is cut off."""
         if not self.clip and (reach := outside(points, *size)):
-            raise BadFileError(path, f"outside the picture: {owner} has points at {reach}. {advice}")
+            raise BadFileError(path, f"outside the image: {owner} has points at {reach}. {advice}")
 
     def _with_shapes(
         self, place: object, items: Sequence[T], drawn: Callable[[T], bool], *, what: str, of: str = ""
     ) -> list[T]:
-        """Return the pictures that are part of the data: all, if the pixels in no shape have a class.
+        """Return the images that are part of the data: all, if the pixels in no shape have a class.
 
         Args:
             place: What the note begins with.
-            items: One for each picture.
-            drawn: Whether a picture has shapes.
+            items: One for each image.
+            drawn: Whether an image has shapes.
             what: What a shape is called.
             of: Split, for the note.
         """
-        if self._legend.outside != IGNORE_LABEL:
+        if self._mapping.outside != IGNORE_LABEL:
             return list(items)
         kept = [item for item in items if drawn(item)]
         if len(kept) < len(items):
             note(
-                f"{place}: {len(items) - len(kept)} of {len(items)} pictures{of} left out: no {what}. "
+                f"{place}: {len(items) - len(kept)} of {len(items)} images{of} left out: no {what}. "
                 "--background keeps them."
             )
         return kept
@@ -120,9 +120,9 @@ def note_without_area(place: object, kinds_of: Iterable[tuple[object, Sequence[s
 
     Args:
         place: What the note begins with.
-        kinds_of: Each picture with the kinds of its shapes that have no area.
+        kinds_of: Each image with the kinds of its shapes that have no area.
     """
-    pairs = [(picture, kinds) for picture, kinds in kinds_of if kinds]
+    pairs = [(image, kinds) for image, kinds in kinds_of if kinds]
     if pairs:
         left = Counter(kind for _, kinds in pairs for kind in kinds)
         kinds = ", ".join(f"{count} x {kind}" for kind, count in sorted(left.items()))

@@ -1,4 +1,4 @@
-"""Pairs of pictures that are not 8-bit RGB: arrays, volumes cut into slices, a channel a file."""
+"""Pairs of images that are not 8-bit RGB: arrays, volumes cut into slices, a channel a file."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -7,56 +7,56 @@ from pathlib import Path
 
 from kerseg.core.info import Layout
 from kerseg.data.formats.arrays import SUFFIXES, TIFF, need_readers
-from kerseg.data.formats.pictures import Place
-from kerseg.data.formats.suffixes import LABEL_SUFFIXES, PICTURE_SUFFIXES, suffix_of
+from kerseg.data.formats.images import Place
+from kerseg.data.formats.suffixes import IMAGE_SUFFIXES, LABEL_SUFFIXES, suffix_of
 from kerseg.data.formats.volumes import ArrayPart, parts, siblings, slice_names
 from kerseg.data.sources.base import Pair
 from kerseg.data.sources.folders import named_files, nth
 
 
 def pair_arrays(images: Path, labels: Path, layout: Layout, *, label_tail: str = "") -> list[Pair]:
-    """Pair the pictures of one folder with the labels of another, as `pair_folders` does; volumes slice by slice.
+    """Pair the images of one folder with the labels of another, as `pair_folders` does; volumes slice by slice.
 
     Args:
-        images: Folder of pictures and volumes, searched with its sub-folders.
+        images: Folder of images and volumes, searched with its sub-folders.
         labels: Folder of labels; the same one if the labels' names end in ``label_tail``.
-        layout: How the pictures lie in their files.
+        layout: How the images lie in their files.
         label_tail: Ending of the labels' names that the pairs' lack.
 
     Returns:
-        Pairs sorted by name, with an `ArrayPart` for each picture. Slice 42 of a volume ``a`` is ``a/042``.
+        Pairs sorted by name, with an `ArrayPart` for each image. Slice 42 of a volume ``a`` is ``a/042``.
 
     Raises:
-        DataError: A folder is missing, or has no pictures.
+        DataError: A folder is missing, or has no images.
         ConfigError: The library that reads the files is not installed.
     """
     same = images.samefile(labels)
-    pictures = _by_name(images, PICTURE_SUFFIXES + SUFFIXES, layout.tails or ("",), only=same)
+    files_of_images = _by_name(images, IMAGE_SUFFIXES + SUFFIXES, layout.tails or ("",), only=same)
     masks = _by_name(labels, LABEL_SUFFIXES + SUFFIXES, (label_tail,), only=same)
-    need_readers(file for found in (pictures, masks) for files in found.values() for file in files)
+    need_readers(file for found in (files_of_images, masks) for files in found.values() for file in files)
     pairs: list[Pair] = []
-    for name in sorted(pictures.keys() | masks.keys()):
-        groups = [*dict.fromkeys(siblings(file, layout.tails) for file in pictures[name])]
+    for name in sorted(files_of_images.keys() | masks.keys()):
+        groups = [*dict.fromkeys(siblings(file, layout.tails) for file in files_of_images[name])]
         # Several files of one name each have a pair, all with that name: that is a fault of theirs.
         for i in range(max(len(groups), len(masks[name]))):
             pairs += _slices(name, nth(groups, i) or (), nth(masks[name], i), layout)
     return pairs
 
 
-def label_place(label: Path, picture: ArrayPart | None = None) -> Place:
-    """Return where a label is: an `ArrayPart` if it is an array, or if its picture is one in its own format.
+def label_place(label: Path, image: ArrayPart | None = None) -> Place:
+    """Return where a label is: an `ArrayPart` if it is an array, or if its image is one in its own format.
 
     Args:
         label: Its file.
-        picture: Its picture, where that is an array: the slice of a volume has that slice of the label.
+        image: Its image, where that is an array: the slice of a volume has that slice of the label.
     """
-    is_slice = picture is not None and bool(picture.key)
-    kinds = SUFFIXES if picture is None else (*SUFFIXES, *TIFF)
+    is_slice = image is not None and bool(image.key)
+    kinds = SUFFIXES if image is None else (*SUFFIXES, *TIFF)
     if not is_slice and suffix_of(label, kinds) is None:
         return label
-    if picture is None:
+    if image is None:
         return ArrayPart(label, "")
-    return replace(picture, file=label, others=(), layout=picture.layout.of_labels)
+    return replace(image, file=label, others=(), layout=image.layout.of_labels)
 
 
 def _by_name(
@@ -72,7 +72,7 @@ def _by_name(
 
 
 def _slices(name: str, files: Sequence[Path], label: Path | None, layout: Layout) -> list[Pair]:
-    """Return the pairs of a picture or a volume: one, or one a slice."""
+    """Return the pairs of an image or a volume: one, or one a slice."""
     if not files:
         return [Pair(name, None, label)]
     found = parts(files, layout)

@@ -1,8 +1,8 @@
 """What a source is, and the parts that several sources share.
 
 A new data set is one file like ``loveda.py`` and one line in ``SOURCES``. Its dataclass says where the files
-are (`splits`), what the classes are (`classes`) and how to read one label (`read_label`): a picture of
-indices, a colour picture, polygons, a ``.mat`` file. Checking, counting and writing are `convert`'s.
+are (`splits`), what the classes are (`classes`) and how to read one label (`read_label`): an image of
+indices, a colour image, polygons, a ``.mat`` file. Checking, counting and writing are `convert`'s.
 """
 
 from dataclasses import dataclass, fields, is_dataclass
@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from kerseg.core.info import Channels
+from kerseg.data.formats.images import Place
 from kerseg.data.formats.labels import Classes, Label
-from kerseg.data.formats.pictures import Place
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A picture and its label, either of which may be missing: that is reported, not raised."""
+    """An image and its label, either of which may be missing: that is reported, not raised."""
 
     name: str
     """Unique within the split; with ``/`` where the files lie in sub-folders."""
     image: Place | None
-    """A path, or a `Part` whose ``read_bytes`` gives the encoded picture."""
+    """A path, or a `Part` whose ``read_bytes`` gives the encoded image."""
     label: Place | None
     """A path, or whatever else the source's ``read_label`` understands, such as a `Part`."""
 
@@ -30,8 +30,8 @@ class Source(Protocol):
     """A raw data set: a frozen dataclass whose fields are its options, with a line of help under each.
 
     A published one also says what belongs into the folders that its fields name, ``releases`` (see
-    `kerseg.download.release`), and may say how many pictures each split was published with, ``counts``. One whose
-    pictures are not 8-bit RGB has a further member ``channels``; see `channels_of`.
+    `kerseg.download.release`), and may say how many images each split was published with, ``counts``. One whose
+    images are not 8-bit RGB has a further member ``channels``; see `channels_of`.
     Instances are pickled, once for each worker process.
     """
 
@@ -64,7 +64,7 @@ class Source(Protocol):
 def files_of(source: Source, pair: Pair) -> list[Path]:
     """Return the files that the record of a pair depends on.
 
-    They are the paths that picture and label are or hold (``Part.file``, ``ArrayPart.others``), and those that
+    They are the paths that image and label are or hold (``Part.file``, ``ArrayPart.others``), and those that
     ``source.besides`` returns for a label, where a source has such a method because it reads more.
 
     Example:
@@ -84,9 +84,9 @@ def files_of(source: Source, pair: Pair) -> list[Path]:
 
 
 def channels_of(source: Source) -> Channels | None:
-    """Return what a source's pictures are made of, ``None`` for 8-bit RGB: its member ``channels``, if it has one.
+    """Return what a source's images are made of, ``None`` for 8-bit RGB: its member ``channels``, if it has one.
 
-    Where there are channels, the pictures of its pairs are each a `kerseg.data.formats.volumes.ArrayPart`.
+    Where there are channels, the images of its pairs are each a `kerseg.data.formats.volumes.ArrayPart`.
     """
     found: Channels | None = getattr(source, "channels", None)
     return found

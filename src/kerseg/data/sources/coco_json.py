@@ -1,9 +1,9 @@
-"""Annotations in COCO's format, as most tools export them: one JSON a split, with the objects of all pictures.
+"""Annotations in COCO's format, as most tools export them: one JSON a split, with the objects of all images.
 
 Source: https://cocodataset.org/#format-data (object detection); run lengths as in the COCO API,
 https://github.com/cocodataset/cocoapi/blob/master/common/maskApi.c
 
-Objects become classes: all cats of a picture are "cat". Where objects overlap, the smaller one (in pixels) is
+Objects become classes: all cats of an image are "cat". Where objects overlap, the smaller one (in pixels) is
 drawn upon the larger, and of equal ones the later. Polygons become pixels as `kerseg.data.formats.shapes` says; the
 COCO API rounds outlines to a fifth of a pixel, and differs where a centre lies that near to one. An object of
 several polygons is all of them together, as in the COCO API: what has a hole comes as run lengths.
@@ -17,8 +17,8 @@ from typing import Any, Literal
 
 from kerseg.core.info import IGNORE_LABEL
 from kerseg.data.formats.documents import corners, member, read_json, size
+from kerseg.data.formats.images import BadFileError, Part
 from kerseg.data.formats.labels import Label
-from kerseg.data.formats.pictures import BadFileError, Part
 from kerseg.data.formats.shapes import Region, largest_first, paint, polygon, runs, union
 from kerseg.data.sources.annotated import AnnotatedSource
 from kerseg.data.sources.base import Pair
@@ -28,7 +28,7 @@ from kerseg.errors import ConfigError, DataError
 
 @dataclass(frozen=True)
 class CocoLabel(Part):
-    """The annotations of one picture; ``key`` is its file name."""
+    """The annotations of one image; ``key`` is its file name."""
 
     image: dict[str, Any] = field(compare=False)
     """Its entry in ``images``."""
@@ -40,15 +40,15 @@ class CocoJson(AnnotatedSource):
     """A JSON in COCO's format for each split: polygons, run lengths and crowds become classes."""
 
     train_json: Path | None = None
-    """Annotations of the training pictures, such as instances_train2017.json."""
+    """Annotations of the training images, such as instances_train2017.json."""
     train_image_path: Path | None = None
     """Folder that the file names in this JSON start from; by default the one the JSON is in."""
     val_json: Path | None = None
-    """Annotations of the validation pictures."""
+    """Annotations of the validation images."""
     val_image_path: Path | None = None
     """Folder that the file names in this JSON start from; by default the one the JSON is in."""
     test_json: Path | None = None
-    """Annotations of the test pictures."""
+    """Annotations of the test images."""
     test_image_path: Path | None = None
     """Folder that the file names in this JSON start from; by default the one the JSON is in."""
     crowd: Literal["class", "ignore"] = "class"
@@ -56,19 +56,19 @@ class CocoJson(AnnotatedSource):
     class, or pixels to ignore."""
 
     def splits(self) -> dict[str, list[Pair]]:
-        """Return the pictures of each JSON that was given, in its order.
+        """Return the images of each JSON that was given, in its order.
 
         Raises:
-            BadFileError: A JSON is broken, or holds annotations of pictures that it does not list.
+            BadFileError: A JSON is broken, or holds annotations of images that it does not list.
             ConfigError: No JSON was given.
         """
         return hold_out({split: self._pairs(split) for split in self._documents}, self.val_share)
 
     def read_label(self, path: CocoLabel) -> Label:
-        """Draw the objects of one picture, the smaller upon the larger.
+        """Draw the objects of one image, the smaller upon the larger.
 
         Raises:
-            BadFileError: An annotation is of no category, has no outline, or one that does not fit its picture.
+            BadFileError: An annotation is of no category, has no outline, or one that does not fit its image.
         """
         owner = f"image {path.key!r}"
         height, width = size(
@@ -80,7 +80,7 @@ class CocoJson(AnnotatedSource):
             (self._region(path, annotation, height, width), self._value_of(path, annotation))
             for annotation in path.annotations
         ]
-        return paint(height, width, largest_first(layers), outside=self._legend.outside)
+        return paint(height, width, largest_first(layers), outside=self._mapping.outside)
 
     @cached_property
     def _documents(self) -> dict[str, tuple[Path, dict[str, Any]]]:
@@ -134,7 +134,7 @@ class CocoJson(AnnotatedSource):
         labels = self._with_shapes(path, labels, lambda label: bool(label.annotations), what="objects")
         if labels and not any((images / label.key).exists() for label in labels):
             raise DataError(
-                f"{images}: has none of the {len(labels)} pictures of {path}, such as {labels[0].key}. "
+                f"{images}: has none of the {len(labels)} images of {path}, such as {labels[0].key}. "
                 f"Give --{split}-image-path, the folder that these names start from."
             )
         return [
@@ -151,7 +151,7 @@ class CocoJson(AnnotatedSource):
             )
         if self.crowd == "ignore" and annotation.get("iscrowd"):
             return IGNORE_LABEL
-        return self._legend.values[categories[number]]
+        return self._mapping.values[categories[number]]
 
     def _region(self, path: CocoLabel, annotation: dict[str, Any], height: int, width: int) -> Region:
         owner = _named(annotation)

@@ -1,8 +1,8 @@
-"""COCO-Stuff: the pictures of COCO 2017 with 80 kinds of things and 91 kinds of stuff, pixel by pixel.
+"""COCO-Stuff: the images of COCO 2017 with 80 kinds of things and 91 kinds of stuff, pixel by pixel.
 
-Source: https://github.com/nightrome/cocostuff (stuffthingmaps_trainval2017.zip), pictures: https://cocodataset.org
+Source: https://github.com/nightrome/cocostuff (stuffthingmaps_trainval2017.zip), images: https://cocodataset.org
 Paper: Caesar et al., "COCO-Stuff: Thing and Stuff Classes in Context", CVPR 2018.
-Labels under CC BY 4.0; the pictures are Flickr's, under its terms of use.
+Labels under CC BY 4.0; the images are Flickr's, under its terms of use.
 """
 
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from kerseg.core.info import IGNORE_LABEL
+from kerseg.data.formats.images import label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_values
-from kerseg.data.formats.pictures import label_values, read_label
 from kerseg.data.sources import known
 from kerseg.data.sources.base import Pair
 from kerseg.data.sources.folders import find_root, pair_folders
@@ -55,7 +55,7 @@ _RELEASE = Release(
 
 @dataclass(frozen=True, kw_only=True)
 class CocoStuff:
-    """COCO-Stuff, 164k: 171 classes; 118,287 training and 5,000 validation pictures."""
+    """COCO-Stuff, 164k: 171 classes; 118,287 training and 5,000 validation images."""
 
     root: Path
     """Folder that holds train2017, val2017 (or images with both) and stuffthingmaps, which has two such folders."""
@@ -75,7 +75,7 @@ class CocoStuff:
         """Return the pairs of both splits.
 
         Raises:
-            DataError: The folder is not COCO with COCO-Stuff, or a folder has no pictures.
+            DataError: The folder is not COCO with COCO-Stuff, or a folder has no images.
         """
         root = find_root(self.root, ["stuffthingmaps"], within=("annotations",), layout=_LAYOUT)
         labels = find_root(root / "stuffthingmaps", list(_SPLITS.values()), layout=_LAYOUT)

@@ -1,4 +1,4 @@
-"""What CVAT exports as "CVAT for images 1.1": an XML with the shapes of all pictures, and a folder of these.
+"""What CVAT exports as "CVAT for images 1.1": an XML with the shapes of all images, and a folder of these.
 
 Source: https://docs.cvat.ai/docs/dataset_management/formats/format-cvat/ and
 https://docs.cvat.ai/docs/other/xml_format/
@@ -21,8 +21,8 @@ import numpy as np
 
 from kerseg.core.info import Colour
 from kerseg.data.formats.documents import corners, read_xml, size
+from kerseg.data.formats.images import BadFileError, Part
 from kerseg.data.formats.labels import Label
-from kerseg.data.formats.pictures import BadFileError, Part
 from kerseg.data.formats.shapes import Points, Region, box, ellipse, paint, polygon, rotated, runs
 from kerseg.data.sources.annotated import AnnotatedSource, note_without_area
 from kerseg.data.sources.base import Pair
@@ -51,7 +51,7 @@ Shape = tuple[str, dict[str, str]]
 
 @dataclass(frozen=True)
 class CvatLabel(Part):
-    """The shapes of one picture; ``key`` is its name."""
+    """The shapes of one image; ``key`` is its name."""
 
     image: dict[str, str] = field(compare=False)
     """Attributes of its ``image``."""
@@ -67,14 +67,14 @@ class CvatXml(AnnotatedSource):
     """Export of a project, unpacked: the folder with annotations.xml, whose subsets (Train, Validation, Test)
     are the splits. What is in no subset is train."""
     train_path: Path | None = None
-    """Instead of --root: export of the training pictures, whatever its subsets."""
+    """Instead of --root: export of the training images, whatever its subsets."""
     val_path: Path | None = None
-    """Export of the validation pictures."""
+    """Export of the validation images."""
     test_path: Path | None = None
-    """Export of the test pictures."""
+    """Export of the test images."""
 
     def splits(self) -> dict[str, list[Pair]]:
-        """Return the pictures of each split, in the order of the XML.
+        """Return the images of each split, in the order of the XML.
 
         Raises:
             BadFileError: The XML is broken, or has subsets that are no splits.
@@ -83,22 +83,22 @@ class CvatXml(AnnotatedSource):
         found: dict[str, list[Pair]] = {"train": [], "val": [], "test": []}
         for split, (path, document) in self._documents.items():
             labels = self._kept(path, [_label(path, image) for image in document.iter("image")])
-            pictures = [_picture(path, label.image) for label in labels]
-            if labels and not any(picture.exists() for picture in pictures):
+            places = [_image(path, label.image) for label in labels]
+            if labels and not any(place.exists() for place in places):
                 raise DataError(
-                    f"{path}: none of its {len(labels)} pictures is there, such as {pictures[0]}. Export with "
+                    f"{path}: none of its {len(labels)} images is there, such as {places[0]}. Export with "
                     "'Save images', or put them there."
                 )
-            for label, picture in zip(labels, pictures, strict=True):
-                pair = Pair(Path(label.key).with_suffix("").as_posix(), picture, label)
+            for label, place in zip(labels, places, strict=True):
+                pair = Pair(Path(label.key).with_suffix("").as_posix(), place, label)
                 found[split or _split(path, label)].append(pair)
         return hold_out({split: pairs for split, pairs in found.items() if pairs}, self.val_share)
 
     def read_label(self, path: CvatLabel) -> Label:
-        """Draw the shapes of one picture, the lowest first.
+        """Draw the shapes of one image, the lowest first.
 
         Raises:
-            BadFileError: A shape is of no label, or does not fit its picture.
+            BadFileError: A shape is of no label, or does not fit its image.
         """
         owner = f"image {path.key!r}"
         height, width = size(
@@ -114,7 +114,7 @@ class CvatXml(AnnotatedSource):
             value = self._value(path, attributes.get("label", ""), owner, among="the XML's labels")
             layers.append((order, region, value))
         layers.sort(key=lambda layer: layer[0])
-        return paint(height, width, [layer[1:] for layer in layers], outside=self._legend.outside)
+        return paint(height, width, [layer[1:] for layer in layers], outside=self._mapping.outside)
 
     @cached_property
     def _documents(self) -> dict[str, tuple[Path, Element]]:
@@ -139,7 +139,7 @@ class CvatXml(AnnotatedSource):
         return colours
 
     def _kept(self, path: Path, labels: list[tuple[CvatLabel, list[str]]]) -> list[CvatLabel]:
-        """Return the pictures that are part of the data, and say what is not."""
+        """Return the images that are part of the data, and say what is not."""
         note_without_area(path, ((label.key, kinds) for label, kinds in labels))
         every = [label for label, _ in labels]
         return self._with_shapes(path, every, lambda label: bool(label.shapes), what="shapes")
@@ -183,7 +183,7 @@ def _read(path: Path, split: str) -> tuple[Path, Element]:
             if document.find("track") is not None
             else ""
         )
-        raise BadFileError(file, f"no pictures: it has no <image>.{tracks}")
+        raise BadFileError(file, f"no images: it has no <image>.{tracks}")
     return file, document
 
 
@@ -202,7 +202,7 @@ def _labels(path: Path, document: Element) -> dict[str, Colour | None]:
 
 
 def _label(path: Path, image: Element) -> tuple[CvatLabel, list[str]]:
-    """Return what is drawn of a picture, and the kinds of what is not."""
+    """Return what is drawn of an image, and the kinds of what is not."""
     if not image.get("name"):
         raise BadFileError(path, f"incomplete: image {image.get('id')} has no 'name'.")
     shapes = [(shape.tag, dict(shape.attrib)) for shape in image]
@@ -211,8 +211,8 @@ def _label(path: Path, image: Element) -> tuple[CvatLabel, list[str]]:
     return CvatLabel(path, image.attrib["name"], dict(image.attrib), areas), left
 
 
-def _picture(path: Path, image: Mapping[str, str]) -> Path:
-    """Return where the picture is: where a project's export has it, or a task's, or beside the XML."""
+def _image(path: Path, image: Mapping[str, str]) -> Path:
+    """Return where the image is: where a project's export has it, or a task's, or beside the XML."""
     images = path.parent / "images"
     places = (
         images / image.get("subset", "") / image["name"],
@@ -241,7 +241,7 @@ def _mask(path: CvatLabel, attributes: Mapping[str, str], owner: str, height: in
     if left < 0 or top < 0 or left + columns > width or top + rows > height:
         raise BadFileError(
             path,
-            f"outside the picture: {owner} is {columns} x {rows} at x {left}, y {top}; the picture is {width} x "
+            f"outside the image: {owner} is {columns} x {rows} at x {left}, y {top}; the image is {width} x "
             f"{height} (width x height).",
         )
     try:

@@ -1,4 +1,4 @@
-"""DRIVE: vessels in pictures of the retina, 565 x 584.
+"""DRIVE: vessels in images of the retina, 565 x 584.
 
 Source: https://drive.grand-challenge.org
 Paper: Staal et al., "Ridge-based Vessel Segmentation in Color Images of the Retina", IEEE TMI 2004.
@@ -13,8 +13,8 @@ from typing import ClassVar
 import numpy as np
 
 from kerseg.core.info import IGNORE_LABEL
+from kerseg.data.formats.images import BadFileError, label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_values
-from kerseg.data.formats.pictures import BadFileError, label_values, read_label
 from kerseg.data.sources.base import Pair
 from kerseg.data.sources.folders import find_root, hold_out, named_files
 from kerseg.download.release import Release
@@ -34,15 +34,15 @@ _RELEASE = Release(
 
 @dataclass(frozen=True, kw_only=True)
 class Drive:
-    """DRIVE, vessels of the retina: 2 classes; 20 training and, if they have labels, 20 test pictures."""
+    """DRIVE, vessels of the retina: 2 classes; 20 training and, if they have labels, 20 test images."""
 
     root: Path
     """Folder that holds training and, if it is there, test."""
-    whole_picture: bool = False
+    whole_image: bool = False
     """Count the black corners as background. By default what lies outside the field of view is ignored, as it is
     in published scores."""
     val_share: float = 0.0
-    """Share of the training pictures that becomes val, of which the data set has none; 0 to 1, chosen by name."""
+    """Share of the training images that becomes val, of which the data set has none; 0 to 1, chosen by name."""
 
     name: ClassVar[str] = "drive"
     releases: ClassVar[Mapping[str, Release]] = {"root": _RELEASE}
@@ -70,7 +70,7 @@ class Drive:
             BadFileError: Not a label of DRIVE, or its mask is missing or of another size.
         """
         label = _black_and_white(path)
-        if self.whole_picture:
+        if self.whole_image:
             return label
         file = _mask(path)
         view = _black_and_white(file)
@@ -84,7 +84,7 @@ class Drive:
 
 
 def _mask(label: Path) -> Path:
-    """Return the file that shows the field of view of a label's picture."""
+    """Return the file that shows the field of view of a label's image."""
     part = label.parent.parent
     return part / "mask" / f"{_number(label.stem)}_{part.name}_mask.gif"
 
@@ -97,7 +97,7 @@ def _pairs(part: Path) -> list[Pair]:
 
 
 def _number(name: str) -> str:
-    """Return the number that a picture, its label and its mask share: ``21_training`` and ``21_manual1``."""
+    """Return the number that an image, its label and its mask share: ``21_training`` and ``21_manual1``."""
     return name.partition("_")[0]
 
 

@@ -1,8 +1,8 @@
-"""Any data set that is a folder of pictures and a folder of labels: your own, most likely.
+"""Any data set that is a folder of images and a folder of labels: your own, most likely.
 
-Pictures may be more than 8-bit RGB: TIFF of any depth, NIfTI, NumPy's arrays. `array_folders` pairs them.
+Images may be more than 8-bit RGB: TIFF of any depth, NIfTI, NumPy's arrays. `array_folders` pairs them.
 
-A label is a picture of the same name and size: grey or indexed colour (its values are the classes, or what
+A label is an image of the same name and size: grey or indexed colour (its values are the classes, or what
 ``--label-values`` says), or colours (``--palette`` says which colour is which class).
 """
 
@@ -21,10 +21,10 @@ from PIL import Image
 from kerseg.core.info import IGNORE_LABEL, STORED, Channels, Layout, default_palette
 from kerseg.data.formats.arrays import SUFFIXES
 from kerseg.data.formats.channels import declare
+from kerseg.data.formats.images import BadFileError, Place, label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_colours, map_values
-from kerseg.data.formats.pictures import BadFileError, Place, label_values, read_label
 from kerseg.data.formats.places import PLACE
-from kerseg.data.formats.suffixes import PICTURE_SUFFIXES, suffix_of
+from kerseg.data.formats.suffixes import IMAGE_SUFFIXES, suffix_of
 from kerseg.data.formats.volumes import ArrayPart
 from kerseg.data.formats.volumes import label_values as array_values
 from kerseg.data.sources.array_folders import label_place, pair_arrays
@@ -44,18 +44,18 @@ SEVERAL = Parameter(consume_multiple=True)
 
 @dataclass(frozen=True, kw_only=True)
 class Folder:
-    """Folders of pictures and of labels; the two are matched by file name, sub-folders included."""
+    """Folders of images and of labels; the two are matched by file name, sub-folders included."""
 
     train_image_path: Annotated[Path | None, PLACE] = None
-    """Folder of the training pictures: jpg, png, bmp, gif, tif, webp, npy, npz, nii or nii.gz."""
+    """Folder of the training images: jpg, png, bmp, gif, tif, webp, npy, npz, nii or nii.gz."""
     train_label_path: Annotated[Path | None, PLACE] = None
-    """Folder of their labels: png, bmp, gif, tif, npy, npz, nii or nii.gz, each named like its picture."""
+    """Folder of their labels: png, bmp, gif, tif, npy, npz, nii or nii.gz, each named like its image."""
     val_image_path: Annotated[Path | None, PLACE] = None
-    """Folder of the validation pictures."""
+    """Folder of the validation images."""
     val_label_path: Annotated[Path | None, PLACE] = None
     """Folder of their labels."""
     test_image_path: Annotated[Path | None, PLACE] = None
-    """Folder of the test pictures."""
+    """Folder of the test images."""
     test_label_path: Annotated[Path | None, PLACE] = None
     """Folder of their labels."""
     class_names: Annotated[tuple[str, ...], SEVERAL] = ()
@@ -70,17 +70,17 @@ class Folder:
     ignore_values: Annotated[tuple[int, ...] | None, SEVERAL] = None
     """Values in grey labels that stand for no class; by default 255, unless it is one of the label values."""
     label_tail: str = ""
-    """Ending of the labels' names that the pictures' lack: _mask if a.jpg belongs to a_mask.png."""
+    """Ending of the labels' names that the images' lack: _mask if a.jpg belongs to a_mask.png."""
     value_range: Annotated[tuple[float, ...], SEVERAL] = ()
-    """Values that become 0 and 255 in pictures that are not 8-bit: LOW HIGH for all channels, or for each."""
+    """Values that become 0 and 255 in images that are not 8-bit: LOW HIGH for all channels, or for each."""
     channel_names: Annotated[tuple[str, ...], SEVERAL] = ()
-    """Names of the pictures' channels; with them, or with a value range, pictures keep all their channels."""
+    """Names of the images' channels; with them, or with a value range, images keep all their channels."""
     channel_tails: Annotated[tuple[str, ...], SEVERAL] = ()
-    """Endings of the files that are the channels of one picture: _0000 _0001, for a_0000.nii and a_0001.nii."""
+    """Endings of the files that are the channels of one image: _0000 _0001, for a_0000.nii and a_0001.nii."""
     channel_axis: int | None = None
     """Axis of the channels in arrays and TIFF; by default the last, and what a TIFF says."""
     slice_axis: int | None = None
-    """Axis along which volumes are cut into pictures; by default 2, from feet to head, for NIfTI; else none."""
+    """Axis along which volumes are cut into images; by default 2, from feet to head, for NIfTI; else none."""
 
     name: ClassVar[str] = ""
 
@@ -117,7 +117,7 @@ class Folder:
 
         Raises:
             ConfigError: No split was given, or half of one.
-            DataError: A folder is missing or empty, or the names of pictures and labels do not fit.
+            DataError: A folder is missing or empty, or the names of images and labels do not fit.
         """
         return {
             split: self._pairs(images, labels, arrays=self._arrays)
@@ -126,10 +126,10 @@ class Folder:
 
     @cached_property
     def channels(self) -> Channels | None:
-        """What the pictures are made of, if they are arrays or an option says so; None for 8-bit RGB.
+        """What the images are made of, if they are arrays or an option says so; None for 8-bit RGB.
 
         Raises:
-            ConfigError: The options do not fit the pictures, or ``value_range`` is missing.
+            ConfigError: The options do not fit the images, or ``value_range`` is missing.
         """
         if not self._arrays:
             return None  # without listing a large data set once more
@@ -149,7 +149,7 @@ class Folder:
         if self._is_colour_coded(image):
             advice = "Add it to --palette; in a palette file, call it 'ignore' if it is no class."
             if image.mode == "P":
-                advice += " Or leave out --palette, to take the indices of this indexed picture."
+                advice += " Or leave out --palette, to take the indices of this indexed image."
             return map_colours(path, np.asarray(image.convert("RGB")), self.classes, advice=advice)
         values = label_values(path, image, advice="Give --palette with the colour of each class.")
         if image.mode == "1" and 255 in self.table and 1 not in self.table:
@@ -202,15 +202,15 @@ class Folder:
 
     @cached_property
     def _arrays(self) -> bool:
-        """Whether pictures keep their channels: an option says so, or there are files that cannot be RGB."""
+        """Whether images keep their channels: an option says so, or there are files that cannot be RGB."""
         if self.value_range or self.channel_names or self._layout != STORED:
             return True
         folders = (images for images, _ in self._folders().values())
-        files = (path for folder in folders for _, path in named_files(folder, PICTURE_SUFFIXES + SUFFIXES))
+        files = (path for folder in folders for _, path in named_files(folder, IMAGE_SUFFIXES + SUFFIXES))
         return any(suffix_of(path, SUFFIXES) for path in files)
 
     def _folders(self) -> dict[str, tuple[Path, Path]]:
-        """Return the folders of pictures and labels of each split that was given; raises as `splits`."""
+        """Return the folders of images and labels of each split that was given; raises as `splits`."""
         given = {
             "train": (self.train_image_path, self.train_label_path),
             "val": (self.val_image_path, self.val_label_path),
@@ -223,7 +223,7 @@ class Folder:
             options = f"--{split}-image-path", f"--{split}-label-path"
             if (folders[0] is None) != (folders[1] is None):
                 here, absent = options if folders[0] else options[::-1]
-                raise ConfigError(f"{here} needs {absent}: pictures and labels come in pairs.")
+                raise ConfigError(f"{here} needs {absent}: images and labels come in pairs.")
             missing += [
                 f"{folder}: no such folder ({option})."
                 for folder, option in zip(folders, options, strict=True)
@@ -236,7 +236,7 @@ class Folder:
     def _pairs(self, images: Path, labels: Path, *, arrays: bool) -> list[Pair]:
         if images.samefile(labels) and not (self.channel_tails and self.label_tail):
             raise ConfigError(
-                f"{images}: holds pictures and labels at once. Move the labels to a folder of their own."
+                f"{images}: holds images and labels at once. Move the labels to a folder of their own."
             )
         if arrays:
             pairs = pair_arrays(images, labels, self._layout, label_tail=self.label_tail)
@@ -247,7 +247,7 @@ class Folder:
                     pairs[place] = replace(pair, label=label_place(cast(Path, pair.label)))
         if not any(pair.image and pair.label for pair in pairs) and (tail := common_tail(pairs)):
             raise DataError(
-                f"{labels}: no label is named like its picture: the labels' names end in {tail!r}. "
+                f"{labels}: no label is named like its image: the labels' names end in {tail!r}. "
                 f"Give --label-tail {tail}."
             )
         return pairs
@@ -291,7 +291,7 @@ def _advise(unique: list[int]) -> str:
 
 
 def common_tail(pairs: list[Pair]) -> str | None:
-    """Return the ending that turns the names of most pictures into those of labels, if there is one."""
+    """Return the ending that turns the names of most images into those of labels, if there is one."""
     images = sorted(pair.name for pair in pairs if pair.image)
     labels = {pair.name for pair in pairs if pair.label}
     for label in sorted(labels):

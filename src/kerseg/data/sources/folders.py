@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from kerseg.data.formats.suffixes import LABEL_SUFFIXES, PICTURE_SUFFIXES, suffix_of
+from kerseg.data.formats.suffixes import IMAGE_SUFFIXES, LABEL_SUFFIXES, suffix_of
 from kerseg.data.sources.base import Pair
 from kerseg.errors import ConfigError, DataError
 
@@ -44,7 +44,7 @@ def find_root(
 
 
 def read_list(path: Path) -> list[str]:
-    """Return the names in a list of pictures: the first word of each line that has one and no ``#`` before it.
+    """Return the names in a list of images: the first word of each line that has one and no ``#`` before it.
 
     Raises:
         DataError: The file cannot be read, lists nothing, or lists a name twice.
@@ -52,10 +52,10 @@ def read_list(path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: a list of pictures that cannot be read: {error}.") from error
+        raise DataError(f"{path}: a list of images that cannot be read: {error}.") from error
     names = [words[0] for line in lines if (words := line.split()) and not words[0].startswith("#")]
     if not names:
-        raise DataError(f"{path}: lists no pictures. Each line is the name of one.")
+        raise DataError(f"{path}: lists no images. Each line is the name of one.")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{path}: lists {twice!r} more than once.")
@@ -69,9 +69,9 @@ def pair_names(
 
     Args:
         names: Names of a list, in its order.
-        images: Folder of the pictures.
+        images: Folder of the images.
         labels: Folder of the labels.
-        image_tail: What follows the name in a picture's file name.
+        image_tail: What follows the name in an image's file name.
         label_tail: What follows the name in a label's.
     """
     return [Pair(name, images / f"{name}{image_tail}", labels / f"{name}{label_tail}") for name in names]
@@ -85,21 +85,21 @@ def pair_folders(
     label_tail: str = "",
     more_suffixes: tuple[str, ...] = (),
 ) -> list[Pair]:
-    """Pair the pictures of one folder with the labels of another by relative path without suffix.
+    """Pair the images of one folder with the labels of another by relative path without suffix.
 
     Args:
-        images: Folder of pictures, searched with its sub-folders.
+        images: Folder of images, searched with its sub-folders.
         labels: Folder of labels.
-        image_tail: Ending of the pictures' names that the pairs' lack: ``"_leftImg8bit"``.
+        image_tail: Ending of the images' names that the pairs' lack: ``"_leftImg8bit"``.
         label_tail: Ending of the labels' names that the pairs' lack: ``"_mask"``.
-        more_suffixes: Of pictures and labels, besides `PICTURE_SUFFIXES` and `LABEL_SUFFIXES`.
+        more_suffixes: Of images and labels, besides `IMAGE_SUFFIXES` and `LABEL_SUFFIXES`.
 
     Returns:
         Pairs sorted by name. A file without partner has a pair of its own. Several files of one name, such
         as ``a.jpg`` and ``a.png``, each have one, all with that name.
 
     Raises:
-        DataError: A folder is missing, or has no pictures.
+        DataError: A folder is missing, or has no images.
 
     Example:
         >>> pair_folders(Path("images"), Path("masks"))[0]
@@ -109,31 +109,31 @@ def pair_folders(
         if not folder.is_dir():
             raise DataError(f"{folder}: no such folder.")
     found: dict[str, tuple[list[Path], list[Path]]] = defaultdict(lambda: ([], []))
-    for name, path in named_files(images, PICTURE_SUFFIXES + more_suffixes):
+    for name, path in named_files(images, IMAGE_SUFFIXES + more_suffixes):
         found[name.removesuffix(image_tail)][0].append(path)
     for name, path in named_files(labels, LABEL_SUFFIXES + more_suffixes):
         found[name.removesuffix(label_tail)][1].append(path)
     pairs = []
     for name in sorted(found):
-        pictures, masks = found.pop(name)  # so that memory never holds both forms of a long list
-        for i in range(max(len(pictures), len(masks))):
-            pairs.append(Pair(name, nth(pictures, i), nth(masks, i)))
+        image_files, label_files = found.pop(name)  # so that memory never holds both forms of a long list
+        for i in range(max(len(image_files), len(label_files))):
+            pairs.append(Pair(name, nth(image_files, i), nth(label_files, i)))
     return pairs
 
 
 def hold_out(splits: dict[str, list[Pair]], share: float) -> dict[str, list[Pair]]:
-    """Make a part of the training pictures the validation split: the ``share`` of them with the lowest hashes.
+    """Make a part of the training images the validation split: the ``share`` of them with the lowest hashes.
 
-    Names and their number alone decide. Whatever the order of the pictures, the same ones are held out, and one
-    picture that comes or goes moves at most one other across.
+    Names and their number alone decide. Whatever the order of the images, the same ones are held out, and one
+    image that comes or goes moves at most one other across.
 
     Args:
         splits: Pairs of each split.
-        share: Of the training pictures, 0 to 1 (below 1); 0 changes nothing. It is rounded to whole pictures, of
+        share: Of the training images, 0 to 1 (below 1); 0 changes nothing. It is rounded to whole images, of
             which at least one is held out and at least one is not.
 
     Raises:
-        ConfigError: There is a split ``val`` already, or the share is out of range, or there are not two pictures.
+        ConfigError: There is a split ``val`` already, or the share is out of range, or there are not two images.
 
     Example:
         >>> {name: len(pairs) for name, pairs in hold_out({"train": pairs}, 0.2).items()}
@@ -149,7 +149,7 @@ def hold_out(splits: dict[str, list[Pair]], share: float) -> dict[str, list[Pair
     names = sorted({pair.name for pair in splits["train"]}, key=_digest)
     if len(names) < 2:
         raise ConfigError(
-            f"--val-share {share:g}: of 1 picture, none can be held out. Give the splits themselves."
+            f"--val-share {share:g}: of 1 image, none can be held out. Give the splits themselves."
         )
     held = set(names[: min(max(round(share * len(names)), 1), len(names) - 1)])
     parts: dict[bool, list[Pair]] = {False: [], True: []}
@@ -192,7 +192,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _unreadable(error: OSError) -> None:
-    # `os.walk` would pass over a folder that it may not read, and its pictures would be missing unnoticed.
+    # `os.walk` would pass over a folder that it may not read, and its images would be missing unnoticed.
     raise DataError(f"{error.filename}: unreadable: {error.strerror}.") from error
 
 

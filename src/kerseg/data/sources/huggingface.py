@@ -5,7 +5,7 @@ Source: https://huggingface.co/docs/datasets/process#save and https://huggingfac
     dataset_dict.json       names the splits; train/state.json and train/data-00000-of-00001.arrow ...
     data/train-00000-of-00002-0123456789abcdef.parquet ...
 
-A row has a picture and a label, each an encoded file (``bytes``), or the path of one. Only pyarrow is needed to
+A row has an image and a label, each an encoded file (``bytes``), or the path of one. Only pyarrow is needed to
 read them (``pip install 'kerseg[huggingface]'``): no ``datasets``, and no network.
 """
 
@@ -19,8 +19,8 @@ from typing import Annotated, Any, ClassVar
 from cyclopts import Parameter
 
 from kerseg.data.formats.documents import member, read_json
+from kerseg.data.formats.images import BadFileError, Part
 from kerseg.data.formats.labels import Classes, Label
-from kerseg.data.formats.pictures import BadFileError, Part
 from kerseg.data.sources.base import Pair
 from kerseg.data.sources.folder import Folder, what_labels_hold
 from kerseg.data.sources.folders import hold_out
@@ -34,15 +34,15 @@ _SPLITS = {
     "test": ("test", "testing", "eval", "evaluation"),
 }
 """Splits and the words that stand for them: https://huggingface.co/docs/hub/datasets-file-names-and-splits"""
-_IMAGES = ("image", "pixel_values", "img", "picture")
+_IMAGES = ("image", "pixel_values", "img", "image")
 _LABELS = ("label", "mask", "annotation", "labels", "segmentation", "segmentation_mask", "semantic_mask")
 _OPEN_COLUMNS = 4
-"""Columns of row groups that a worker keeps: those of picture and label that it reads, and the ones before."""
+"""Columns of row groups that a worker keeps: those of image and label that it reads, and the ones before."""
 
 
 @dataclass(frozen=True)
 class Cell(Part):
-    """A picture or a label in a table; ``key`` says in which row and column."""
+    """An image or a label in a table; ``key`` says in which row and column."""
 
     group: int
     """Row group of a Parquet file; 0 in Arrow."""
@@ -53,7 +53,7 @@ class Cell(Part):
     """The file that the cell names, if it is there."""
 
     def read_bytes(self) -> bytes:
-        """Return the encoded picture.
+        """Return the encoded image.
 
         Raises:
             OSError: The file that the cell names cannot be read.
@@ -65,7 +65,7 @@ class Cell(Part):
         if isinstance(value, str):
             return (self.file.parent / value).read_bytes()
         if not isinstance(value, bytes):
-            raise BadFileError(self, f"no picture: the cell holds {value!r:.40}, neither bytes nor a path.")
+            raise BadFileError(self, f"no image: the cell holds {value!r:.40}, neither bytes nor a path.")
         return value
 
 
@@ -77,12 +77,12 @@ class HuggingFace:
     """Folder with dataset_dict.json or state.json, or with Parquet files, sub-folders included; or one such
     file. The names of files or folders say which split they are: train, validation, test."""
     image_column: str = ""
-    """Column of the pictures; by default the first there is of image, pixel_values, img and picture."""
+    """Column of the images; by default the first there is of image, pixel_values, img and image."""
     label_column: str = ""
     """Column of the labels; by default the first there is of label, mask, annotation, labels, segmentation,
     segmentation_mask and semantic_mask."""
     val_share: float = 0.0
-    """Share of the training pictures that becomes val, if there is no such split; 0 to 1, chosen by name."""
+    """Share of the training images that becomes val, if there is no such split; 0 to 1, chosen by name."""
     class_names: Annotated[tuple[str, ...], _SEVERAL] = ()
     """Names of the classes in the order of their values, or a text file with one name on each line."""
     number_classes: bool = False
@@ -250,7 +250,7 @@ def _groups(file: Path) -> list[int]:
 
 
 def _paths(file: Path, column: str, rows: int) -> list[str | None]:
-    """Return the path that the table has for each row's picture or label, where it has one."""
+    """Return the path that the table has for each row's image or label, where it has one."""
     arrow, table = _pyarrow(), _table(file)
     kind = (table.schema_arrow if _is_parquet(file) else table.schema).field(column).type
     plain = arrow.types.is_string(kind) or arrow.types.is_large_string(kind)

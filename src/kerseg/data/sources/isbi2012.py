@@ -15,8 +15,8 @@ from typing import ClassVar
 
 from PIL import Image
 
+from kerseg.data.formats.images import Part, Place, label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_values
-from kerseg.data.formats.pictures import Part, Place, label_values, read_label
 from kerseg.data.sources.base import Pair
 from kerseg.data.sources.folders import find_root, hold_out, pair_folders
 from kerseg.download.release import Release

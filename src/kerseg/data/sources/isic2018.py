@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from kerseg.data.formats.images import label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_values
-from kerseg.data.formats.pictures import label_values, read_label
 from kerseg.data.sources.base import Pair
 from kerseg.data.sources.folders import find_root, pair_folders
 from kerseg.download.release import Archive, Release
@@ -43,7 +43,7 @@ _BLACK_AND_WHITE = {0: 0, 255: 1}
 
 @dataclass(frozen=True, kw_only=True)
 class Isic2018:
-    """ISIC 2018, skin lesions: 2 classes; 2,594 training, 100 validation and 1,000 test pictures."""
+    """ISIC 2018, skin lesions: 2 classes; 2,594 training, 100 validation and 1,000 test images."""
 
     root: Path
     """Folder that holds ISIC2018_Task1-2_Training_Input, ISIC2018_Task1_Training_GroundTruth and, if you have them,
@@ -58,7 +58,7 @@ class Isic2018:
         """Return the pairs of each part that is there.
 
         Raises:
-            DataError: The folder is not ISIC 2018, or a part has pictures and no labels, or labels and no pictures.
+            DataError: The folder is not ISIC 2018, or a part has images and no labels, or labels and no images.
         """
         root = find_root(self.root, [_IMAGES.format("Training"), _LABELS.format("Training")], layout=_LAYOUT)
         pairs = {}

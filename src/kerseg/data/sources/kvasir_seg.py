@@ -1,4 +1,4 @@
-"""Kvasir-SEG: polyps in pictures of colonoscopy.
+"""Kvasir-SEG: polyps in images of colonoscopy.
 
 Source: https://datasets.simula.no/kvasir-seg/
 Paper: Jha et al., "Kvasir-SEG: A Segmented Polyp Dataset", MMM 2020.
@@ -12,8 +12,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from kerseg.data.formats.images import decode, read_bytes
 from kerseg.data.formats.labels import Classes, Label
-from kerseg.data.formats.pictures import decode, read_bytes
 from kerseg.data.sources.base import Pair
 from kerseg.data.sources.folders import find_root, hold_out, pair_folders
 from kerseg.download.release import Archive, Release
@@ -38,12 +38,12 @@ _RELEASE = Release(
 
 @dataclass(frozen=True, kw_only=True)
 class KvasirSeg:
-    """Kvasir-SEG, polyps: 2 classes; 1,000 pictures, which have no split of their own."""
+    """Kvasir-SEG, polyps: 2 classes; 1,000 images, which have no split of their own."""
 
     root: Path
     """Folder Kvasir-SEG, which holds images and masks."""
     val_share: float = 0.0
-    """Share of the pictures that becomes val; 0 to 1, chosen by name."""
+    """Share of the images that becomes val; 0 to 1, chosen by name."""
 
     name: ClassVar[str] = "kvasir_seg"
     releases: ClassVar[Mapping[str, Release]] = {"root": _RELEASE}
@@ -67,7 +67,7 @@ class KvasirSeg:
         where it was.
 
         Raises:
-            BadFileError: Not a picture.
+            BadFileError: Not an image.
         """
         grey = np.asarray(decode(path, read_bytes(path)).convert("L"))
         return (grey >= 128).astype(np.uint8)

@@ -1,10 +1,10 @@
-"""What LabelMe writes: a JSON beside each picture, with polygons, rectangles, circles and masks.
+"""What LabelMe writes: a JSON beside each image, with polygons, rectangles, circles and masks.
 
 Source: https://github.com/wkentaro/labelme
 
 Shapes are drawn in the order of the file, later ones upon earlier ones, as LabelMe's own export does. Outlines
 become pixels as `kerseg.data.formats.shapes` says; LabelMe's export includes the pixels that an outline touches.
-Points and lines have no area: they are left out, and counted. A picture without a JSON has not been annotated,
+Points and lines have no area: they are left out, and counted. An image without a JSON has not been annotated,
 and is no part of the data.
 
 LabelMe's own ``labels.txt`` can be given as ``--class-names``: its ``__ignore__`` is ignored, and its
@@ -22,14 +22,14 @@ import numpy as np
 from cyclopts import Parameter
 
 from kerseg.data.formats.documents import corners, member, read_json, size
+from kerseg.data.formats.images import BadFileError, Part, Place, decode, upright_shape
 from kerseg.data.formats.labels import Label
-from kerseg.data.formats.pictures import BadFileError, Part, Place, decode, upright_shape
 from kerseg.data.formats.shapes import Points, Region, box, ellipse, paint, polygon
-from kerseg.data.formats.suffixes import PICTURE_SUFFIXES
+from kerseg.data.formats.suffixes import IMAGE_SUFFIXES
 from kerseg.data.sources.annotated import AnnotatedSource, note_without_area
 from kerseg.data.sources.base import Pair
+from kerseg.data.sources.class_mapping import ClassMapping, class_mapping
 from kerseg.data.sources.folders import hold_out, named_files
-from kerseg.data.sources.legend import Legend, legend
 from kerseg.data.sources.palettes import read_names
 from kerseg.errors import ConfigError, DataError
 
@@ -41,8 +41,8 @@ _ADVICE = "Add it to --class-names, or to --ignore-classes."
 
 
 @dataclass(frozen=True)
-class EmbeddedPicture(Part):
-    """The picture that a JSON holds."""
+class EmbeddedImage(Part):
+    """The image that a JSON holds."""
 
     def read_bytes(self) -> bytes:
         """Return the file that was embedded."""
@@ -67,10 +67,10 @@ class _Summary:
 
 @dataclass(frozen=True, kw_only=True)
 class Labelme(AnnotatedSource):
-    """LabelMe's JSON files, one a picture, with polygons, rectangles, circles and masks."""
+    """LabelMe's JSON files, one an image, with polygons, rectangles, circles and masks."""
 
     train_path: Path | None = None
-    """Folder of the training JSONs, sub-folders included; the pictures are where these say, or inside them."""
+    """Folder of the training JSONs, sub-folders included; the images are where these say, or inside them."""
     val_path: Path | None = None
     """Folder of the validation JSONs."""
     test_path: Path | None = None
@@ -92,7 +92,7 @@ class Labelme(AnnotatedSource):
         """Draw the shapes of one JSON, in its order.
 
         Raises:
-            BadFileError: The JSON is broken, or a shape is of no class, or does not fit the picture.
+            BadFileError: The JSON is broken, or a shape is of no class, or does not fit the image.
         """
         document = read_json(path)
         shapes = member(path, document, "shapes", list, "the document")
@@ -103,14 +103,14 @@ class Labelme(AnnotatedSource):
                 member(path, document, "imageWidth", int, "the document"),
             )
         else:  # the oldest files do not have it
-            height, width = upright_shape(_picture(path, document))
+            height, width = upright_shape(_image(path, document))
         layers = []
         for number, shape in enumerate(shapes, start=1):
             label, owner = _named(path, shape, number)
             if _kind(shape) not in _NO_AREAS:
                 region = self._region(path, shape, owner, height, width)
                 layers.append((region, self._value(path, label, owner, among="the classes", advice=_ADVICE)))
-        return paint(height, width, layers, outside=self._legend.outside)
+        return paint(height, width, layers, outside=self._mapping.outside)
 
     @cached_property
     def _documents(self) -> dict[str, list[_Summary]]:
@@ -127,12 +127,14 @@ class Labelme(AnnotatedSource):
         }
 
     @cached_property
-    def _legend(self) -> Legend:
+    def _mapping(self) -> ClassMapping:
         found = {label for files in self._documents.values() for file in files for label in file.labels}
         names = read_names(self.class_names) or tuple(sorted(found))
         names += tuple(sorted(found & {*self.ignore_classes, _IGNORE} - {*names}))
         background = self.background or (_BACKGROUND if _BACKGROUND in names else "")
-        return legend(names, background=background, ignored={*self.ignore_classes, *({_IGNORE} & {*names})})
+        return class_mapping(
+            names, background=background, ignored={*self.ignore_classes, *({_IGNORE} & {*names})}
+        )
 
     def _pairs(self, split: str) -> list[Pair]:
         files = self._documents[split]
@@ -180,7 +182,7 @@ def _mask(path: Path, shape: Any, points: Points, owner: str, height: int, width
     if top < 0 or left < 0 or bottom >= height or right >= width:
         raise BadFileError(
             path,
-            f"outside the picture: the mask of {owner} is at x {left} to {right}, y {top} to {bottom}; the picture "
+            f"outside the image: the mask of {owner} is at x {left} to {right}, y {top} to {bottom}; the image "
             f"is {width} x {height} (width x height).",
         )
     return Region(mask, int(top), int(left))
@@ -193,10 +195,10 @@ def _summary(path: Path) -> _Summary:
             (_named(path, shape, number)[0], _kind(shape))
             for number, shape in enumerate(member(path, document, "shapes", list, "the document"), start=1)
         ]
-        image = _picture(path, document)
+        image = _image(path, document)
     except BadFileError:
-        # Reading the label will say what is wrong. The picture is most likely the one that is named like it.
-        likely = (path.with_suffix(suffix) for suffix in PICTURE_SUFFIXES)
+        # Reading the label will say what is wrong. The image is most likely the one that is named like it.
+        likely = (path.with_suffix(suffix) for suffix in IMAGE_SUFFIXES)
         return _Summary(path, next((file for file in likely if file.exists()), None), broken=True)
     return _Summary(
         path,
@@ -206,10 +208,10 @@ def _summary(path: Path) -> _Summary:
     )
 
 
-def _picture(path: Path, document: Any) -> Place:
-    """Return the file that a JSON names, or the picture inside it if that file is not there."""
+def _image(path: Path, document: Any) -> Place:
+    """Return the file that a JSON names, or the image inside it if that file is not there."""
     named = path.parent / member(path, document, "imagePath", str, "the document").replace("\\", "/")
-    return EmbeddedPicture(path, "imageData") if document.get("imageData") and not named.exists() else named
+    return EmbeddedImage(path, "imageData") if document.get("imageData") and not named.exists() else named
 
 
 def _named(path: Path, shape: Any, number: int) -> tuple[str, str]:

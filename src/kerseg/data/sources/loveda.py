@@ -14,8 +14,8 @@ from typing import Annotated, ClassVar, Literal
 from cyclopts import Parameter
 
 from kerseg.core.info import IGNORE_LABEL
+from kerseg.data.formats.images import label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_values
-from kerseg.data.formats.pictures import label_values, read_label
 from kerseg.data.sources.base import Pair
 from kerseg.data.sources.folders import find_root, pair_folders
 from kerseg.download.release import Archive, Release
@@ -55,7 +55,7 @@ _RELEASE = Release(
 
 @dataclass(frozen=True, kw_only=True)
 class LoveDA:
-    """LoveDA, land cover from above: 7 classes; 2,522 training and 1,669 validation pictures."""
+    """LoveDA, land cover from above: 7 classes; 2,522 training and 1,669 validation images."""
 
     root: Path
     """Folder that holds Train and Val."""
@@ -71,14 +71,14 @@ class LoveDA:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Published number of pictures of both parts together."""
+        """Published number of images of both parts together."""
         return {"train": 2522, "val": 1669} if len(set(self.domains)) == 2 else {}
 
     def splits(self) -> dict[str, list[Pair]]:
         """Return the pairs of train and val, whose names begin with their part: ``Urban/1366``.
 
         Raises:
-            DataError: The folder is not LoveDA, or pictures or labels are missing.
+            DataError: The folder is not LoveDA, or images or labels are missing.
         """
         parts = {split: split.title() for split in ("train", "val")}
         holds = [f"{part}/{domain}/images_png" for part in parts.values() for domain in self.domains]

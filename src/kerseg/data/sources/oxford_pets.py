@@ -2,7 +2,7 @@
 
 Source: https://www.robots.ox.ac.uk/~vgg/data/pets/
 Paper: Parkhi et al., "Cats and Dogs", CVPR 2012.
-CC BY-SA 4.0; the pictures belong to their owners.
+CC BY-SA 4.0; the images belong to their owners.
 """
 
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from kerseg.core.info import IGNORE_LABEL
+from kerseg.data.formats.images import label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_values
-from kerseg.data.formats.pictures import label_values, read_label
 from kerseg.data.sources.base import Pair
 from kerseg.data.sources.folders import find_root, hold_out, pair_names, read_list
 from kerseg.download.release import Archive, Release
@@ -46,14 +46,14 @@ _RELEASE = Release(
 
 @dataclass(frozen=True, kw_only=True)
 class OxfordPets:
-    """Oxford-IIIT Pet, trimaps: 2 or 3 classes; 3,680 training and 3,669 test pictures."""
+    """Oxford-IIIT Pet, trimaps: 2 or 3 classes; 3,680 training and 3,669 test images."""
 
     root: Path
     """Folder that holds images and annotations."""
     outline: Literal["ignore", "class"] = "ignore"
     """The band around each animal that the data set calls not classified: ignore it, or make it a third class."""
     val_share: float = 0.0
-    """Share of the training pictures that becomes val, of which the data set has none; 0 to 1, chosen by name."""
+    """Share of the training images that becomes val, of which the data set has none; 0 to 1, chosen by name."""
 
     name: ClassVar[str] = "oxford_pets"
     releases: ClassVar[Mapping[str, Release]] = {"root": _RELEASE}

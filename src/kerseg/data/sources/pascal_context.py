@@ -1,6 +1,6 @@
-"""PASCAL-Context: every pixel of PASCAL VOC 2010's pictures, 59 classes of objects and surroundings.
+"""PASCAL-Context: every pixel of PASCAL VOC 2010's images, 59 classes of objects and surroundings.
 
-Source: https://cs.stanford.edu/~roozbeh/pascal-context/, pictures and lists: http://host.robots.ox.ac.uk/pascal/VOC/voc2010/
+Source: https://cs.stanford.edu/~roozbeh/pascal-context/, images and lists: http://host.robots.ox.ac.uk/pascal/VOC/voc2010/
 Paper: Mottaghi et al., "The Role of Context for Object Detection and Semantic Segmentation in the Wild", CVPR 2014.
 The photographs are Flickr's, under its terms of use; the labels are for research.
 """
@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from kerseg.core.info import IGNORE_LABEL
+from kerseg.data.formats.images import label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_values
 from kerseg.data.formats.matlab import need_scipy, read_values
-from kerseg.data.formats.pictures import label_values, read_label
 from kerseg.data.sources import known
 from kerseg.data.sources.base import Pair
 from kerseg.data.sources.folders import find_root, pair_names, read_list
@@ -28,7 +28,7 @@ _LABEL_LAYOUT = (
     "either from https://cs.stanford.edu/~roozbeh/pascal-context/."
 )
 _TERMS = "photographs under Flickr's terms of use, labels for research; https://cs.stanford.edu/~roozbeh/pascal-context/."
-_PICTURES = Release(
+_IMAGES = Release(
     "voc2010",
     terms=_TERMS,
     layout=_LAYOUT,
@@ -63,7 +63,7 @@ _VALUES = (
 
 @dataclass(frozen=True, kw_only=True)
 class PascalContext:
-    """PASCAL-Context: 59 classes; 4,998 training and 5,105 validation pictures."""
+    """PASCAL-Context: 59 classes; 4,998 training and 5,105 validation images."""
 
     root: Path
     """Folder VOC2010 of VOC's development kit, or VOCdevkit, which holds it."""
@@ -74,7 +74,7 @@ class PascalContext:
     """Make what is none of the 59 classes a class, the first, instead of ignoring it: 60 classes."""
 
     name: ClassVar[str] = "pascal_context"
-    releases: ClassVar[Mapping[str, Release]] = {"root": _PICTURES, "labels": _LABELS}
+    releases: ClassVar[Mapping[str, Release]] = {"root": _IMAGES, "labels": _LABELS}
     counts: ClassVar[Mapping[str, int]] = {"train": 4998, "val": 5105}
 
     @property
@@ -115,7 +115,7 @@ class PascalContext:
         return map_values(path, label_values(path, read_label(path)), table)
 
     def _tail(self, labels: Path, name: str) -> str:
-        """Return the suffix of the labels, judged by that of the first picture."""
+        """Return the suffix of the labels, judged by that of the first image."""
         if (labels / f"{name}.mat").is_file():
             need_scipy(labels)
             return ".mat"

@@ -1,4 +1,4 @@
-"""SBD, the Semantic Boundaries Dataset: labels of PASCAL VOC's 20 kinds of objects for 11,355 pictures of VOC 2011.
+"""SBD, the Semantic Boundaries Dataset: labels of PASCAL VOC's 20 kinds of objects for 11,355 images of VOC 2011.
 
 Source: http://home.bharathh.info/pubs/codes/SBD/download.html
 Paper: Hariharan et al., "Semantic Contours from Inverse Detectors", ICCV 2011.
@@ -40,7 +40,7 @@ _TABLE = {index: index for index in range(len(CLASSES.names))}
 
 @dataclass(frozen=True, kw_only=True)
 class Sbd:
-    """Semantic Boundaries Dataset: VOC's 21 classes; 8,498 training and 2,857 validation pictures."""
+    """Semantic Boundaries Dataset: VOC's 21 classes; 8,498 training and 2,857 validation images."""
 
     root: Path
     """Folder dataset of the archive, or one that holds it: benchmark_RELEASE, or the folder around that."""
@@ -84,12 +84,12 @@ def sbd_root(root: Path, lists: tuple[str, ...] = ("train", "val"), *, option: s
 
 
 def sbd_list(root: Path, name: str) -> list[str]:
-    """Return the pictures of the list ``name``."""
+    """Return the images of the list ``name``."""
     return read_list(root / f"{name}.txt")
 
 
 def sbd_pairs(root: Path, names: list[str]) -> list[Pair]:
-    """Return the pairs of these pictures."""
+    """Return the pairs of these images."""
     return pair_names(names, root / "img", root / "cls", label_tail=".mat")
 
 

@@ -13,8 +13,8 @@ from typing import Annotated, ClassVar
 from cyclopts import Parameter
 
 from kerseg.core.info import IGNORE_LABEL
+from kerseg.data.formats.images import label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_values
-from kerseg.data.formats.pictures import label_values, read_label
 from kerseg.data.sources import known
 from kerseg.data.sources.base import Pair
 from kerseg.data.sources.folders import find_root, pair_names, read_list
@@ -44,7 +44,7 @@ _TABLE = {**{index: index for index in range(len(CLASSES.names))}, 255: IGNORE_L
 
 @dataclass(frozen=True, kw_only=True)
 class Voc2012:
-    """PASCAL VOC 2012: 21 classes; 1,464 training and 1,449 validation pictures."""
+    """PASCAL VOC 2012: 21 classes; 1,464 training and 1,449 validation images."""
 
     root: Path
     """Folder VOC2012 of the development kit, or VOCdevkit, which holds it."""
@@ -87,12 +87,12 @@ def voc_root(root: Path, lists: tuple[str, ...] = ("train", "val"), *, option: s
 
 
 def voc_list(root: Path, name: str) -> list[str]:
-    """Return the pictures of the list ``name``."""
+    """Return the images of the list ``name``."""
     return read_list(root / LISTS / f"{name}.txt")
 
 
 def voc_pairs(root: Path, names: list[str]) -> list[Pair]:
-    """Return the pairs of these pictures."""
+    """Return the pairs of these images."""
     return pair_names(names, root / "JPEGImages", root / "SegmentationClass")
 
 

@@ -1,6 +1,6 @@
 """PASCAL VOC 2012 with SBD's labels for training, as most papers train on it.
 
-Sources and papers: those of ``voc2012`` and ``sbd``. The training pictures are those of VOC's train and SBD's train
+Sources and papers: those of ``voc2012`` and ``sbd``. The training images are those of VOC's train and SBD's train
 and val without VOC's val, 10,582; the list is that of DeepLab's train_aug.txt (Chen et al., "Semantic Image
 Segmentation with Deep Convolutional Nets and Fully Connected CRFs", ICLR 2015).
 """
@@ -28,7 +28,7 @@ _LAYOUT = (
 
 @dataclass(frozen=True, kw_only=True)
 class Voc2012Aug:
-    """PASCAL VOC 2012 with SBD's labels: 21 classes; 10,582 training and 1,449 validation pictures."""
+    """PASCAL VOC 2012 with SBD's labels: 21 classes; 10,582 training and 1,449 validation images."""
 
     voc: Path
     """Folder VOC2012 of VOC's development kit, or VOCdevkit, which holds it."""
@@ -96,5 +96,5 @@ class VocAndSbd:
 
 
 def read_either(path: Path) -> Label:
-    """Return the class index of each pixel: SBD's labels are ``.mat`` files, VOC's are pictures."""
+    """Return the class index of each pixel: SBD's labels are ``.mat`` files, VOC's are images."""
     return read_sbd_label(path) if path.suffix == ".mat" else read_voc_label(path)

@@ -1,7 +1,7 @@
-"""PASCAL VOC 2012 with SBD's labels, for models whose weights have seen SBD's training pictures.
+"""PASCAL VOC 2012 with SBD's labels, for models whose weights have seen SBD's training images.
 
-Sources and papers: those of ``voc2012`` and ``sbd``. Validation is on those pictures of VOC's val that are not in
-SBD's train, 904; every other picture that VOC (train, val) or SBD (train, val) has a label for is for training,
+Sources and papers: those of ``voc2012`` and ``sbd``. Validation is on those images of VOC's val that are not in
+SBD's train, 904; every other image that VOC (train, val) or SBD (train, val) has a label for is for training,
 11,127. The protocol is known as RV-VOC12:
 https://github.com/warmspringwinds/tf-image-segmentation
 """
@@ -22,7 +22,7 @@ from kerseg.download.release import Release
 
 @dataclass(frozen=True, kw_only=True)
 class Voc2012Restricted:
-    """PASCAL VOC 2012 and SBD, RV-VOC12: 21 classes; 11,127 training and 904 validation pictures."""
+    """PASCAL VOC 2012 and SBD, RV-VOC12: 21 classes; 11,127 training and 904 validation images."""
 
     voc: Path
     """Folder VOC2012 of VOC's development kit, or VOCdevkit, which holds it."""

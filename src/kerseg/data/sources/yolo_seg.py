@@ -1,4 +1,4 @@
-"""Instance segmentation in the format of Ultralytics YOLO: ``data.yaml``, pictures, and a text file for each.
+"""Instance segmentation in the format of Ultralytics YOLO: ``data.yaml``, images, and a text file for each.
 
 Source: https://docs.ultralytics.com/datasets/segment/
 
@@ -7,7 +7,7 @@ Source: https://docs.ultralytics.com/datasets/segment/
     labels/train/a.txt      an object on each line: class x1 y1 x2 y2 x3 y3 ..., shares of width and height
 
 Objects become classes. Where they overlap, the smaller one (in pixels) is drawn upon the larger, and of equal
-ones the later. Polygons become pixels as `kerseg.data.formats.shapes` says. A picture without a text file, or
+ones the later. Polygons become pixels as `kerseg.data.formats.shapes` says. An image without a text file, or
 with an empty one, has no objects.
 """
 
@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from kerseg.data.formats.documents import corners, read_lines, read_yaml
+from kerseg.data.formats.images import BadFileError, upright_shape
 from kerseg.data.formats.labels import Label
-from kerseg.data.formats.pictures import BadFileError, upright_shape
 from kerseg.data.formats.shapes import Region, largest_first, paint, polygon
-from kerseg.data.formats.suffixes import PICTURE_SUFFIXES
+from kerseg.data.formats.suffixes import IMAGE_SUFFIXES
 from kerseg.data.sources.annotated import AnnotatedSource
 from kerseg.data.sources.base import Pair
 from kerseg.data.sources.folders import hold_out, named_files
@@ -30,7 +30,7 @@ from kerseg.data.sources.folders import hold_out, named_files
 
 @dataclass(frozen=True)
 class YoloLabel:
-    """A text file and the picture whose size its coordinates are shares of."""
+    """A text file and the image whose size its coordinates are shares of."""
 
     path: Path
     image: Path
@@ -48,12 +48,12 @@ class YoloSeg(AnnotatedSource):
     """Ultralytics YOLO's format for segmentation: a data.yaml, and polygons in text files."""
 
     yaml: Path
-    """The data.yaml, which names the classes and says where the pictures of each split are."""
+    """The data.yaml, which names the classes and says where the images of each split are."""
     root: Path | None = None
     """Folder that the paths in data.yaml start from; by default its 'path', or else the one it is in."""
 
     def splits(self) -> dict[str, list[Pair]]:
-        """Return the pictures of each split that data.yaml has, by name.
+        """Return the images of each split that data.yaml has, by name.
 
         Raises:
             BadFileError: It has none, or a folder is not there.
@@ -65,10 +65,10 @@ class YoloSeg(AnnotatedSource):
         return hold_out(pairs, self.val_share)
 
     def read_label(self, path: YoloLabel) -> Label:
-        """Draw the objects of one picture, the smaller upon the larger.
+        """Draw the objects of one image, the smaller upon the larger.
 
         Raises:
-            BadFileError: A line is not a class and a polygon, or does not fit the picture; it is numbered.
+            BadFileError: A line is not a class and a polygon, or does not fit the image; it is numbered.
         """
         height, width = upright_shape(path.image)
         lines = read_lines(path.path) if path.path.exists() else []
@@ -80,7 +80,7 @@ class YoloSeg(AnnotatedSource):
             for number, words in enumerate(map(str.split, lines), start=1)
             if words
         ]
-        return paint(height, width, largest_first(layers), outside=self._legend.outside)
+        return paint(height, width, largest_first(layers), outside=self._mapping.outside)
 
     @cached_property
     def _document(self) -> dict[str, Any]:
@@ -119,25 +119,25 @@ class YoloSeg(AnnotatedSource):
         entries = entry if isinstance(entry, list) else [entry]
         pairs = []
         for place in map(str, entries):
-            for image, name in self._pictures(split, place, alone=len(entries) == 1):
+            for image, name in self._images(split, place, alone=len(entries) == 1):
                 pairs.append(Pair(name, image, YoloLabel(_label_path(image), image)))
         labels = [pair.label.path for pair in pairs if isinstance(pair.label, YoloLabel)]
         if labels and not any(label.exists() for label in labels):
             raise BadFileError(
                 self.yaml,
-                f"no labels: none of the {len(pairs)} pictures of {split!r} has one; that of {pairs[0].image} "
+                f"no labels: none of the {len(pairs)} images of {split!r} has one; that of {pairs[0].image} "
                 f"would be {labels[0]}.",
             )
         return self._with_shapes(self.yaml, pairs, _has_text, what="objects", of=f" of {split!r}")
 
-    def _pictures(self, split: str, place: str, *, alone: bool) -> Iterator[tuple[Path, str]]:
-        """Yield the path and the name of each picture of a folder or of a list of pictures."""
+    def _images(self, split: str, place: str, *, alone: bool) -> Iterator[tuple[Path, str]]:
+        """Yield the path and the name of each image of a folder or of a list of images."""
         path = self._root / place
         if not path.exists() and place.startswith("../"):
             path = self._root / place.removeprefix("../")  # as Roboflow writes it, and Ultralytics reads it
         if path.is_dir():
             start = path if alone else self._root
-            for _, image in named_files(path, PICTURE_SUFFIXES):
+            for _, image in named_files(path, IMAGE_SUFFIXES):
                 yield image, _name(image, start)
         elif path.is_file():
             for line in filter(None, map(str.strip, read_lines(path))):
@@ -157,7 +157,7 @@ class YoloSeg(AnnotatedSource):
         if not number.isdecimal() or int(number) not in names:
             known = ", ".join(f"{key} ({names[key]})" for key in list(names)[:20])
             raise BadFileError(path, f"unknown class: line {line} begins with {word!r}. Known: {known}.")
-        return self._legend.values[names[int(number)]]
+        return self._mapping.values[names[int(number)]]
 
     def _region(self, path: YoloLabel, words: list[str], line: str, height: int, width: int) -> Region:
         if len(words) == 5:

@@ -1,4 +1,4 @@
-"""Picture and label files, read with every check that later steps rely on.
+"""Image and label files, read with every check that later steps rely on.
 
 Only NumPy and Pillow: workers, the doctor and the command line import this without TensorFlow. What these
 checks let through is what TensorFlow's decoders accept; a file that Pillow forgives and TensorFlow does not
@@ -25,7 +25,7 @@ from kerseg.core.info import RGB
 from kerseg.errors import DataError
 
 ORIENTATION = 0x0112
-"""EXIF's tag for how to turn the picture: https://exiftool.org/TagNames/EXIF.html"""
+"""EXIF's tag for how to turn the image: https://exiftool.org/TagNames/EXIF.html"""
 
 _BITS_PER_SAMPLE = 258
 """TIFF's tag for the bits of each channel, https://www.loc.gov/preservation/digital/formats/content/tiff_tags.shtml"""
@@ -37,7 +37,7 @@ _BEYOND_RGB = "To keep its values, convert with `kerseg convert folder` and --va
 
 
 class Place(Protocol):
-    """Where a picture or a label is: a path, or a part of a file. Messages begin with ``str()`` of it."""
+    """Where an image or a label is: a path, or a part of a file. Messages begin with ``str()`` of it."""
 
     def read_bytes(self) -> bytes:
         """Return what is there.
@@ -64,8 +64,8 @@ class BadFileError(DataError):
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture file that was read and decoded to its last pixel."""
+class EncodedImage:
+    """An image file that was read and decoded to its last pixel."""
 
     path: Place
     data: bytes
@@ -97,7 +97,7 @@ class Picture:
         what TensorFlow does with JPEG and PNG. 16-bit grey stays 16-bit.
 
         Args:
-            upright: Turn the pixels as EXIF says, which TensorFlow does not do. A turned picture is a PNG:
+            upright: Turn the pixels as EXIF says, which TensorFlow does not do. A turned image is a PNG:
                 another JPEG would lose quality.
 
         Raises:
@@ -116,8 +116,8 @@ class Picture:
         return _png(self.path, self.image), "png"
 
 
-def read_picture(path: Place) -> Picture:
-    """Read and decode a whole picture.
+def read_image(path: Place) -> EncodedImage:
+    """Read and decode a whole image.
 
     Args:
         path: JPEG, PNG, BMP, GIF, TIFF or WebP; the content decides, not the suffix.
@@ -126,19 +126,19 @@ def read_picture(path: Place) -> Picture:
         BadFileError: Unreadable, empty, truncated, damaged, of several frames, or too large to decode safely.
 
     Example:
-        >>> read_picture(Path("street.jpg")).shape
+        >>> read_image(Path("street.jpg")).shape
         (360, 480)
     """
     data = read_bytes(path)
     image = decode(path, data)
-    return Picture(path=path, data=data, image=image, orientation=_orientation(image))
+    return EncodedImage(path=path, data=data, image=image, orientation=_orientation(image))
 
 
 def upright_shape(path: Place) -> tuple[int, int]:
-    """Return height and width of a picture once turned as EXIF says; only its header is decoded.
+    """Return height and width of an image once turned as EXIF says; only its header is decoded.
 
     Raises:
-        BadFileError: Unreadable, empty, or not a picture.
+        BadFileError: Unreadable, empty, or not an image.
     """
     data = read_bytes(path)
     with _quiet():
@@ -146,18 +146,18 @@ def upright_shape(path: Place) -> tuple[int, int]:
         try:
             image = Image.open(io.BytesIO(data))
         except Exception:
-            image = decode(path, data)  # which says what is wrong, in the words used for pictures
+            image = decode(path, data)  # which says what is wrong, in the words used for images
     return _turned((image.height, image.width), _orientation(image))
 
 
 def read_label(path: Place) -> Image.Image:
-    """Read and decode a label saved as a picture.
+    """Read and decode a label saved as an image.
 
     Args:
         path: PNG, BMP, GIF or TIFF.
 
     Raises:
-        BadFileError: As for `read_picture`, or saved as JPEG, or with transparent pixels.
+        BadFileError: As for `read_image`, or saved as JPEG, or with transparent pixels.
     """
     image = decode(path, read_bytes(path))
     if image.format in JPEG_FORMATS:
@@ -210,7 +210,7 @@ def label_values(path: Place, image: Image.Image, *, advice: str = "") -> NDArra
 
 
 def decode(path: Place, data: bytes) -> Image.Image:
-    """Decode all pixels of ``data``, the content of ``path``; the arguments and errors of `read_picture`."""
+    """Decode all pixels of ``data``, the content of ``path``; the arguments and errors of `read_image`."""
     with _quiet():
         try:
             image = Image.open(io.BytesIO(data))
@@ -223,7 +223,7 @@ def decode(path: Place, data: bytes) -> Image.Image:
                     path, f"unreadable: a TIFF of more than 8-bit RGB. {_BEYOND_RGB}"
                 ) from None
             raise BadFileError(
-                path, f"unreadable: not a picture, its first bytes are {data[:16]!r}."
+                path, f"unreadable: not an image, its first bytes are {data[:16]!r}."
             ) from None
         except Image.DecompressionBombError:
             limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
@@ -304,14 +304,14 @@ def _png(path: Place, image: Image.Image) -> bytes:
     depths = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, ())
     if len(depths) > 1 and max(depths) > 8:
         raise BadFileError(
-            path, f"unusable picture: {len(depths)} channels of {max(depths)} bits. {_BEYOND_RGB}"
+            path, f"unusable image: {len(depths)} channels of {max(depths)} bits. {_BEYOND_RGB}"
         )
     if image.mode in ("RGBA", "LA", "PA", "RGBX", "CMYK", "YCbCr"):
         image = image.convert("RGB")
     elif image.mode not in ("1", "L", "P", "RGB", "I;16", "I;16B"):
         raise BadFileError(
             path,
-            f"unusable picture: pixels of type {image.mode!r}. Save it as 8-bit RGB or grey. {_BEYOND_RGB}",
+            f"unusable image: pixels of type {image.mode!r}. Save it as 8-bit RGB or grey. {_BEYOND_RGB}",
         )
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
@@ -346,7 +346,7 @@ def _check_end(path: Place, data: bytes, file_format: str | None) -> None:
 def _quiet() -> Iterator[None]:
     """Let no setting of the calling program soften the checks, and no warning of Pillow's through.
 
-    Its warnings (odd metadata, pictures that are merely large) name no file, and what matters is checked.
+    Its warnings (odd metadata, images that are merely large) name no file, and what matters is checked.
     """
     forgiving, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
     try:
@@ -364,7 +364,7 @@ def _sentence(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class Part:
-    """A picture or a label that is one of many in a file: a picture's polygons in a JSON, a row of a table.
+    """An image or a label that is one of many in a file: an image's polygons in a JSON, a row of a table.
 
     A source derives its own from it, with what ``read_label`` needs. It is pickled, once, to the worker that
     reads it; what is large belongs here and not into the source, which every worker gets.

@@ -1,4 +1,4 @@
-"""Any picture file as the array that a model takes. NumPy and Pillow; tifffile and nibabel for other channels."""
+"""Any image file as the array that a model takes. NumPy and Pillow; tifffile and nibabel for other channels."""
 
 import io
 import warnings
@@ -11,17 +11,17 @@ from PIL import Image, ImageOps
 
 from kerseg.core.info import Channels
 from kerseg.data.formats.channels import read_channels, to_255
-from kerseg.data.formats.pictures import BadFileError, decode, read_bytes
+from kerseg.data.formats.images import BadFileError, decode, read_bytes
 from kerseg.inference.inputs import Input
 
 _ADVICE = "Save it as 8-bit RGB or grey."
 
 
-def read_input(picture: Input, channels: Channels | None) -> NDArray[Any]:
-    """Read a picture for a model as its training pipeline would have read it.
+def read_input(image: Input, channels: Channels | None) -> NDArray[Any]:
+    """Read an image for a model as its training pipeline would have read it.
 
     Args:
-        picture: With ``part``, if there are channels.
+        image: With ``part``, if there are channels.
         channels: What the model takes; None for 8-bit RGB.
 
     Returns:
@@ -30,13 +30,13 @@ def read_input(picture: Input, channels: Channels | None) -> NDArray[Any]:
     Raises:
         BadFileError: Unreadable, of other channels, or of values that no model takes.
     """
-    if channels is None or picture.part is None:
-        return read_picture(picture.path)
-    return to_255(read_channels(picture.part, channels).values, channels)
+    if channels is None or image.part is None:
+        return read_image(image.path)
+    return to_255(read_channels(image.part, channels).values, channels)
 
 
-def read_picture(path: Path) -> NDArray[np.uint8]:
-    """Read a picture for prediction, upright, as the training pipeline would see it.
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read an image for prediction, upright, as the training pipeline would see it.
 
     Grey becomes RGB, alpha is dropped, 16 bits become the upper 8 (as in TensorFlow's PNG decoder), CMYK and
     palettes become RGB, of several frames the first is taken, and EXIF's orientation is applied.
@@ -51,7 +51,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         BadFileError: Unreadable, truncated, damaged, too large, or of pixels that 8-bit RGB cannot hold.
 
     Example:
-        >>> read_picture(Path("telephone.jpg")).shape    # stored lying on its side, shown upright
+        >>> read_image(Path("telephone.jpg")).shape    # stored lying on its side, shown upright
         (4032, 3024, 3)
     """
     data = read_bytes(path)
@@ -79,12 +79,12 @@ def _rgb(path: Path, image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         values = np.asarray(image)
         if values.size and not 0 <= values.min() <= values.max() < 2**16:
-            raise BadFileError(path, f"unusable picture: 32-bit pixels outside 0 to 65535. {_ADVICE}")
-        # Pillow's own conversion clips at 255: nearly all of a 16-bit picture would be white.
+            raise BadFileError(path, f"unusable image: 32-bit pixels outside 0 to 65535. {_ADVICE}")
+        # Pillow's own conversion clips at 255: nearly all of a 16-bit image would be white.
         return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
     if image.mode == "F":
-        raise BadFileError(path, f"unusable picture: floating-point pixels. {_ADVICE}")
+        raise BadFileError(path, f"unusable image: floating-point pixels. {_ADVICE}")
     try:
         return image.convert("RGB")
     except (OSError, ValueError) as error:
-        raise BadFileError(path, f"unusable picture: {error}. {_ADVICE}") from error
+        raise BadFileError(path, f"unusable image: {error}. {_ADVICE}") from error

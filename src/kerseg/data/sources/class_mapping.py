@@ -10,7 +10,7 @@ from kerseg.registry import nearest
 
 
 @dataclass(frozen=True)
-class Legend:
+class ClassMapping:
     """Names of shapes and the values their pixels get."""
 
     classes: Classes
@@ -25,13 +25,13 @@ class Legend:
         return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
-def legend(
+def class_mapping(
     names: Iterable[str],
     *,
     background: str = "",
     ignored: Iterable[str] = (),
     colours: Mapping[str, Colour] | None = None,
-) -> Legend:
+) -> ClassMapping:
     """Return the classes that shapes of these names make.
 
     Args:
@@ -46,7 +46,7 @@ def legend(
             classes than fit into a label.
 
     Example:
-        >>> legend(["cat", "dog"], background="ground").values
+        >>> class_mapping(["cat", "dog"], background="ground").values
         {'ground': 0, 'cat': 1, 'dog': 2}
     """
     known, dropped = list(dict.fromkeys(names)), set(ignored)
@@ -78,4 +78,4 @@ def legend(
     palette = tuple(given[name] for name in classes if name in given)
     if len(set(palette)) < len(classes):
         palette = default_palette(len(classes))
-    return Legend(Classes(tuple(classes), palette), values, values.get(background, IGNORE_LABEL))
+    return ClassMapping(Classes(tuple(classes), palette), values, values.get(background, IGNORE_LABEL))

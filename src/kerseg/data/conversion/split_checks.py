@@ -48,7 +48,7 @@ def check_splits(source: Source, pairs: Mapping[str, Sequence[Pair]], output: ob
 
     Args:
         source: Its ``counts``, if it has any, are the published numbers.
-        pairs: Of each split; pictures that ``val_share`` holds out count as training pictures.
+        pairs: Of each split; images that ``val_share`` holds out count as training images.
         output: For the message.
 
     Raises:
@@ -63,7 +63,7 @@ def check_splits(source: Source, pairs: Mapping[str, Sequence[Pair]], output: ob
     for split, count in found.items():
         if count != published.get(split, count):
             note(
-                f"{source.name}: {split} has {count:,} pictures; {published[split]:,} were published. "
+                f"{source.name}: {split} has {count:,} images; {published[split]:,} were published. "
                 "Is the folder complete?"
             )
 

@@ -8,7 +8,7 @@ from PIL.PngImagePlugin import PngInfo
 from kerseg.core.files import whole
 
 
-def save_marked(image: Image.Image, path: Path, verb: str) -> None:
+def save_signed(image: Image.Image, path: Path, verb: str) -> None:
     """Write ``image`` as PNG with ``verb`` under "Software", whole or not at all."""
     mark = PngInfo()
     mark.add_text("Software", verb)
@@ -17,8 +17,8 @@ def save_marked(image: Image.Image, path: Path, verb: str) -> None:
         image.save(temporary, format="PNG", pnginfo=mark, compress_level=1)
 
 
-def is_marked(path: Path, verb: str) -> bool:
-    """Return whether ``path`` is a PNG that `save_marked` wrote for ``verb``."""
+def is_signed(path: Path, verb: str) -> bool:
+    """Return whether ``path`` is a PNG that `save_signed` wrote for ``verb``."""
     try:
         with path.open("rb") as file:
             # The chunk tEXt is the second of such a file, after 33 bytes of signature and header.

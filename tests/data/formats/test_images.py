@@ -1,4 +1,4 @@
-"""Picture files: which bytes are stored, and that TensorFlow decodes them to the pixels Pillow shows."""
+"""Image files: which bytes are stored, and that TensorFlow decodes them to the pixels Pillow shows."""
 
 import io
 import warnings
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from kerseg.data.formats.pictures import BadFileError, read_label, read_picture
+from kerseg.data.formats.images import BadFileError, read_image, read_label
 
 RANDOM = np.random.default_rng(0)
 RGB = Image.fromarray(np.kron(RANDOM.integers(0, 256, (5, 7, 3)), np.ones((4, 4, 1))).astype(np.uint8))
@@ -16,7 +16,7 @@ ALPHA = RGB.copy()
 ALPHA.putalpha(Image.fromarray(RANDOM.integers(0, 256, (20, 28), dtype=np.uint8)))
 GREY16 = Image.fromarray(RANDOM.integers(0, 65536, (20, 28)).astype(np.uint16))
 
-# name -> picture, suffix, format stored, options of Pillow's writer
+# name -> image, suffix, format stored, options of Pillow's writer
 KINDS = {
     "colour png": (RGB, "png", "png", {}),
     "grey png": (RGB.convert("L"), "png", "png", {}),
@@ -57,15 +57,15 @@ def shown(path: Path) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_stored_pictures_are_what_tensorflow_decodes(tmp_path, kind):
+def test_stored_images_are_what_tensorflow_decodes(tmp_path, kind):
     import tensorflow as tf
 
     image, suffix, stored_format, options = KINDS[kind]
-    path = tmp_path / f"picture.{suffix}"
+    path = tmp_path / f"image.{suffix}"
     image.save(path, **options)
-    picture = read_picture(path)
-    data, found_format = picture.stored(upright=False)
-    assert picture.shape == (20, 28)
+    sample = read_image(path)
+    data, found_format = sample.stored(upright=False)
+    assert sample.shape == (20, 28)
     assert found_format == stored_format
     if {"jpg": "jpeg"}.get(suffix, suffix) == stored_format:
         assert data == path.read_bytes()
@@ -83,10 +83,10 @@ def test_exif_orientation(tmp_path, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     RGB.save(path, exif=exif, quality=95)
-    picture = read_picture(path)
-    assert picture.stored(upright=False) == (path.read_bytes(), "jpeg")
-    assert picture.upright_shape == ((28, 20) if orientation >= 5 else (20, 28))
-    data, stored_format = picture.stored(upright=True)
+    image = read_image(path)
+    assert image.stored(upright=False) == (path.read_bytes(), "jpeg")
+    assert image.upright_shape == ((28, 20) if orientation >= 5 else (20, 28))
+    data, stored_format = image.stored(upright=True)
     assert stored_format == ("jpeg" if orientation == 1 else "png")
     # What each orientation means, after the figure in EXIF 2.3, 4.6.4 A: row 0 and column 0 of the stored
     # pixels are at the (top, left), (top, right), (bottom, right), (bottom, left), then the same transposed.
@@ -104,39 +104,39 @@ def test_exif_orientation(tmp_path, orientation):
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), upright)
 
 
-def test_several_jpegs_in_one_file_are_one_picture(tmp_path):
+def test_several_jpegs_in_one_file_are_one_image(tmp_path):
     path = tmp_path / "phone.jpg"
     RGB.save(path, format="MPO", save_all=True, append_images=[RGB.rotate(180)])
     with Image.open(path) as image:
         assert image.format == "MPO"
-    assert read_picture(path).stored(upright=True) == (path.read_bytes(), "jpeg")
+    assert read_image(path).stored(upright=True) == (path.read_bytes(), "jpeg")
 
 
 @pytest.mark.parametrize(
     ("suffix", "image", "message"),
     [
-        ("tif", Image.fromarray(np.zeros((4, 4), np.float32)), "unusable picture: pixels of type 'F'."),
-        ("tif", Image.fromarray(np.zeros((4, 4), np.int32)), "unusable picture: pixels of type 'I'."),
+        ("tif", Image.fromarray(np.zeros((4, 4), np.float32)), "unusable image: pixels of type 'F'."),
+        ("tif", Image.fromarray(np.zeros((4, 4), np.int32)), "unusable image: pixels of type 'I'."),
     ],
 )
 def test_pixels_that_8_bits_cannot_hold(tmp_path, suffix, image, message):
     path = tmp_path / f"a.{suffix}"
     image.save(path)
     with pytest.raises(BadFileError) as error:
-        read_picture(path).stored(upright=False)
+        read_image(path).stored(upright=False)
     assert str(error.value) == (
         f"{path}: {message} Save it as 8-bit RGB or grey. To keep its values, convert with `kerseg convert folder` "
         "and --value-range LOW HIGH."
     )
 
 
-def test_pictures_that_are_too_large(tmp_path, monkeypatch):
+def test_images_that_are_too_large(tmp_path, monkeypatch):
     RGB.save(tmp_path / "a.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20 * 28)
-    assert read_picture(tmp_path / "a.png").shape == (20, 28)
+    assert read_image(tmp_path / "a.png").shape == (20, 28)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(BadFileError, match=r"a\.png: too large: more than 200 pixels\. Cut it into tiles\.$"):
-        read_picture(tmp_path / "a.png")
+        read_image(tmp_path / "a.png")
 
 
 def test_a_program_that_forgives_truncated_files_does_not_soften_the_check(tmp_path, monkeypatch):
@@ -144,7 +144,7 @@ def test_a_program_that_forgives_truncated_files_does_not_soften_the_check(tmp_p
     (tmp_path / "a.bmp").write_bytes((tmp_path / "a.bmp").read_bytes()[:-40])
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     with pytest.raises(BadFileError, match=r"a\.bmp: truncated: "):
-        read_picture(tmp_path / "a.bmp")
+        read_image(tmp_path / "a.bmp")
     assert ImageFile.LOAD_TRUNCATED_IMAGES is True
 
 
@@ -164,7 +164,7 @@ def test_what_passes_decodes_in_tensorflow(tmp_path, suffix):
             data[int(random.integers(0, len(data)))] ^= 1 << int(random.integers(0, 8))
         path.write_bytes(data)
         try:
-            read_picture(path)
+            read_image(path)
         except BadFileError:
             continue
         passed += 1
