@@ -1,0 +1,78 @@
+"""The one reader of what kerseg and its users write down: JSON and YAML against typed dataclasses.
+
+``dataset.json``, model cards, recipes and the files of a run are all described by dataclasses, whose field types
+are the schema: types, ranges (``Annotated[int, msgspec.Meta(ge=1)]``), optional fields. msgspec checks them,
+strictly: a number in quotes is no number, and neither is ``true``.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from kerseg.errors import DataError, KersegError
+
+T = TypeVar("T")
+
+
+def decode_json(data: bytes, kind: type[T], *, where: object, error: type[KersegError] = DataError) -> T:
+    """Read JSON.
+
+    Args:
+        data: UTF-8.
+        kind: A dataclass, or any type that msgspec knows. Fields that it does not have are passed over: a later
+            kerseg may say more.
+        where: What is read, usually a path: the beginning of the message.
+        error: What is raised.
+
+    Raises:
+        KersegError: It is not JSON, or does not fit; the message names the field, what it holds and what it takes.
+
+    Example:
+        >>> decode_json(b"[1, 2]", list[int], where="a.json")
+        [1, 2]
+    """
+    try:
+        values = msgspec.json.decode(data)
+    # Nesting of thousands exhausts the stack of the decoder before it exhausts anything else.
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
+        raise error(f"{where}: not JSON: {cause}.") from cause
+    return convert(values, kind, where=where, error=error)
+
+
+def convert(values: object, kind: type[T], *, where: object, error: type[KersegError] = DataError) -> T:
+    """Turn mappings, lists and scalars into ``kind``; arguments and errors are those of `decode_json`.
+
+    Example:
+        >>> convert({"file": "a"}, Shard, where="data/dataset.json")
+        Traceback (most recent call last):
+        kerseg.errors.DataError: data/dataset.json: Object missing required field `records`.
+    """
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as cause:
+        reason, _, place = str(cause).partition(" - at ")
+        field = place.strip("`").removeprefix("$").removeprefix(".")
+        received = _received(values, field)
+        raise error(f"{where}: {f'{field}: ' if field else ''}{reason}{received}.") from cause
+    except RecursionError as cause:
+        raise error(f"{where}: nested too deeply.") from cause
+
+
+def _received(values: object, field: str) -> str:
+    """Return what stands at ``field``, such as ``splits.val.shards[0]``, as ``" (it is 3)"``, if it is found."""
+    for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", field):
+        if isinstance(values, Mapping) and name in values:
+            values = values[name]
+        elif isinstance(values, list | tuple) and index and int(index) < len(values):
+            values = values[int(index)]
+        else:
+            return ""
+    shown = repr(values)
+    return f" (it is {shown if len(shown) <= 60 else shown[:57] + '...'})" if field else ""
+
+
+def to_builtins(value: Any) -> Any:
+    """Return dataclasses and tuples as dictionaries and lists, ready for JSON or YAML."""
+    return msgspec.to_builtins(value)
