@@ -52,7 +52,7 @@ def write(diagnosis: Diagnosis, path: Path) -> None:
     template = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
     html = template.from_string(Path(__file__).with_name("page.html").read_text(encoding="utf-8")).render(
         path=str(diagnosis.path),
-        split_checks=text.split_checks(diagnosis),
+        conclusion=text.conclusion(diagnosis),
         summary=text.summary(diagnosis),
         findings=[(finding, contact_sheet(diagnosis, finding)) for finding in diagnosis.findings],
         shares=text.class_shares(diagnosis) if diagnosis.evidence.meaning.names else [],
