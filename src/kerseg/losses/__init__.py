@@ -11,7 +11,11 @@ from kerseg.registry import Registry
 if TYPE_CHECKING:
     from kerseg.losses.cross_entropy import CrossEntropy
 
-LOSSES = Registry("loss", {"cross_entropy": "kerseg.losses.cross_entropy:CrossEntropy"})
+LOSSES = Registry(
+    "loss",
+    {"cross_entropy": "kerseg.losses.cross_entropy:CrossEntropy"},
+    given=("class_weights", "ignore_label", "name"),
+)
 
 CLASS_WEIGHTS = Registry(
     "kind of class weights",
@@ -19,6 +23,7 @@ CLASS_WEIGHTS = Registry(
         "median_frequency": "kerseg.losses.class_weights:median_frequency_weights",
         "enet": "kerseg.losses.class_weights:enet_weights",
     },
+    given=("class_pixels", "class_image_pixels"),
 )
 
 _LAZY = {"CrossEntropy": "kerseg.losses.cross_entropy"}

@@ -10,6 +10,7 @@ SCHEDULES = Registry(
         "step": "kerseg.optim.schedules:step",
         "constant": "kerseg.optim.schedules:constant",
     },
+    given=("step", "steps", "epoch_steps"),
 )
 
 OPTIMIZERS = Registry(
@@ -19,4 +20,5 @@ OPTIMIZERS = Registry(
         "adam": "kerseg.optim.optimizers:adam",
         "adamw": "kerseg.optim.optimizers:adamw",
     },
+    given=("learning_rate", "variables", "weight_decay"),
 )
