@@ -9,13 +9,13 @@ from typing import Any
 import keras
 from rich.console import Console
 
-import kerseg.data
 from kerseg import modelfile
 from kerseg.__version__ import __version__
-from kerseg.core.files import write_text
+from kerseg.core.files import explained, write_text
 from kerseg.core.info import Channels, DatasetInfo
 from kerseg.core.progress import Progress
 from kerseg.data.reading.integrity import describe_damage
+from kerseg.data.reading.pipeline import Dataset, load
 from kerseg.errors import ConfigError, DataError
 from kerseg.inference.predictor import Predictor, predict_batches
 from kerseg.metrics import ConfusionMatrix, Scores
@@ -62,7 +62,8 @@ def evaluate(
     """
     if batch_size < 1:
         raise ConfigError(f"--batch-size is 1 or more. Received: {batch_size}.")
-    data = kerseg.data.load(data_dir, dataset=dataset, skip_bad=skip_bad)
+    with explained(Path(data_dir)):
+        data = load(data_dir, dataset=dataset, skip_bad=skip_bad)
     data.info.split(split)  # refuses an unknown one before the model is loaded
     left_out = [damage for damage in data.left_out if damage.split == split]
     _warn(*describe_damage(data.folder, left_out))
@@ -87,12 +88,13 @@ def evaluate(
     scores = matrix.scores(data.info.class_names)
     if (target := _target(model, split, output)) is not None:
         report = measured | _report(data.info, split, matrix, scores)
-        write_text(target, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+        with explained(target, "Give another `output`."):
+            write_text(target, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     return scores
 
 
 def confusion(
-    model: keras.Model | Predictor, data: Any, split: str = "val", *, batch_size: int = 4
+    model: keras.Model | Predictor, data: Dataset, split: str = "val", *, batch_size: int = 4
 ) -> ConfusionMatrix:
     """Predict every image of a split and count its pixels by true and predicted class.
 
@@ -107,13 +109,14 @@ def confusion(
 
     Raises:
         DataError: No such split, or the data is damaged.
+        KersegError: A file cannot be read, for another reason.
     """
     predictor = model if isinstance(model, Predictor) else Predictor(model)
     info = data.info
     matrix = ConfusionMatrix(info.num_classes, info.ignore_label)
     examples = data.examples(split).as_numpy_iterator()
     bar = Progress(f"evaluate {split}", total=info.split(split).records, unit="images")
-    with data.naming_damage(split), bar:
+    with explained(data.folder), data.naming_damage(split), bar:
         for example, prediction in predict_batches(predictor, examples, batch_size):
             try:
                 matrix.update(example["label"], prediction)

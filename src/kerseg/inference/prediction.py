@@ -12,6 +12,7 @@ from PIL import Image
 from rich.console import Console
 
 from kerseg import modelfile, visualize
+from kerseg.core.files import explained
 from kerseg.core.info import Channels
 from kerseg.core.progress import Progress
 from kerseg.core.signed_png import save_signed
@@ -81,6 +82,7 @@ def predict(
     Raises:
         ConfigError: An option is out of range, or the runtime is unknown or not installed.
         DataError: There is no image at all.
+        KersegError: A result cannot be written.
         WeightsError: The model file is missing, damaged or no segmentation model.
 
     Example:
@@ -105,7 +107,7 @@ def predict(
     if card.channels is not None:
         images = cut(images, card.channels.layout)
     written: list[Written] = []
-    with Progress("predict", total=len(images), unit="images") as bar:
+    with explained(Path(output)), Progress("predict", total=len(images), unit="images") as bar:
         examples = _examples(images, Path(output), predictor, card.channels, failed, bar)
         for example, label in predict_batches(predictor, examples, batch_size):
             _write(example["image"], label, example["written"], card, alpha)
