@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from kerseg.core.console import note
+from kerseg.core.files import explained
 from kerseg.core.info import Channels
 from kerseg.core.progress import Progress
 from kerseg.core.ranges import check_range
@@ -85,6 +86,7 @@ def predict(
     Raises:
         ConfigError: An option is out of range, or the runtime is unknown or not installed.
         DataError: There is no image at all.
+        KersegError: A result cannot be written.
         WeightsError: The model file is missing, damaged or no segmentation model.
 
     Example:
@@ -114,7 +116,7 @@ def predict(
     if card.channels is not None:
         images = cut(images, card.channels.layout)
     written: list[Written] = []
-    with Progress("predict", total=len(images), unit="images") as bar:
+    with explained(Path(output)), Progress("predict", total=len(images), unit="images") as bar:
         examples = _examples(images, Path(output), predictor, card.channels, failed, bar)
         for example, label in predict_batches(predictor, examples, batch_size):
             _write(example["image"], label, example["written"], card, alpha)

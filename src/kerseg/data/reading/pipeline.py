@@ -19,8 +19,10 @@ import numpy as np
 import tensorflow as tf
 
 from kerseg.augment.options import Augment
+from kerseg.core.files import failure
 from kerseg.core.info import DatasetInfo, Split
 from kerseg.core.progress import Progress
+from kerseg.core.tensorflow import system_errors
 from kerseg.data.reading.augmented import Augmenter, check_channels, needs_pixels, seeds
 from kerseg.data.reading.integrity import Damage, intact
 from kerseg.data.reading.shards import Shards, as_written
@@ -262,16 +264,22 @@ class Dataset:
         reads the split once more, record by record, and says where it is damaged.
 
         Raises:
-            DataError: The records are to blame. Any other error passes unchanged.
+            DataError: The records are to blame, or a shard cannot be read. Any other error passes unchanged.
+            OSError: TensorFlow could not read or write another file.
 
         Example:
             >>> with data.naming_damage("train"):
             ...     model.fit(data.train(crop_size=(512, 512)))
         """
         try:
-            yield
+            with system_errors():
+                yield
         except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError):
             self.check(split)
+            raise
+        except OSError as error:
+            if Path(error.filename or "") in self._shards(split).paths:
+                raise DataError(f"{failure(error)} It is a shard of split {split!r}.") from error
             raise
 
     def check(self, split: str) -> None:
