@@ -33,7 +33,7 @@ def _convert_command(source_class: Any) -> Callable[..., int]:
         *,
         source: Annotated[source_class, Parameter(name="*")],
         options: Annotated[ConvertOptions, Parameter(name="*")],
-        download: Annotated[bool, Parameter(parse=hasattr(source_class, "releases"), help=DOWNLOAD)] = False,
+        download: Annotated[bool, Parameter(parse=bool(source_class.releases), help=DOWNLOAD)] = False,
     ) -> int:
         from kerseg.data.conversion.convert import convert
 

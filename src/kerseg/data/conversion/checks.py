@@ -24,7 +24,7 @@ from kerseg.data.formats.labels import Label
 from kerseg.data.formats.records import Record, encode_label, serialize
 from kerseg.data.formats.tfrecord import frame
 from kerseg.data.formats.volumes import ArrayPart
-from kerseg.data.sources.base import Pair, Source, channels_of
+from kerseg.data.sources.base import Pair, Source
 from kerseg.errors import DataError
 
 P = TypeVar("P", bound=Place)
@@ -101,7 +101,7 @@ def _attempt(read: Callable[[P], T], path: P | None, faults: list[Skipped]) -> T
 
 
 def _read_image(source: Source, path: Place) -> EncodedImage | ArrayImage:
-    channels = channels_of(source) if isinstance(path, ArrayPart) else None
+    channels = source.channels if isinstance(path, ArrayPart) else None
     return read_channels(path, channels) if channels and isinstance(path, ArrayPart) else read_image(path)
 
 

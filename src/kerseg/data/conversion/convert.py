@@ -27,7 +27,7 @@ from kerseg.data.conversion.options import MEBIBYTE, ConvertOptions, is_ours
 from kerseg.data.conversion.split_checks import Duplicates, check_splits, described
 from kerseg.data.conversion.split_writer import SplitWriter
 from kerseg.data.formats.places import as_place
-from kerseg.data.sources.base import Pair, Source, channels_of
+from kerseg.data.sources.base import Pair, Source
 from kerseg.errors import ConfigError, DataError
 
 
@@ -88,6 +88,11 @@ def convert(
         runner=runner,
         beam_options=beam_options,
     )
+    if not isinstance(source, Source):
+        raise ConfigError(
+            f"`source` is an instance of a class derived from {Source.__module__}.Source. Received: a "
+            f"{type(source).__name__}."
+        )
     if runner == "beam":
         info: DatasetInfo = _beam().convert(source, options)
         return info
@@ -104,7 +109,7 @@ def _fill(folder: Path, source: Source, options: ConvertOptions) -> DatasetInfo:
     """Write the shards of all splits into ``folder`` and return what is in them."""
     classes, pairs = source.classes, source.splits()
     check_splits(source, pairs, options.output)
-    channels_of(source)  # which the workers need, and would each find out anew
+    _ = source.channels  # which the workers need, and would each find out anew
     total = sum(len(members) for members in pairs.values())
     splits: dict[str, Split] = {}
     with (

@@ -6,7 +6,7 @@ file's own words, not a ``KeyError`` from the middle of a source.
 
 import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from xml.etree import ElementTree
 
 import numpy as np
@@ -20,7 +20,7 @@ T = TypeVar("T")
 _NAMES = {dict: "an object", list: "a list", str: "a text", int: "a whole number", float: "a number"}
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path) -> object:
     """Return the content of a JSON file.
 
     Raises:
@@ -38,6 +38,18 @@ def read_json(path: Path) -> Any:
         raise BadFileError(path, "broken JSON: nested too deeply.") from None
 
 
+def read_object(path: Path) -> dict[str, object]:
+    """Return the content of a JSON file that is an object.
+
+    Raises:
+        BadFileError: It cannot be read, is not JSON, or is something else.
+    """
+    document = read_json(path)
+    if not isinstance(document, dict):
+        raise BadFileError(path, f"wrong type: the document is {_shown(document)}, not an object.")
+    return document
+
+
 def read_xml(path: Path) -> ElementTree.Element:
     """Return the root of an XML file.
 
@@ -52,7 +64,7 @@ def read_xml(path: Path) -> ElementTree.Element:
         raise BadFileError(path, f"broken XML: line {line}, column {column + 1}: {reason}.") from None
 
 
-def read_yaml(path: Path) -> Any:
+def read_yaml(path: Path) -> object:
     """Return the content of a YAML file.
 
     Raises:
@@ -82,7 +94,7 @@ def read_lines(path: Path) -> list[str]:
         raise BadFileError(path, f"not text: {_not_text(error)}") from None
 
 
-def member(place: Place, values: Any, key: str, kind: type[T], owner: str) -> T:
+def member(place: Place, values: object, key: str, kind: type[T], owner: str) -> T:
     """Return ``values[key]``, which must be of the type ``kind``; an integer does for ``float``.
 
     Args:
@@ -110,7 +122,7 @@ def member(place: Place, values: Any, key: str, kind: type[T], owner: str) -> T:
     return value  # type: ignore[return-value]
 
 
-def corners(place: Place, numbers: Any, owner: str, *, least: int = 3) -> Points:
+def corners(place: Place, numbers: object, owner: str, *, least: int = 3) -> Points:
     """Return the points ``(n, 2)`` of a shape, from pairs or from ``x y x y ...`` in one list.
 
     Args:
@@ -152,7 +164,7 @@ _LARGEST = 2**16
 _MOST_PIXELS = 2**28
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 

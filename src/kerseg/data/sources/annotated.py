@@ -13,6 +13,7 @@ from kerseg.core.info import IGNORE_LABEL, Colour
 from kerseg.data.formats.images import BadFileError, Place
 from kerseg.data.formats.labels import Classes
 from kerseg.data.formats.shapes import Points, outside
+from kerseg.data.sources.base import Source
 from kerseg.data.sources.class_mapping import ClassMapping, class_mapping
 from kerseg.registry import nearest
 
@@ -22,7 +23,7 @@ _GROUP = Parameter(group=Group("What shapes become", sort_key=1))
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnnotatedSource:
+class AnnotatedSource(Source):
     """Base of such a source, with the options that all of them have.
 
     A derived class says what the classes are, with `_labels`, and keeps what all its files hold in
@@ -40,6 +41,7 @@ class AnnotatedSource:
     """Cut off what of a shape lies outside its image, instead of reporting it."""
 
     name: ClassVar[str] = ""
+    drawn = True
 
     def __getstate__(self) -> dict[str, Any]:
         # Workers get the shapes of an image with its pair, and not those of all images with the source.

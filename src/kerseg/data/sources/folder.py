@@ -28,7 +28,7 @@ from kerseg.data.formats.suffixes import IMAGE_SUFFIXES, suffix_of
 from kerseg.data.formats.volumes import ArrayPart
 from kerseg.data.formats.volumes import label_values as array_values
 from kerseg.data.sources.array_folders import label_place, pair_arrays
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import named_files, pair_folders
 from kerseg.data.sources.palettes import read_names, read_palette
 from kerseg.errors import ConfigError, DataError
@@ -43,7 +43,7 @@ SEVERAL = Parameter(consume_multiple=True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Folder:
+class Folder(Source):
     """Folders of images and of labels; the two are matched by file name, sub-folders included."""
 
     train_image_path: Annotated[Path | None, PLACE] = None

@@ -21,7 +21,7 @@ from cyclopts import Parameter
 from kerseg.data.formats.documents import member, read_json
 from kerseg.data.formats.images import BadFileError, Part
 from kerseg.data.formats.labels import Classes, Label
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folder import Folder, what_labels_hold
 from kerseg.data.sources.folders import hold_out
 from kerseg.errors import ConfigError, DataError
@@ -70,7 +70,7 @@ class Cell(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HuggingFace:
+class HuggingFace(Source):
     """A data set of Hugging Face on disk: saved with save_to_disk, or as Parquet files."""
 
     root: Path

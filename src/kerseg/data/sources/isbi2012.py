@@ -17,7 +17,7 @@ from PIL import Image
 
 from kerseg.data.formats.images import Part, Place, label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_values
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import find_root, hold_out, pair_folders
 from kerseg.download.release import Release
 from kerseg.errors import DataError
@@ -36,7 +36,7 @@ _RELEASE = Release(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Isbi2012:
+class Isbi2012(Source):
     """ISBI 2012, cells under the electron microscope: 2 classes; 30 slices, which have no split of their own."""
 
     root: Path
