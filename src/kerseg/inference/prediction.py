@@ -16,7 +16,7 @@ from kerseg.core.info import Channels
 from kerseg.core.progress import Progress
 from kerseg.core.signed_png import save_signed
 from kerseg.data.formats import arrays
-from kerseg.data.formats.images import BadFileError
+from kerseg.data.formats.files import BadFileError
 from kerseg.errors import ConfigError, DataError
 from kerseg.inference.images import read_input
 from kerseg.inference.inputs import SOFTWARE, SUFFIXES, Failure, Input, collect, cut, is_result

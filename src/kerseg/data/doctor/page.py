@@ -15,7 +15,8 @@ from kerseg.core.info import IGNORE_LABEL
 from kerseg.data.doctor import Diagnosis, text
 from kerseg.data.doctor.facts import Facts, open_label
 from kerseg.data.doctor.findings import Affected, Finding
-from kerseg.data.formats.images import Place, decode, read_bytes, read_image
+from kerseg.data.formats.files import Place, read_bytes
+from kerseg.data.formats.images import decode, read_image
 from kerseg.errors import DataError
 from kerseg.visualize import colourise, default_palette
 

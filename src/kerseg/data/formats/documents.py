@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 import yaml
 
-from kerseg.data.formats.images import BadFileError, Place, read_bytes
+from kerseg.data.formats.files import BadFileError, Place, read_bytes, read_regular
 from kerseg.data.formats.shapes import Points
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ def read_json(path: Path) -> object:
         BadFileError: It cannot be read, or is not JSON; line and column are given.
     """
     try:
-        return json.loads(read_bytes(path))
+        return json.loads(read_bytes(path, is_image=False))
     except json.JSONDecodeError as error:
         raise BadFileError(
             path, f"broken JSON: line {error.lineno}, column {error.colno}: {error.msg}."
@@ -57,7 +57,7 @@ def read_xml(path: Path) -> ElementTree.Element:
         BadFileError: It cannot be read, or is not XML; line and column are given.
     """
     try:
-        return ElementTree.fromstring(read_bytes(path))
+        return ElementTree.fromstring(read_bytes(path, is_image=False))
     except ElementTree.ParseError as error:
         line, column = error.position
         reason = str(error).partition(": line")[0]
@@ -71,7 +71,7 @@ def read_yaml(path: Path) -> object:
         BadFileError: It cannot be read, or is not YAML; line and column are given where they are known.
     """
     try:
-        return yaml.safe_load(read_bytes(path))
+        return yaml.safe_load(read_bytes(path, is_image=False))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
@@ -87,7 +87,7 @@ def read_lines(path: Path) -> list[str]:
         BadFileError: It cannot be read, or is not text in UTF-8. An empty file has no lines.
     """
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
+        return read_regular(path).decode("utf-8-sig").splitlines()
     except OSError as error:
         raise BadFileError(path, f"unreadable: {error.strerror}.") from error
     except UnicodeDecodeError as error:

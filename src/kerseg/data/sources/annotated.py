@@ -10,7 +10,7 @@ from cyclopts import Group, Parameter
 
 from kerseg.core.console import note
 from kerseg.core.info import IGNORE_LABEL, Colour
-from kerseg.data.formats.images import BadFileError, Place
+from kerseg.data.formats.files import BadFileError, Place
 from kerseg.data.formats.labels import Classes
 from kerseg.data.formats.shapes import Points, outside
 from kerseg.data.sources.base import Source

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, cast
 
 from kerseg.core.info import Channels
-from kerseg.data.formats.images import Place
+from kerseg.data.formats.files import Place
 from kerseg.data.formats.labels import Classes, Label
 from kerseg.download.release import Release
 

@@ -16,7 +16,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from kerseg.core.info import IGNORE_LABEL
-from kerseg.data.formats.images import BadFileError, label_values, read_bytes, read_label
+from kerseg.data.formats.files import BadFileError, read_bytes
+from kerseg.data.formats.images import label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_values
 from kerseg.data.sources import known
 from kerseg.data.sources.base import Pair, Source

@@ -17,7 +17,7 @@ from typing import Literal
 
 from kerseg.core.info import IGNORE_LABEL
 from kerseg.data.formats.documents import corners, member, read_object, size
-from kerseg.data.formats.images import BadFileError, Part
+from kerseg.data.formats.files import BadFileError, Part
 from kerseg.data.formats.labels import Label
 from kerseg.data.formats.shapes import Region, largest_first, paint, polygon, runs, union
 from kerseg.data.sources.annotated import AnnotatedSource

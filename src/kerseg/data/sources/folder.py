@@ -21,7 +21,8 @@ from PIL import Image
 from kerseg.core.info import IGNORE_LABEL, STORED, Channels, Layout, default_palette
 from kerseg.data.formats.arrays import SUFFIXES
 from kerseg.data.formats.channels import declare
-from kerseg.data.formats.images import BadFileError, Place, label_values, read_label
+from kerseg.data.formats.files import BadFileError, Place
+from kerseg.data.formats.images import label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_colours, map_values
 from kerseg.data.formats.places import PLACE
 from kerseg.data.formats.suffixes import IMAGE_SUFFIXES, suffix_of

@@ -19,7 +19,7 @@ from typing import Annotated, Any, ClassVar
 from cyclopts import Parameter
 
 from kerseg.data.formats.documents import member, read_json
-from kerseg.data.formats.images import BadFileError, Part
+from kerseg.data.formats.files import BadFileError, Part, read_regular
 from kerseg.data.formats.labels import Classes, Label
 from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folder import Folder, what_labels_hold
@@ -63,7 +63,7 @@ class Cell(Part):
         if isinstance(value, dict):
             value = value.get("bytes") or value.get("path")
         if isinstance(value, str):
-            return (self.file.parent / value).read_bytes()
+            return read_regular(self.file.parent / value)
         if not isinstance(value, bytes):
             raise BadFileError(self, f"no image: the cell holds {value!r:.40}, neither bytes nor a path.")
         return value

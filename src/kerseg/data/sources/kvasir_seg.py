@@ -12,7 +12,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from kerseg.data.formats.images import decode, read_bytes
+from kerseg.data.formats.files import read_bytes
+from kerseg.data.formats.images import decode
 from kerseg.data.formats.labels import Classes, Label
 from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import find_root, hold_out, pair_folders

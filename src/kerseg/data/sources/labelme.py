@@ -22,7 +22,8 @@ import numpy as np
 from cyclopts import Parameter
 
 from kerseg.data.formats.documents import corners, member, read_object, size
-from kerseg.data.formats.images import BadFileError, Part, Place, decode, upright_shape
+from kerseg.data.formats.files import BadFileError, Part, Place
+from kerseg.data.formats.images import decode, upright_shape
 from kerseg.data.formats.labels import Label
 from kerseg.data.formats.shapes import Points, Region, box, ellipse, paint, polygon
 from kerseg.data.formats.suffixes import IMAGE_SUFFIXES

@@ -18,7 +18,8 @@ from functools import cached_property
 from pathlib import Path
 
 from kerseg.data.formats.documents import corners, read_lines, read_yaml
-from kerseg.data.formats.images import BadFileError, upright_shape
+from kerseg.data.formats.files import BadFileError, read_regular
+from kerseg.data.formats.images import upright_shape
 from kerseg.data.formats.labels import Label
 from kerseg.data.formats.shapes import Region, largest_first, paint, polygon
 from kerseg.data.formats.suffixes import IMAGE_SUFFIXES
@@ -39,7 +40,7 @@ class YoloLabel:
 
     def read_bytes(self) -> bytes:
         """Return the text; none if there is no file."""
-        return self.path.read_bytes() if self.path.exists() else b""
+        return read_regular(self.path) if self.path.exists() else b""
 
 
 @dataclass(frozen=True, kw_only=True)
