@@ -59,7 +59,7 @@ def page() -> str:
         source = SOURCES.load(name)
         # A source's own options come before those that its base shares with others.
         rows = sorted(_fields(source), key=lambda row: _field(row[0]) not in vars(source)["__annotations__"])
-        rows += [("--download", "", DOWNLOAD)] * hasattr(source, "releases")
+        rows += [("--download", "", DOWNLOAD)] * bool(source.releases)
         parts += [f"### convert {name}\n", f"{inspect.getdoc(source)}\n", _table(rows)]
     parts += [
         *_verb(cli.data.doctor),
@@ -106,7 +106,7 @@ def sources() -> str:
     for name in SOURCES:
         row = f"| [`{name}`](command-line.md#convert-{name}) | {SOURCES.summary(name)} |"
         source = SOURCES.load(name)
-        if not getattr(source, "name", ""):
+        if not source.name:
             formats.append(row)
             continue
         text = inspect.getdoc(sys.modules[source.__module__]) or ""

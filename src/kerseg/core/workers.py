@@ -48,7 +48,7 @@ def map_in_order(
         workers: Number of processes.
 
     Raises:
-        KersegError: A worker process died.
+        KersegError: A worker process died, or there was too little memory.
 
     Example:
         >>> with map_in_order(os.path.getsize, ["a.png", "b.png"], workers=2) as results:
@@ -76,6 +76,10 @@ def map_in_order(
                 'start the work under `if __name__ == "__main__":`.'
             )
         raise KersegError(f"A worker process ended without an answer: {cause}") from error
+    except MemoryError as error:
+        raise KersegError(
+            f"There is not enough memory. Try fewer `workers`: {workers} were at work. {error}"
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -17,7 +17,7 @@ from kerseg.core.ranges import check_range
 from kerseg.core.signed_png import save_signed
 from kerseg.core.tensorflow import import_tensorflow
 from kerseg.data.formats import arrays
-from kerseg.data.formats.images import BadFileError
+from kerseg.data.formats.files import BadFileError
 from kerseg.errors import DataError
 from kerseg.inference import RUNTIMES
 from kerseg.inference.images import read_input

@@ -26,7 +26,7 @@ from kerseg.data.conversion.manifest import ManifestWriter, Previous, check_keye
 from kerseg.data.conversion.options import MEBIBYTE, ConvertOptions, is_ours
 from kerseg.data.conversion.split_checks import Duplicates, check_splits, described
 from kerseg.data.conversion.split_writer import SplitWriter
-from kerseg.data.sources.base import Pair, Source, channels_of
+from kerseg.data.sources.base import Pair, Source
 from kerseg.download.release import download as fetch_releases
 from kerseg.errors import ConfigError, DataError
 
@@ -84,6 +84,11 @@ def convert(
         367
     """
     options = collect(ConvertOptions, locals())
+    if not isinstance(source, Source):
+        raise ConfigError(
+            f"`source` is an instance of a class derived from {Source.__module__}.Source. Received: a "
+            f"{type(source).__name__}."
+        )
     if download:
         fetch_releases(source)
     if runner == "beam":
@@ -101,7 +106,7 @@ def _fill(folder: Path, source: Source, options: ConvertOptions) -> DatasetInfo:
     """Write the shards of all splits into ``folder`` and return what is in them."""
     classes, pairs = source.classes, source.splits()
     check_splits(source, pairs, options.output)
-    channels_of(source)  # which the workers need, and would each find out anew
+    _ = source.channels  # which the workers need, and would each find out anew
     total = sum(len(members) for members in pairs.values())
     splits: dict[str, Split] = {}
     with (

@@ -16,7 +16,8 @@ from kerseg.data.doctor import text
 from kerseg.data.doctor.diagnosis import Diagnosis
 from kerseg.data.doctor.facts import Facts, open_label
 from kerseg.data.doctor.findings import Affected, Finding
-from kerseg.data.formats.images import Place, decode, read_bytes, read_image
+from kerseg.data.formats.files import Place, read_bytes
+from kerseg.data.formats.images import decode, read_image
 from kerseg.errors import DataError
 from kerseg.visualize import colourise, default_palette
 

@@ -20,9 +20,10 @@ import tensorflow as tf
 
 from kerseg.augment.options import Augment
 from kerseg.core.files import failure
-from kerseg.core.info import DatasetInfo, Split
+from kerseg.core.info import DatasetInfo, Shard, Split
 from kerseg.core.progress import Progress
 from kerseg.core.tensorflow import system_errors
+from kerseg.data.formats.tfrecord import survey
 from kerseg.data.reading.augmented import Augmenter, check_channels, needs_pixels, seeds
 from kerseg.data.reading.integrity import Damage, intact
 from kerseg.data.reading.shards import Shards, as_written
@@ -49,34 +50,40 @@ def load(
             `Dataset.left_out` lists them.
 
     Returns:
-        The data set; without ``dataset.json`` the records have been counted, else nothing is read yet.
+        The data set. The records of each shard have been counted, by their frames; their data is not read yet.
 
     Raises:
-        DataError: There is no data, ``dataset.json`` is damaged, or a shard is missing or has another size. Or
-            ``skip_bad`` would leave nothing of a split.
+        DataError: There is no data, ``dataset.json`` is damaged, or a shard is missing, has another size or another
+            number of records. Or ``skip_bad`` would leave nothing of a split.
         ConfigError: There is no such data set, or it has other classes than ``dataset.json``.
 
     Example:
         >>> data = load("data/voc2012")
         >>> model.fit(data.train(crop_size=(513, 513), batch_size=8), validation_data=data.val())
     """
+    folder = Path(folder)
     info, left_out = describe(folder, dataset), tuple[Damage, ...]()
     if skip_bad:
-        info, left_out = intact(Path(folder), info)
-    data = Dataset(Path(folder), info.first(samples or {}), left_out)
-    for name, split in data.info.splits.items():
-        for path, shard in zip(Shards(data.folder, data.info, name).paths, split.shards, strict=True):
-            if not path.is_file():
-                raise DataError(
-                    f"{path}: this shard of split {name!r} is missing. Copy it again, convert the data again, or "
-                    "leave out such shards with `skip_bad=True`."
-                )
-            if (size := path.stat().st_size) != shard.bytes:
-                raise DataError(
-                    f"{path}: the shard has {size} bytes, dataset.json says {shard.bytes}. "
-                    "Copy it again, convert the data again, or leave out such shards with `skip_bad=True`."
-                )
-    return data
+        info, left_out = intact(folder, info)
+    used = info.first(samples or {})
+    for name, split in used.splits.items():
+        for shard in info.splits[name].shards[: len(split.shards)]:
+            _check_shard(folder / shard.file, shard, name)
+    return Dataset(folder, used, left_out)
+
+
+def _check_shard(path: Path, shard: Shard, split: str) -> None:
+    """Compare a shard with what ``dataset.json`` says, as far as its size and its own index tell."""
+    advice = "Copy it again, convert the data again, or leave out such shards with `skip_bad=True`."
+    if not path.is_file():
+        raise DataError(f"{path}: this shard of split {split!r} is missing. {advice}")
+    if (size := path.stat().st_size) != shard.bytes:
+        raise DataError(f"{path}: the shard has {size} bytes, dataset.json says {shard.bytes}. {advice}")
+    if (records := survey(path).records) != shard.records:
+        raise DataError(
+            f"{path}: the shard holds {records} records, dataset.json says {shard.records}. Copy dataset.json "
+            "again, or convert the data again."
+        )
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from kerseg.data.formats.files import read_regular
 from kerseg.data.formats.suffixes import IMAGE_SUFFIXES, LABEL_SUFFIXES, suffix_of
 from kerseg.data.sources.base import Pair
 from kerseg.errors import ConfigError, DataError
@@ -50,7 +51,7 @@ def read_list(path: Path) -> list[str]:
         DataError: The file cannot be read, lists nothing, or lists a name twice.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_regular(path).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: a list of images that cannot be read: {error}.") from error
     names = [words[0] for line in lines if (words := line.split()) and not words[0].startswith("#")]
