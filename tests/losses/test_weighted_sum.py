@@ -33,10 +33,10 @@ def test_terms_are_read(expression: str, terms: list[tuple[float, str]]) -> None
     [
         (
             "dice+2*fokal",
-            r"--loss 'dice\+2\*fokal': there is no loss 'fokal'\. Did you mean 'focal'\?",
+            r"`loss='dice\+2\*fokal'`: there is no loss 'fokal'\. Did you mean 'focal'\?",
         ),
-        ("", r"--loss '': a term is empty\. Known: cross_entropy, ohem"),
-        ("dice+", r"--loss 'dice\+': a term is empty"),
+        ("", r"`loss=''`: a term is empty\. Known: cross_entropy, ohem"),
+        ("dice+", r"`loss='dice\+'`: a term is empty"),
         ("half*dice", r"the weight of the term 'half\*dice' is a number above 0, as in 0\.5\*dice"),
         ("-1*dice", r"the weight of the term '-1\*dice' is a number above 0"),
         ("nan*dice", r"the weight of the term 'nan\*dice' is a number above 0"),
@@ -81,7 +81,7 @@ def test_options_find_their_term() -> None:
         (
             "dice+jaccard",
             {"smooth": 1.0},
-            r"dice and jaccard both have such an option\. Say whose: --loss-options\.dice",
+            r"dice and jaccard both have such an option\. Say whose: `loss_options\.dice",
         ),
         (
             "dice+focal",

@@ -39,7 +39,7 @@ def parse(expression: str) -> tuple[Term, ...]:
     names = [term.name for term in terms]
     for name in names:
         if names.count(name) > 1:
-            raise ConfigError(f"--loss {expression!r} has {name!r} twice: give it one weight.")
+            raise ConfigError(f"`loss={expression!r}` has {name!r} twice: give it one weight.")
     return terms
 
 
@@ -54,9 +54,9 @@ def _term(text: str, expression: str) -> Term:
     name = name.strip()
     if not 0 < weight < float("inf"):
         raise ConfigError(
-            f"--loss {expression!r}: the weight of the term {text!r} is a number above 0, as in 0.5*dice."
+            f"`loss={expression!r}`: the weight of the term {text!r} is a number above 0, as in 0.5*dice."
         )
     if name not in LOSSES:
         what = f"there is no loss {name!r}.{nearest(name, LOSSES)}" if name else "a term is empty."
-        raise ConfigError(f"--loss {expression!r}: {what} Known: {', '.join(LOSSES)}.")
+        raise ConfigError(f"`loss={expression!r}`: {what} Known: {', '.join(LOSSES)}.")
     return Term(weight, LOSSES.resolve(name))

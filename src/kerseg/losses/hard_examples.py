@@ -50,7 +50,7 @@ class OHEM(SegmentationLoss):
         name: str = "ohem",
         *,
         threshold: float = 0.7,
-        min_kept: float = 1 / 16,
+        min_kept: float = 0.0625,
         **kwargs: Any,
     ):
         super().__init__(class_weights, ignore_label, name, **kwargs)

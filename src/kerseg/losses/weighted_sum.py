@@ -128,9 +128,9 @@ def _options_of(
         if not takers:
             raise _unknown(name, expression, [option for taken in known.values() for option in taken])
         if len(takers) > 1:
-            each = " or ".join(f"--loss-options.{taker}.{name}" for taker in takers)
+            each = " or ".join(f"`loss_options.{taker}.{name}`" for taker in takers)
             raise ConfigError(
-                f"--loss-options.{name}: {' and '.join(takers)} both have such an option. Say whose: {each}."
+                f"`loss_options.{name}`: {' and '.join(takers)} both have such an option. Say whose: {each}."
             )
         chosen[takers[0]][name] = value
     return chosen
