@@ -18,5 +18,6 @@ OPTIMIZERS = Registry(
         "sgd": "kerseg.optim.optimizers:sgd",
         "adam": "kerseg.optim.optimizers:adam",
         "adamw": "kerseg.optim.optimizers:adamw",
+        "lion": "kerseg.optim.optimizers:lion",
     },
 )
