@@ -7,6 +7,20 @@ import keras
 from keras import layers
 
 
+def shapes_only() -> keras.StatelessScope:
+    """Return a scope in which models are built without their weights: for counting, not for computing.
+
+    A model built in it has shapes and names as any other, at no cost of memory, and in a fraction of the time.
+
+    Example:
+        >>> with shapes_only():
+        ...     model = kerseg.models.build("fcn_8s", num_classes=21)
+        >>> model.count_params()
+        134428416
+    """
+    return keras.StatelessScope(initialize_variables=False)
+
+
 def multiply_adds(model: keras.Model, height: int, width: int) -> int:
     """Count the multiply-accumulate operations of one image's convolutions and dense layers.
 

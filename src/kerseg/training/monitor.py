@@ -17,6 +17,7 @@ from kerseg.core.progress import Progress as Bar
 from kerseg.data.reading.integrity import describe_damage
 from kerseg.inference.predictor import Predictor
 from kerseg.metrics import Scores
+from kerseg.training import curves
 from kerseg.training.run import Plan, Progress, Row, Run
 
 _PREVIEW_WIDTH = 1600
@@ -90,7 +91,7 @@ class Monitor:
             line += f"  val mean IoU {100 * scores.mean_iou:.2f} %"
             line += "  (best)" if improved else f"  (best {100 * (progress.best or 0):.2f} %)"
         self.console.print(f"{line}  {row['images_per_second']:.1f} img/s", highlight=False)
-        visualize.curves(progress.history, self.run.report / "curves.png")
+        curves.draw(progress.history, self.run.report / "curves.png")
         previews = self._previews()
         names = ["last", "best"] if improved else ["last"]
         for index, preview in enumerate(previews):

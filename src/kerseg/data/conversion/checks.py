@@ -12,18 +12,12 @@ from numpy.typing import NDArray
 
 from kerseg.core.info import IGNORE_LABEL, Skipped
 from kerseg.data.formats.channels import ArrayImage, read_channels
-from kerseg.data.formats.images import (
-    BadFileError,
-    EncodedImage,
-    Place,
-    describe_counts,
-    describe_size,
-    read_image,
-)
+from kerseg.data.formats.images import BadFileError, EncodedImage, Place, read_image
 from kerseg.data.formats.labels import Label
 from kerseg.data.formats.records import Record, encode_label, serialize
 from kerseg.data.formats.tfrecord import frame
 from kerseg.data.formats.volumes import ArrayPart
+from kerseg.data.formats.wording import describe_counts, describe_size
 from kerseg.data.sources.base import Pair, Source, channels_of
 from kerseg.errors import DataError
 

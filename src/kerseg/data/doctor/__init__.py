@@ -12,7 +12,7 @@
 NumPy and Pillow only: TensorFlow is never imported.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,9 +140,7 @@ def diagnose(
     shards = 0
     if (path / FILE_NAME).exists():
         info = DatasetInfo.load(path)
-        if wrong := [name for name, value in options.items() if value]:
-            flag = "--" + wrong[0].replace("_", "-")
-            raise ConfigError(f"{path}: converted data, whose classes dataset.json names: leave out {flag}.")
+        _refuse(path, options)
         pairs, faults = converted.find(path, info)
         said: Meaning | None = meaning.of_info(info)
         shards = sum(len(split.shards) for split in info.splits.values())
@@ -178,6 +176,13 @@ def diagnose(
     findings = [finding for check in CHECKS if (finding := check(evidence))]
     findings.sort(key=lambda finding: finding.severity)  # "error" comes before "warning"
     return Diagnosis(path, tuple(findings), evidence)
+
+
+def _refuse(path: Path, options: Mapping[str, object]) -> None:
+    """Refuse options that say what labels mean where ``dataset.json`` does."""
+    if wrong := [name for name, value in options.items() if value]:
+        flag = "--" + wrong[0].replace("_", "-")
+        raise ConfigError(f"{path}: converted data, whose classes dataset.json names: leave out {flag}.")
 
 
 def _measured(pairs: dict[str, list[Pair]], workers: int) -> list[Facts]:

@@ -11,16 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from kerseg.data.formats.images import (
-    JPEG_FORMATS,
-    BadFileError,
-    EncodedImage,
-    Place,
-    colour_codes,
-    decode,
-    read_bytes,
-    read_image,
-)
+from kerseg.data.formats.endings import JPEG_FORMATS
+from kerseg.data.formats.images import BadFileError, EncodedImage, Place, decode, read_bytes, read_image
+from kerseg.data.formats.wording import colour_codes
 from kerseg.data.sources.base import Pair
 
 THUMB = 16

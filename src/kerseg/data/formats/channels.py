@@ -17,7 +17,8 @@ from PIL import Image
 
 from kerseg.core.info import Channels, Layout
 from kerseg.data.formats.arrays import Values, is_plain
-from kerseg.data.formats.images import JPEG_FORMATS, BadFileError, read_bytes
+from kerseg.data.formats.endings import JPEG_FORMATS
+from kerseg.data.formats.images import BadFileError, read_bytes
 from kerseg.data.formats.records import ARRAY, DTYPES
 from kerseg.data.formats.volumes import ArrayPart
 from kerseg.errors import ConfigError

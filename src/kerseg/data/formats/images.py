@@ -10,7 +10,6 @@ fault, then a colon, then the details: ``"truncated: ..."``.
 
 import io
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from kerseg.core.info import RGB
+from kerseg.data.formats.endings import JPEG_FORMATS, fault_at_end
+from kerseg.data.formats.wording import describe_colours
 from kerseg.errors import DataError
 
 ORIENTATION = 0x0112
@@ -29,9 +30,6 @@ ORIENTATION = 0x0112
 
 _BITS_PER_SAMPLE = 258
 """TIFF's tag for the bits of each channel, https://www.loc.gov/preservation/digital/formats/content/tiff_tags.shtml"""
-
-JPEG_FORMATS = ("JPEG", "MPO")
-"""Pillow's names; MPO is a JPEG followed by further ones, as telephones write it."""
 
 _BEYOND_RGB = "To keep its values, convert with `kerseg convert folder` and --value-range LOW HIGH."
 
@@ -236,7 +234,8 @@ def decode(path: Place, data: bytes) -> Image.Image:
         raise BadFileError(
             path, f"several frames: {frames} in one file. Save the one that is meant by itself."
         )
-    _check_end(path, data, image.format)
+    if fault := fault_at_end(data, image.format):
+        raise BadFileError(path, fault)
     return image
 
 
@@ -253,35 +252,6 @@ def read_bytes(path: Place) -> bytes:
     if not data:
         raise BadFileError(path, "empty file: 0 bytes.")
     return data
-
-
-def describe_counts(values: NDArray[Any], counts: NDArray[Any], most: int = 8) -> str:
-    """Return ``"3 (120 pixels), 7 (1 pixel) and 2 more"`` for values and how often each occurs."""
-    parts = [
-        f"{value} ({count} pixel{'' if count == 1 else 's'})"
-        for value, count in zip(values[:most].tolist(), counts[:most].tolist(), strict=True)
-    ]
-    more = f" and {len(values) - most} more" if len(values) > most else ""
-    return ", ".join(parts) + more
-
-
-def describe_colours(colours: NDArray[np.uint8]) -> str:
-    """Return the most frequent ``(n, 3)`` colours and their pixel counts, as `describe_counts` does."""
-    codes, counts = np.unique(colour_codes(colours), return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    names = np.array([f"{code >> 16} {code >> 8 & 255} {code & 255}" for code in codes[order].tolist()])
-    return describe_counts(names, counts[order])
-
-
-def describe_size(shape: tuple[int, ...]) -> str:
-    """Return ``"480 x 360"`` for height 360 and width 480."""
-    return f"{shape[1]} x {shape[0]}"
-
-
-def colour_codes(colours: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """Turn RGB ``(..., 3)`` into one integer a pixel, ``(...)``: ``0xRRGGBB``."""
-    red, green, blue = np.moveaxis(colours.astype(np.uint32), -1, 0)
-    return np.asarray(red << 16 | green << 8 | blue, np.uint32)
 
 
 def _turned(shape: tuple[int, int], orientation: int) -> tuple[int, int]:
@@ -316,30 +286,6 @@ def _png(path: Place, image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def _check_end(path: Place, data: bytes, file_format: str | None) -> None:
-    """Refuse what Pillow forgives and TensorFlow's decoders do not: bytes missing or wrong near the end."""
-    if file_format in JPEG_FORMATS and b"\xff\xd9" not in data:
-        raise BadFileError(path, "truncated: the end marker of the JPEG is missing.")
-    if file_format != "PNG":
-        return
-    # Chunks of a PNG: length (4 bytes), type (4), content, CRC-32 of type and content (4).
-    # https://www.w3.org/TR/png-3/#5Chunk-layout
-    start, kind = 8, b""
-    while kind != b"IEND":
-        length = int.from_bytes(data[start : start + 4])
-        end = start + 8 + length
-        kind = data[start + 4 : start + 8]
-        if len(data) < end + 4:
-            raise BadFileError(
-                path, f"truncated: the PNG ends within or before a chunk, after {len(data)} bytes."
-            )
-        if zlib.crc32(data[start + 4 : end]) != int.from_bytes(data[end : end + 4]):
-            raise BadFileError(
-                path, f"damaged: wrong checksum in the {kind.decode('latin-1')} chunk of the PNG."
-            )
-        start = end + 4
 
 
 @contextmanager
