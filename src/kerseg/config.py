@@ -159,8 +159,8 @@ def load(kind: type[Config], path: Path) -> Config:
         ConfigError: The file is missing or not YAML, a name is unknown, or a value is of the wrong type.
 
     Example:
-        >>> load(TrainConfig, Path("recipes/camvid_enet.yaml")).model
-        'enet'
+        >>> load(TrainConfig, Path("runs/unet/config.yaml")).model
+        'unet'
     """
     reader = cyclopts.App(config=recipe_file(path), result_action="return_value")
 

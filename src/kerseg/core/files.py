@@ -15,7 +15,7 @@ def whole(path: Path) -> Iterator[Path]:
 
     Example:
         >>> with whole(Path("scores.json")) as temporary:
-        ...     temporary.write_text("{}")
+        ...     _ = temporary.write_text("{}")
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     suffix = f".partial{path.suffix}"

@@ -57,8 +57,9 @@ def evaluate(
             unknown.
 
     Example:
-        >>> evaluate("runs/enet", "data/camvid", split="test").mean_iou
-        0.51
+        >>> scores = evaluate("runs/unet", "data/street", split="val")
+        >>> 0 <= scores.mean_iou <= 1
+        True
     """
     if batch_size < 1:
         raise ConfigError(f"--batch-size is 1 or more. Received: {batch_size}.")

@@ -158,7 +158,9 @@ def published(model: "keras.Model") -> tuple[str, ...]:
         Their names; none where the trunk has another width or first layer than the published one.
 
     Example:
-        >>> published(kerseg.models.build("fcn_8s", num_classes=21))
+        >>> with shapes_only():
+        ...     model = build("fcn_8s", num_classes=21)
+        >>> published(model)
         ('imagenet', 'vgg_16')
     """
     from kerseg.weights import IMAGENET, trunk

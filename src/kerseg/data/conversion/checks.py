@@ -48,8 +48,8 @@ def check_pair(source: Source, pair: Pair) -> Checked | list[Skipped]:
         The pair as it is stored, or all that is wrong with it. Nothing that is wrong with a file raises.
 
     Example:
-        >>> check_pair(CamVid(root=root), Pair("a", root / "train/a.png", root / "trainannot/a.png"))
-        [Skipped(path='camvid/trainannot/a.png', reason='empty file: 0 bytes.')]
+        >>> check_pair(source, Pair("street", Path("street.jpg"), Path("missing.png")))
+        [Skipped(path='missing.png', reason='unreadable: No such file or directory.')]
     """
     faults = _faults_of_name(pair)
     image = _attempt(lambda path: _read_image(source, path), pair.image, faults)

@@ -73,9 +73,9 @@ def convert(
         ConfigError: An option is wrong.
 
     Example:
-        >>> info = convert(CamVid(root=Path("camvid")), output=Path("data/camvid"))
+        >>> info = convert(source, output=Path("data/again"))
         >>> info.splits["train"].records
-        367
+        8
     """
     options = ConvertOptions(
         output=as_place(output),

@@ -68,8 +68,8 @@ class Diagnosis:
         """Write a mended copy to ``output``; see `kerseg.data.doctor.mending.mend`.
 
         Example:
-            >>> diagnose("raw").mend("mended")[0].done
-            ('label: values to class indices',)
+            >>> diagnose("street").mend("mended")[0].done
+            ()
         """
         return mend(self.path, self.evidence, self.findings, Path(output), workers=workers)
 
@@ -123,7 +123,7 @@ def diagnose(
         ConfigError: The options do not fit each other.
 
     Example:
-        >>> diagnosis = kerseg.doctor("camvid", class_names=["sky", "building", ...])
+        >>> diagnosis = kerseg.doctor("street", num_classes=7)
         >>> [finding.code for finding in diagnosis.errors]
         []
     """

@@ -263,7 +263,7 @@ def share_between(values: NDArray[np.int64]) -> float:
 
     Example:
         >>> share_between(np.array([[0, 0, 3, 9, 9, 5, 1, 1]] * 20)), share_between(np.array([[0, 0, 9, 9]] * 20))
-        (0.666..., 0.0)
+        (0.5, 0.0)
     """
     met, between = 0, np.zeros(0, np.int64)
     for lines in (values, values.T):

@@ -125,7 +125,7 @@ def read_image(path: Place) -> EncodedImage:
 
     Example:
         >>> read_image(Path("street.jpg")).shape
-        (360, 480)
+        (32, 48)
     """
     data = read_bytes(path)
     image = decode(path, data)
