@@ -18,11 +18,11 @@ import pytest
 import kerseg
 from kerseg import modelfile, models
 from kerseg.cli import main
+from kerseg.core.info import default_palette
 from kerseg.errors import WeightsError
 from kerseg.layers.preprocess import Normalize
 from kerseg.modelfile import ModelCard
 from kerseg.models.enet import enet
-from kerseg.visualize import default_palette
 
 CARD = ModelCard(
     architecture="enet",

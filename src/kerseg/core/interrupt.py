@@ -37,8 +37,11 @@ class Interrupt:
 
     Example:
         >>> with Interrupt() as interrupt:
-        ...     while not interrupt.requested:
-        ...         step()
+        ...     for step in range(3):
+        ...         if interrupt.requested:
+        ...             break
+        >>> step
+        2
     """
 
     def __init__(self) -> None:

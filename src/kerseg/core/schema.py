@@ -51,9 +51,9 @@ def convert(values: object, kind: type[T], *, where: object, error: type[KersegE
     """Turn mappings, lists and scalars into ``kind``; arguments and errors are those of `decode_json`.
 
     Example:
-        >>> convert({"file": "a"}, Shard, where="data/dataset.json")
+        >>> convert({"a": "x"}, dict[str, int], where="data/dataset.json")
         Traceback (most recent call last):
-        kerseg.errors.DataError: data/dataset.json: Object missing required field `records`.
+        kerseg.errors.DataError: data/dataset.json: ...Expected `int`, got `str`...
     """
     try:
         return msgspec.convert(values, kind, dec_hook=_path)

@@ -33,8 +33,8 @@ def whole_folder(folder: Path, *, overwrite: bool, ours: Callable[[str], bool]) 
         DataError: ``folder`` holds something that must not be replaced, or is a place that cannot be.
 
     Example:
-        >>> with whole_folder(Path("data/camvid"), overwrite=False, ours=is_ours) as temporary:
-        ...     (temporary / "dataset.json").write_text("{}")
+        >>> with whole_folder(Path("data/whole"), overwrite=False, ours={"a.json"}.__contains__) as temporary:
+        ...     _ = (temporary / "a.json").write_text("{}")
     """
     # The folder that a link leads to is replaced, not the link.
     folder = folder.resolve()

@@ -51,9 +51,9 @@ def map_in_order(
         KersegError: A worker process died, or there was too little memory.
 
     Example:
-        >>> with map_in_order(os.path.getsize, ["a.png", "b.png"], workers=2) as results:
+        >>> with map_in_order(len, ["a", "bb"], workers=2) as results:
         ...     list(results)
-        [('a.png', 1204), ('b.png', 988)]
+        [('a', 1), ('bb', 2)]
     """
     # Spawned and not forked: a fork of a process that runs TensorFlow's threads can hang.
     context = multiprocessing.get_context("spawn")

@@ -59,8 +59,9 @@ def evaluate(
             unknown.
 
     Example:
-        >>> evaluate("runs/enet", "data/camvid", split="test").mean_iou
-        0.51
+        >>> scores = evaluate("runs/unet", "data/street", split="val")
+        >>> 0 <= scores.mean_iou <= 1
+        True
     """
     check_range("batch_size", batch_size, least=1)
     RUNTIMES.resolve(runtime)

@@ -90,7 +90,7 @@ def predict(
         WeightsError: The model file is missing, damaged or no segmentation model.
 
     Example:
-        >>> report = predict("runs/enet", ["photos"], output="predictions")
+        >>> report = predict("runs/unet", ["street/val/images"], output="predictions")
         >>> [failure.path for failure in report.failed]
         []
     """

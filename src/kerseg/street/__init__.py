@@ -67,8 +67,8 @@ def draw(
         ConfigError: The size is too small.
 
     Example:
-        >>> draw(Path("street"), train=8, val=2)
-        >>> sorted(path.name for path in Path("street/val/labels").iterdir())
+        >>> draw(Path("drawn"), train=8, val=2, size=(32, 48))
+        >>> sorted(path.name for path in Path("drawn/val/labels").iterdir())
         ['street_0000.png', 'street_0001.png']
     """
     _check(size)

@@ -18,6 +18,7 @@ from kerseg.core.tensorflow import system_errors
 from kerseg.data.reading.integrity import describe_damage
 from kerseg.data.reading.pipeline import Dataset
 from kerseg.inference.predictor import Predictor
+from kerseg.training import curves
 from kerseg.training.run import Plan, Progress, Row, Run
 
 _PREVIEW_WIDTH = 1600
@@ -97,7 +98,7 @@ class Monitor:
     def record(self, progress: Progress) -> None:
         """Write what a finished epoch leaves besides the model and the state."""
         row, improved = progress.history[-1], progress.best_epoch == progress.epoch
-        visualize.curves(progress.history, self.run.report / "curves.png")
+        curves.draw(progress.history, self.run.report / "curves.png")
         previews = self._previews()
         names = ["last", "best"] if improved else ["last"]
         for index, preview in enumerate(previews):

@@ -52,9 +52,9 @@ def convert(source: Source, options: ConvertOptions) -> DatasetInfo:
         KersegError: The pipeline failed.
 
     Example:
-        >>> options = ConvertOptions(output=Path("data/camvid"), runner="beam")
-        >>> convert(CamVid(root=Path("camvid")), options).splits["train"].records
-        367
+        >>> options = ConvertOptions(output=Path("data/beam"), runner="beam")
+        >>> convert(source, options).splits["train"].records
+        8
     """
     # Listed here too: what is wrong with the options is said before anything is started, and in their words.
     classes, pairs = source.classes, source.splits()

@@ -79,9 +79,9 @@ def convert(
         ConfigError: An option is wrong.
 
     Example:
-        >>> info = convert(CamVid(root=Path("camvid")), output=Path("data/camvid"))
+        >>> info = convert(source, output=Path("data/again"))
         >>> info.splits["train"].records
-        367
+        8
     """
     options = collect(ConvertOptions, locals())
     if not isinstance(source, Source):

@@ -21,7 +21,8 @@ class Duplicates:
         pairs: Of one split.
 
     Example:
-        >>> Duplicates(pairs).applied(pair, check_pair(source, pair))
+        >>> pairs = [Pair("a", Path("i/a.jpg"), Path("l/a.png")), Pair("a", Path("i/a.png"), Path("l/a.png"))]
+        >>> Duplicates(pairs).applied(pairs[0], [])
         [Skipped(path='i/a.jpg', reason="duplicate name: 'a' is also i/a.png. Keep one.")]
     """
 

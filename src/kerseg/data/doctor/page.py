@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from kerseg.core.files import write_text
-from kerseg.core.info import IGNORE_LABEL
+from kerseg.core.info import IGNORE_LABEL, default_palette
 from kerseg.data.doctor import text
 from kerseg.data.doctor.diagnosis import Diagnosis
 from kerseg.data.doctor.facts import Facts, open_label
@@ -19,7 +19,7 @@ from kerseg.data.doctor.findings import Affected, Finding
 from kerseg.data.formats.files import Place, read_bytes
 from kerseg.data.formats.images import decode, read_image
 from kerseg.errors import DataError
-from kerseg.visualize import colourise, default_palette
+from kerseg.visualize import colourise
 
 FILES = 12
 """Pairs on the contact sheet of a finding."""

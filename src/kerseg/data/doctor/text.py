@@ -10,7 +10,7 @@ from rich.text import Text
 
 from kerseg.data.doctor.diagnosis import Diagnosis
 from kerseg.data.doctor.findings import Finding
-from kerseg.data.formats.images import describe_size
+from kerseg.data.formats.wording import describe_size
 
 FILES = 3
 """Files named below each finding; the page names more."""

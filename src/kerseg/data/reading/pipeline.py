@@ -58,8 +58,10 @@ def load(
         ConfigError: There is no such data set, or it has other classes than ``dataset.json``.
 
     Example:
-        >>> data = load("data/voc2012")
-        >>> model.fit(data.train(crop_size=(513, 513), batch_size=8), validation_data=data.val())
+        >>> data = load("data/street")
+        >>> image, label = next(iter(data.train(crop_size=(16, 16), batch_size=4)))
+        >>> image.shape, label.shape
+        ((4, 16, 16, 3), (4, 16, 16))
     """
     folder = Path(folder)
     info, left_out = describe(folder, dataset), tuple[Damage, ...]()
@@ -155,7 +157,9 @@ class Dataset:
             ConfigError: An option is out of range, or images of several sizes cannot share a batch.
 
         Example:
-            >>> data.train(crop_size=(512, 512), batch_size=8, augment=Augment(scale=(0.5, 2.0)), epoch=3)
+            >>> batches = data.train(crop_size=(16, 16), batch_size=4, augment=Augment(scale=(0.5, 2.0)), epoch=3)
+            >>> len(list(batches))
+            2
         """
         shards, augment = self._shards(split), augment or Augment()
         steps = self.steps(split=split, batch_size=batch_size)
@@ -276,7 +280,7 @@ class Dataset:
 
         Example:
             >>> with data.naming_damage("train"):
-            ...     model.fit(data.train(crop_size=(512, 512)))
+            ...     batches = list(data.train(crop_size=(16, 16), batch_size=4))
         """
         try:
             with system_errors():

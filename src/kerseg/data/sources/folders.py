@@ -31,8 +31,8 @@ def find_root(
         DataError: Neither ``root`` nor one of ``within`` has all of ``holds``.
 
     Example:
-        >>> find_root(Path("VOCdevkit"), ["JPEGImages"], within=["VOC2012"], layout="It is VOC2012.")
-        Path('VOCdevkit/VOC2012')
+        >>> str(find_root(Path("street"), ["images", "labels"], within=["train"], layout="It is one split."))
+        'street/train'
     """
     if not root.is_dir():
         raise DataError(f"{root}: no such folder ({option}).")
@@ -103,8 +103,9 @@ def pair_folders(
         DataError: A folder is missing, or has no images.
 
     Example:
-        >>> pair_folders(Path("images"), Path("masks"))[0]
-        Pair(name='lyon/0001', image=Path('images/lyon/0001.jpg'), label=Path('masks/lyon/0001.png'))
+        >>> pair = pair_folders(Path("street/train/images"), Path("street/train/labels"))[0]
+        >>> pair.name, str(pair.image), str(pair.label)
+        ('street_0000', 'street/train/images/street_0000.jpg', 'street/train/labels/street_0000.png')
     """
     for folder in (images, labels):
         if not folder.is_dir():
@@ -137,8 +138,8 @@ def hold_out(splits: dict[str, list[Pair]], share: float) -> dict[str, list[Pair
         ConfigError: There is a split ``val`` already, or the share is out of range, or there are not two images.
 
     Example:
-        >>> {name: len(pairs) for name, pairs in hold_out({"train": pairs}, 0.2).items()}
-        {'train': 800, 'val': 200}
+        >>> {name: len(pairs) for name, pairs in hold_out({"train": pairs}, 0.25).items()}
+        {'train': 6, 'val': 2}
     """
     if not share:
         return splits
