@@ -19,7 +19,7 @@ from kerseg.inference.predictor import Predictor
 from kerseg.modelfile import ModelCard
 from kerseg.models import MODELS
 from kerseg.profiling import figures
-from kerseg.profiling.complexity import multiply_adds, output_stride
+from kerseg.profiling.complexity import multiply_adds, output_stride, shapes_only
 from kerseg.profiling.figures import NUM_CLASSES, Paper, Starts
 from kerseg.profiling.footprint import Footprint, Task, device_of, measure
 
