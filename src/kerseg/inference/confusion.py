@@ -1,17 +1,17 @@
 """Predict every image of a split and count its pixels by true and predicted class."""
 
-from typing import Any
-
 import keras
 
+from kerseg.core.files import explained
 from kerseg.core.progress import Progress
+from kerseg.data.reading.pipeline import Dataset
 from kerseg.errors import DataError
 from kerseg.inference.predictor import Predictor, predict_batches
 from kerseg.metrics import ConfusionMatrix
 
 
 def confusion(
-    model: keras.Model | Predictor, data: Any, split: str = "val", *, batch_size: int = 4
+    model: keras.Model | Predictor, data: Dataset, split: str = "val", *, batch_size: int = 4
 ) -> ConfusionMatrix:
     """Predict every image of a split and count its pixels by true and predicted class.
 
@@ -26,13 +26,14 @@ def confusion(
 
     Raises:
         DataError: No such split, or the data is damaged.
+        KersegError: A file cannot be read, for another reason.
     """
     predictor = model if isinstance(model, Predictor) else Predictor(model)
     info = data.info
     matrix = ConfusionMatrix(info.num_classes, info.ignore_label)
     examples = data.examples(split).as_numpy_iterator()
     bar = Progress(f"evaluate {split}", total=info.split(split).records, unit="images")
-    with data.naming_damage(split), bar:
+    with explained(data.folder), data.naming_damage(split), bar:
         for example, prediction in predict_batches(predictor, examples, batch_size):
             try:
                 matrix.update(example["label"], prediction)

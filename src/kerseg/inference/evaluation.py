@@ -6,10 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import kerseg.data
 from kerseg.__version__ import __version__
 from kerseg.core.console import note
-from kerseg.core.files import write_text
+from kerseg.core.files import explained, write_text
 from kerseg.core.info import Channels, DatasetInfo
 from kerseg.core.ranges import check_range
 from kerseg.core.tensorflow import import_tensorflow
@@ -60,8 +59,9 @@ def evaluate(
             unknown.
 
     Example:
-        >>> evaluate("runs/enet", "data/camvid", split="test").mean_iou
-        0.51
+        >>> scores = evaluate("runs/unet", "data/street", split="val")
+        >>> 0 <= scores.mean_iou <= 1
+        True
     """
     check_range("batch_size", batch_size, least=1)
     RUNTIMES.resolve(runtime)
@@ -69,10 +69,12 @@ def evaluate(
     import keras
 
     from kerseg import modelfile
+    from kerseg.data.reading.pipeline import load
     from kerseg.inference.confusion import confusion
     from kerseg.inference.predictor import Predictor
 
-    data = kerseg.data.load(data_dir, dataset=dataset, skip_bad=skip_bad)
+    with explained(Path(data_dir)):
+        data = load(data_dir, dataset=dataset, skip_bad=skip_bad)
     data.info.split(split)  # refuses an unknown one before the model is loaded
     left_out = [damage for damage in data.left_out if damage.split == split]
     for line in describe_damage(data.folder, left_out):
@@ -98,7 +100,8 @@ def evaluate(
     scores = matrix.scores(data.info.class_names)
     if (target := _target(model, split, output)) is not None:
         report = measured | _report(data.info, split, matrix, scores)
-        write_text(target, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+        with explained(target, "Give another `output`."):
+            write_text(target, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     return scores
 
 

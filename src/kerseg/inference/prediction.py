@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from kerseg.core.console import note
+from kerseg.core.files import explained
 from kerseg.core.info import Channels
 from kerseg.core.progress import Progress
 from kerseg.core.ranges import check_range
 from kerseg.core.signed_png import save_signed
 from kerseg.core.tensorflow import import_tensorflow
 from kerseg.data.formats import arrays
-from kerseg.data.formats.images import BadFileError
+from kerseg.data.formats.files import BadFileError
 from kerseg.errors import DataError
 from kerseg.inference import RUNTIMES
 from kerseg.inference.images import read_input
@@ -85,10 +86,11 @@ def predict(
     Raises:
         ConfigError: An option is out of range, or the runtime is unknown or not installed.
         DataError: There is no image at all.
+        KersegError: A result cannot be written.
         WeightsError: The model file is missing, damaged or no segmentation model.
 
     Example:
-        >>> report = predict("runs/enet", ["photos"], output="predictions")
+        >>> report = predict("runs/unet", ["street/val/images"], output="predictions")
         >>> [failure.path for failure in report.failed]
         []
     """
@@ -114,7 +116,7 @@ def predict(
     if card.channels is not None:
         images = cut(images, card.channels.layout)
     written: list[Written] = []
-    with Progress("predict", total=len(images), unit="images") as bar:
+    with explained(Path(output)), Progress("predict", total=len(images), unit="images") as bar:
         examples = _examples(images, Path(output), predictor, card.channels, failed, bar)
         for example, label in predict_batches(predictor, examples, batch_size):
             _write(example["image"], label, example["written"], card, alpha)

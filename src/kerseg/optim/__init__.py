@@ -19,6 +19,7 @@ OPTIMIZERS = Registry(
         "sgd": "kerseg.optim.optimizers:sgd",
         "adam": "kerseg.optim.optimizers:adam",
         "adamw": "kerseg.optim.optimizers:adamw",
+        "lion": "kerseg.optim.optimizers:lion",
     },
     given=("learning_rate", "variables", "weight_decay"),
 )

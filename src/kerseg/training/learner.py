@@ -1,13 +1,13 @@
 """What learns in a run: the network with its training heads, their losses and the optimizer."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 
 from kerseg import models
 from kerseg.config import TrainConfig
 from kerseg.core.info import DatasetInfo
+from kerseg.data.reading.pipeline import Dataset
 from kerseg.losses import LOSSES
 from kerseg.losses.class_weights import class_weights
 from kerseg.optim import OPTIMIZERS
@@ -30,7 +30,7 @@ class Learner:
         return tuple(self.training.output)
 
 
-def build(config: TrainConfig, data: Any, plan: Plan) -> Learner:
+def build(config: TrainConfig, data: Dataset, plan: Plan) -> Learner:
     """Build and compile what a run trains; its first weights follow from the seed.
 
     Args:

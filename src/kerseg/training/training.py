@@ -122,9 +122,10 @@ def train(
         KersegError: The loss became NaN or infinite; the last good state is kept.
 
     Example:
-        >>> run = kerseg.train(data_dir="data/camvid", model="enet", epochs=50, output="runs/enet")
-        >>> run.path, run.best
-        (PosixPath('runs/enet'), 0.51)
+        >>> run = kerseg.train(data_dir="data/street", model="unet", model_options={"width": 2}, steps=1,
+        ...                    crop_size=(32, 48), batch_size=2, previews=0, output="runs/trained")
+        >>> run.path, run.finished
+        (PosixPath('runs/trained'), True)
     """
     options = given(locals())
     del options["recipe"], options["resume"]

@@ -10,7 +10,7 @@ from kerseg.core.console import note
 from kerseg.core.info import DatasetInfo, Skipped, Split
 from kerseg.data.conversion.checks import Checked, fault
 from kerseg.data.formats.labels import Classes
-from kerseg.data.sources.base import Pair, Source, channels_of
+from kerseg.data.sources.base import Pair, Source
 from kerseg.errors import DataError
 
 
@@ -21,7 +21,8 @@ class Duplicates:
         pairs: Of one split.
 
     Example:
-        >>> Duplicates(pairs).applied(pair, check_pair(source, pair))
+        >>> pairs = [Pair("a", Path("i/a.jpg"), Path("l/a.png")), Pair("a", Path("i/a.png"), Path("l/a.png"))]
+        >>> Duplicates(pairs).applied(pairs[0], [])
         [Skipped(path='i/a.jpg', reason="duplicate name: 'a' is also i/a.png. Keep one.")]
     """
 
@@ -57,9 +58,9 @@ def check_splits(source: Source, pairs: Mapping[str, Sequence[Pair]], output: ob
     if empty := [split for split, members in pairs.items() if not members]:
         raise DataError(f"{output}: cannot be made, because {_named(empty)} of the source has no pairs.")
     found = {split: len(members) for split, members in pairs.items()}
-    if getattr(source, "val_share", 0):
+    if source.val_share:
         found["train"] += found.pop("val", 0)
-    published: Mapping[str, int] = getattr(source, "counts", {})
+    published = source.counts
     for split, count in found.items():
         if count != published.get(split, count):
             note(
@@ -92,7 +93,7 @@ def described(
     """
     if any(split.skipped for split in splits.values()):
         _judge(splits, pairs, skip_bad)
-    _refuse_one_class(splits, classes.names, drawn=hasattr(source, "background"))
+    _refuse_one_class(splits, classes.names, drawn=source.drawn)
     if classes.open_ended:
         classes, splits = _as_shown(classes, splits)
     return DatasetInfo(
@@ -100,7 +101,7 @@ def described(
         class_names=classes.names,
         palette=classes.palette,
         splits=splits,
-        channels=channels_of(source),
+        channels=source.channels,
     )
 
 

@@ -59,7 +59,7 @@ def preview(
         DataError: There is no such data or split, or a record is damaged.
 
     Example:
-        >>> preview("data/camvid", augment=Augment(rotation=15.0, elastic=10.0))
+        >>> preview("data/street", augment=Augment(rotation=15.0, elastic=10.0))
         PosixPath('preview.png')
     """
     arguments = given(locals())

@@ -8,9 +8,10 @@ from typing import Any, ClassVar, TypeVar
 
 from kerseg.core.console import note
 from kerseg.core.info import IGNORE_LABEL, Colour
-from kerseg.data.formats.images import BadFileError, Place
+from kerseg.data.formats.files import BadFileError, Place
 from kerseg.data.formats.labels import Classes
 from kerseg.data.formats.shapes import Points, outside
+from kerseg.data.sources.base import Source
 from kerseg.data.sources.class_mapping import ClassMapping, class_mapping
 from kerseg.registry import nearest
 
@@ -18,7 +19,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnnotatedSource:
+class AnnotatedSource(Source):
     """Base of such a source, with the options that all of them have.
 
     A derived class says what the classes are, with `_labels`, and keeps what all its files hold in
@@ -38,6 +39,7 @@ class AnnotatedSource:
     name: ClassVar[str] = ""
     options_title: ClassVar[str] = "What shapes become"
     """Above these options in the help of the command line."""
+    drawn = True
 
     def __getstate__(self) -> dict[str, Any]:
         # Workers get the shapes of an image with its pair, and not those of all images with the source.

@@ -21,7 +21,7 @@ import numpy as np
 
 from kerseg.core.info import Colour
 from kerseg.data.formats.documents import corners, read_xml, size
-from kerseg.data.formats.images import BadFileError, Part
+from kerseg.data.formats.files import BadFileError, Part
 from kerseg.data.formats.labels import Label
 from kerseg.data.formats.shapes import Points, Region, box, ellipse, paint, polygon, rotated, runs
 from kerseg.data.sources.annotated import AnnotatedSource, note_without_area

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from kerseg.data.formats.documents import member, read_json
-from kerseg.data.formats.images import BadFileError, Part
+from kerseg.data.formats.files import BadFileError, Part, read_regular
 from kerseg.data.formats.labels import Classes, Label
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folder import Folder, what_labels_hold
 from kerseg.data.sources.folders import hold_out
 from kerseg.errors import ConfigError, DataError
@@ -59,14 +59,14 @@ class Cell(Part):
         if isinstance(value, dict):
             value = value.get("bytes") or value.get("path")
         if isinstance(value, str):
-            return (self.file.parent / value).read_bytes()
+            return read_regular(self.file.parent / value)
         if not isinstance(value, bytes):
             raise BadFileError(self, f"no image: the cell holds {value!r:.40}, neither bytes nor a path.")
         return value
 
 
 @dataclass(frozen=True, kw_only=True)
-class HuggingFace:
+class HuggingFace(Source):
     """A data set of Hugging Face on disk: saved with save_to_disk, or as Parquet files."""
 
     root: Path
