@@ -11,7 +11,6 @@ from kerseg.augment.options import Augment
 from kerseg.config import TrainConfig
 from kerseg.core.options import default, given
 from kerseg.core.tensorflow import import_tensorflow
-from kerseg.data.reading.unconverted import describe
 from kerseg.errors import ConfigError
 
 if TYPE_CHECKING:  # it imports Keras, and a refused option must not wait for that
@@ -140,6 +139,8 @@ def train(
     config = configs.override(base, options)
     config = dataclasses.replace(config, data_dir=config.data_folder, weights=config.weights_source)
     models.check(config.model, config.model_options, option="model")
+    from kerseg.data.reading.unconverted import describe
+
     describe(config.data_folder, config.dataset)
     import_tensorflow()
     from kerseg.training.trainer import begun
