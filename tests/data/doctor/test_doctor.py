@@ -195,7 +195,7 @@ class TestPlantedFaults:
         shutil.copy(image(streets, 15), image(streets, 31, "val"))
         shutil.copy(label(streets, 15), label(streets, 31, "val"))
         change(label(streets, 16), lambda values: np.where(values == 255, 255, values + 1))
-        chosen = {"alphan_image", "exif_orientation", "near_leakage"}
+        chosen = {"alpha_image", "exif_orientation", "near_leakage"}
         for fault in FAULTS:
             if str(fault) == "near_leakage":
                 fault.plant(streets)
