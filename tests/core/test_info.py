@@ -138,7 +138,7 @@ EDITS = {
     ),
     "an axis below 0": (
         lambda v: channels(v, layout={**CHANNELS["layout"], "slice_axis": -2}),
-        "slice-axis is 0 or more|slice_axis. is 0 or more",
+        "`slice_axis` is 0 or more",
     ),
 }
 

@@ -1,7 +1,18 @@
-"""What a verb says to its user besides its results, and text from elsewhere made fit for a terminal."""
+"""What a verb says to its user besides its results: how options are called, and what a terminal may obey.
+
+Messages name an option by its name in Python, between backticks: ``"`crop_size` takes two numbers"``, with a value
+``"`label_values=(0, 255)`"``, a switch ``"`skip_bad=True`"``. So Python shows them as they are. The command line
+sets a wording that turns them into flags in all that it prints, errors included.
+"""
 
 import sys
 import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Wording = Callable[[str], str]
+
+_wording: Wording = str
 
 _ODD = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode's categories of what is no text: control characters, formats such as those that turn the direction of
@@ -10,9 +21,25 @@ _JOINERS = "\u200c\u200d"
 """Between letters of Persian and of Indian scripts, and in emoji."""
 
 
+def worded(text: str) -> str:
+    """Return a message with its options called as the user of this process types them."""
+    return _wording(text)
+
+
+@contextmanager
+def wording(change: Wording) -> Iterator[None]:
+    """Within the block, let ``change`` word what is printed."""
+    global _wording
+    before, _wording = _wording, change
+    try:
+        yield
+    finally:
+        _wording = before
+
+
 def note(text: str) -> None:
-    """Tell the user what a source leaves out though nothing is wrong with it, on the standard error stream."""
-    print(printable(text, keep="\n"), file=sys.stderr)
+    """Tell the user something that is not the answer, on the standard error stream."""
+    print(printable(worded(text), keep="\n"), file=sys.stderr)
 
 
 def printable(text: str, *, keep: str = "") -> str:

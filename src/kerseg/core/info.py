@@ -52,7 +52,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A raw pair that ``--skip-bad`` left out."""
+    """A raw pair that ``skip_bad`` left out."""
 
     path: str
     """The file at fault."""
@@ -120,11 +120,11 @@ class Layout:
     def __post_init__(self) -> None:
         if self.slice_axis is not None and self.slice_axis < 0:
             raise ConfigError(
-                f"--slice-axis is 0 or more, the first axis being 0. Received: {self.slice_axis}."
+                f"`slice_axis` is 0 or more, the first axis being 0. Received: {self.slice_axis}."
             )
         if self.channel_axis is not None and self.channel_axis < -1:
             raise ConfigError(
-                f"--channel-axis is 0 or more, or -1 for the last. Received: {self.channel_axis}."
+                f"`channel_axis` is 0 or more, or -1 for the last. Received: {self.channel_axis}."
             )
 
     @property
@@ -145,7 +145,8 @@ class Channels:
     """What images are made of that are not 8-bit RGB, and which of their values become 0 and 255.
 
     Example:
-        >>> Channels(("vv", "vh"), ((-25.0, 0.0), (-32.0, -5.0)))
+        >>> Channels(("vv", "vh"), ((-25.0, 0.0), (-32.0, -5.0))).names
+        ('vv', 'vh')
     """
 
     names: tuple[str, ...]
@@ -185,9 +186,9 @@ class DatasetInfo:
     """Classes, colours, splits and counts of a converted data set.
 
     Example:
-        >>> info = DatasetInfo.load("data/camvid")
+        >>> info = DatasetInfo.load("data/street")
         >>> info.num_classes, info.splits["train"].records
-        (11, 367)
+        (7, 8)
     """
 
     name: str
@@ -233,8 +234,8 @@ class DatasetInfo:
             samples: Split -> the number of pairs to keep, the first ones; splits not named keep all.
 
         Example:
-            >>> info.first({"train": 100}).splits["train"].records
-            100
+            >>> info.first({"train": 4}).splits["train"].records
+            4
         """
         splits = {name: split.first(samples.get(name)) for name, split in self.splits.items()}
         return replace(self, splits=splits)

@@ -51,9 +51,9 @@ def map_in_order(
         KersegError: A worker process died, or there was too little memory.
 
     Example:
-        >>> with map_in_order(os.path.getsize, ["a.png", "b.png"], workers=2) as results:
+        >>> with map_in_order(len, ["a", "bb"], workers=2) as results:
         ...     list(results)
-        [('a.png', 1204), ('b.png', 988)]
+        [('a', 1), ('bb', 2)]
     """
     # Spawned and not forked: a fork of a process that runs TensorFlow's threads can hang.
     context = multiprocessing.get_context("spawn")
@@ -69,7 +69,7 @@ def map_in_order(
     try:
         yield _results(submit, deque(submit(IN_FLIGHT * workers)))
     except BrokenProcessPool as error:
-        cause = "most likely the machine ran out of memory. Try fewer --workers."
+        cause = "most likely the machine ran out of memory. Try fewer `workers`."
         if needs_main:
             cause = (
                 "it could not import what this script or notebook defines. Define the source in a module, or "

@@ -1,4 +1,4 @@
-"""Conversion past one machine: ``kerseg convert --runner beam``.
+"""Conversion past one machine: ``kerseg.convert(..., runner="beam")``.
 
 The same checks in the same order into the same shards as on one machine, byte for byte, on Apache Beam: on its
 local runner, Dataflow, Flink or Spark. The workers list the source, check the pairs side by side, and are told
@@ -52,9 +52,9 @@ def convert(source: Source, options: ConvertOptions) -> DatasetInfo:
         KersegError: The pipeline failed.
 
     Example:
-        >>> options = ConvertOptions(output=Path("data/camvid"), runner="beam")
-        >>> convert(CamVid(root=Path("camvid")), options).splits["train"].records
-        367
+        >>> options = ConvertOptions(output=Path("data/beam"), runner="beam")
+        >>> convert(source, options).splits["train"].records
+        8
     """
     # Listed here too: what is wrong with the options is said before anything is started, and in their words.
     classes, pairs = source.classes, source.splits()
@@ -259,7 +259,7 @@ def _whole_remote(folder: Path, *, overwrite: bool, ours: Callable[[str], bool])
         )
     if found and not overwrite:
         raise DataError(
-            f"{folder}: holds a converted data set. Give another folder, or --overwrite to replace it."
+            f"{folder}: holds a converted data set. Give another folder, or `overwrite=True` to replace it."
         )
     temporary = folder / f"{_PARTIAL}{uuid.uuid4().hex[:8]}"
     temporary.mkdir(parents=True)

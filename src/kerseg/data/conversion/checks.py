@@ -14,12 +14,13 @@ from kerseg.core.console import printable
 from kerseg.core.info import IGNORE_LABEL, Skipped
 from kerseg.data.formats.channels import ArrayImage, read_channels
 from kerseg.data.formats.files import BadFileError, Place
-from kerseg.data.formats.images import EncodedImage, describe_counts, describe_size, read_image
+from kerseg.data.formats.images import EncodedImage, read_image
 from kerseg.data.formats.labels import Label
 from kerseg.data.formats.names import unusable
 from kerseg.data.formats.records import Record, encode_label, serialize
 from kerseg.data.formats.tfrecord import frame
 from kerseg.data.formats.volumes import ArrayPart
+from kerseg.data.formats.wording import describe_counts, describe_size
 from kerseg.data.sources.base import Pair, Source
 from kerseg.errors import DataError
 
@@ -50,8 +51,8 @@ def check_pair(source: Source, pair: Pair) -> Checked | list[Skipped]:
         The pair as it is stored, or all that is wrong with it. Nothing that is wrong with a file raises.
 
     Example:
-        >>> check_pair(CamVid(root=root), Pair("a", root / "train/a.png", root / "trainannot/a.png"))
-        [Skipped(path='camvid/trainannot/a.png', reason='empty file: 0 bytes.')]
+        >>> check_pair(source, Pair("street", Path("street.jpg"), Path("missing.png")))
+        [Skipped(path='missing.png', reason='unreadable: No such file or directory.')]
     """
     faults = _faults_of_name(pair)
     image = _attempt(lambda path: _read_image(source, path), pair.image, faults)

@@ -132,7 +132,7 @@ class ManifestWriter:
         folder: Where to.
 
     Example:
-        >>> with ManifestWriter(folder) as manifest:
+        >>> with SplitWriter(folder, "train", 2**27, 7) as writer, ManifestWriter(folder) as manifest:
         ...     manifest.add("train", pair.name, writer.write(checked), checked)
         ...     manifest.finish(made_by(source), {"train": writer.finish()})
     """
@@ -193,9 +193,10 @@ class Previous:
         source: What is to be converted now.
 
     Example:
-        >>> previous = Previous(Path("data/camvid"), source)
-        >>> kept = previous.find(source, pairs)
-        >>> results = previous.merged(pairs, kept, results_of_the_others)
+        >>> with Previous(Path("data/street"), source) as previous:
+        ...     kept = previous.find(source, pairs)
+        >>> previous.why_not
+        ''
     """
 
     def __init__(self, folder: Path, source: Source):

@@ -13,7 +13,8 @@ from PIL import Image, ImageOps
 
 from kerseg.data.formats.files import BadFileError, Place, read_bytes
 from kerseg.data.formats.flaws import JPEG_FORMATS
-from kerseg.data.formats.images import EncodedImage, colour_codes, decode, read_image
+from kerseg.data.formats.images import EncodedImage, decode, read_image
+from kerseg.data.formats.wording import colour_codes
 from kerseg.data.sources.base import Pair
 
 THUMB = 16
@@ -267,7 +268,7 @@ def share_between(values: NDArray[np.int64]) -> float:
 
     Example:
         >>> share_between(np.array([[0, 0, 3, 9, 9, 5, 1, 1]] * 20)), share_between(np.array([[0, 0, 9, 9]] * 20))
-        (0.666..., 0.0)
+        (0.5, 0.0)
     """
     met, between = 0, np.zeros(0, np.int64)
     for lines in (values, values.T):

@@ -4,8 +4,8 @@ from collections import Counter
 
 from kerseg.data.doctor.facts import Facts
 from kerseg.data.doctor.findings import Affected, Evidence, Found
-from kerseg.data.formats.images import describe_size
 from kerseg.data.formats.names import ALIKE, unusable
+from kerseg.data.formats.wording import describe_size
 
 
 def damaged_shard(evidence: Evidence) -> Found:

@@ -108,7 +108,7 @@ def member(place: Place, values: object, key: str, kind: type[T], owner: str) ->
         BadFileError: There is no such field, or it is of another type.
 
     Example:
-        >>> member(path, {"width": 640}, "width", int, "image 3")
+        >>> member(Path("a.json"), {"width": 640}, "width", int, "image 3")
         640
     """
     if not isinstance(values, dict):

@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from kerseg.core.info import RGB
 from kerseg.data.formats.files import BadFileError, Place, read_bytes, refuse_blame
 from kerseg.data.formats.flaws import JPEG_FORMATS, flaw
+from kerseg.data.formats.wording import describe_colours
 
 ORIENTATION = 0x0112
 """EXIF's tag for how to turn the image: https://exiftool.org/TagNames/EXIF.html"""
@@ -44,7 +44,7 @@ _OTHERS = {
 """How files begin that are taken for images at times. What else a file holds is nobody's business: it is not
 shown."""
 
-_BEYOND_RGB = "To keep its values, convert with `kerseg convert folder` and --value-range LOW HIGH."
+_BEYOND_RGB = "To keep its values, convert with `kerseg convert folder` and `value_range=(LOW, HIGH)`."
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def read_image(path: Place, *, pixels: bool = True) -> EncodedImage:
 
     Example:
         >>> read_image(Path("street.jpg")).shape
-        (360, 480)
+        (32, 48)
     """
     data = read_bytes(path)
     image = decode(path, data, pixels=pixels)
@@ -239,35 +239,6 @@ def _what_it_is(data: bytes) -> str:
     return (
         f"not an image of a kind that is read ({', '.join(FORMATS)}){f': it is {kinds[0]}' if kinds else ''}."
     )
-
-
-def describe_counts(values: NDArray[Any], counts: NDArray[Any], most: int = 8) -> str:
-    """Return ``"3 (120 pixels), 7 (1 pixel) and 2 more"`` for values and how often each occurs."""
-    parts = [
-        f"{value} ({count} pixel{'' if count == 1 else 's'})"
-        for value, count in zip(values[:most].tolist(), counts[:most].tolist(), strict=True)
-    ]
-    more = f" and {len(values) - most} more" if len(values) > most else ""
-    return ", ".join(parts) + more
-
-
-def describe_colours(colours: NDArray[np.uint8]) -> str:
-    """Return the most frequent ``(n, 3)`` colours and their pixel counts, as `describe_counts` does."""
-    codes, counts = np.unique(colour_codes(colours), return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    names = np.array([f"{code >> 16} {code >> 8 & 255} {code & 255}" for code in codes[order].tolist()])
-    return describe_counts(names, counts[order])
-
-
-def describe_size(shape: tuple[int, ...]) -> str:
-    """Return ``"480 x 360"`` for height 360 and width 480."""
-    return f"{shape[1]} x {shape[0]}"
-
-
-def colour_codes(colours: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """Turn RGB ``(..., 3)`` into one integer a pixel, ``(...)``: ``0xRRGGBB``."""
-    red, green, blue = np.moveaxis(colours.astype(np.uint32), -1, 0)
-    return np.asarray(red << 16 | green << 8 | blue, np.uint32)
 
 
 def _turned(shape: tuple[int, int], orientation: int) -> tuple[int, int]:

@@ -39,8 +39,9 @@ def read_values(path: Path, variable: str, field: str | None = None) -> NDArray[
         BadFileError: The file cannot be read, or has no such label.
 
     Example:
-        >>> read_values(Path("cls/2008_000002.mat"), "GTcls", "Segmentation").max()
-        np.uint8(20)
+        >>> savemat("label.mat", {"GTcls": {"Segmentation": np.array([[0, 20]], np.uint8)}})
+        >>> int(read_values(Path("label.mat"), "GTcls", "Segmentation").max())
+        20
     """
     from scipy.io import loadmat, whosmat
 

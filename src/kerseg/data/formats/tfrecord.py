@@ -47,7 +47,8 @@ def frame(data: bytes) -> bytes:
     """Return ``data`` as one record of a TFRecord file.
 
     Example:
-        >>> Path("train-00000-of-00001.tfrecord").write_bytes(frame(b"first") + frame(b"second"))
+        >>> Path("two.tfrecord").write_bytes(frame(b"first") + frame(b"second"))
+        43
     """
     length = len(data).to_bytes(8, "little")
     return b"".join((length, _masked_crc(length), data, _masked_crc(data)))
@@ -60,7 +61,8 @@ def example(features: Mapping[str, bytes | int]) -> bytes:
         features: Name -> byte string, or integer of 0 or more.
 
     Example:
-        >>> example({"image/format": b"png", "image/height": 360})
+        >>> feature_names(example({"image/format": b"png", "image/height": 360}))
+        ('image/format', 'image/height')
     """
     # Example.features = 1; Features.feature = 1, a map: entries of key = 1 and value = 2.
     entries = (
@@ -77,8 +79,8 @@ def survey(path: Path) -> Survey:
         DataError: The file cannot be read, is no TFRecord file, or ends within a record.
 
     Example:
-        >>> survey(Path("train-00000-of-00004.tfrecord")).records
-        366
+        >>> survey(Path("data/street/train-00000-of-00001.tfrecord")).records
+        8
     """
     try:
         status = path.stat()
@@ -154,6 +156,8 @@ def read(path: Path, place: int, length: int) -> bytes:
         OSError: The file cannot be read.
 
     Example:
+        >>> path = Path("read.tfrecord")
+        >>> _ = path.write_bytes(frame(b"first") + frame(b"second"))
         >>> [read(path, *place) for place in places(path)]
         [b'first', b'second']
     """

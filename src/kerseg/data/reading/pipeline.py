@@ -19,8 +19,10 @@ import numpy as np
 import tensorflow as tf
 
 from kerseg.augment.options import Augment
+from kerseg.core.files import failure
 from kerseg.core.info import DatasetInfo, Shard, Split
 from kerseg.core.progress import Progress
+from kerseg.core.tensorflow import system_errors
 from kerseg.data.formats.tfrecord import survey
 from kerseg.data.reading.augmented import Augmenter, check_channels, needs_pixels, seeds
 from kerseg.data.reading.integrity import Damage, intact
@@ -56,8 +58,10 @@ def load(
         ConfigError: There is no such data set, or it has other classes than ``dataset.json``.
 
     Example:
-        >>> data = load("data/voc2012")
-        >>> model.fit(data.train(crop_size=(513, 513), batch_size=8), validation_data=data.val())
+        >>> data = load("data/street")
+        >>> image, label = next(iter(data.train(crop_size=(16, 16), batch_size=4)))
+        >>> image.shape, label.shape
+        ((4, 16, 16, 3), (4, 16, 16))
     """
     folder = Path(folder)
     info, left_out = describe(folder, dataset), tuple[Damage, ...]()
@@ -72,7 +76,7 @@ def load(
 
 def _check_shard(path: Path, shard: Shard, split: str) -> None:
     """Compare a shard with what ``dataset.json`` says, as far as its size and its own index tell."""
-    advice = "Copy it again, convert the data again, or leave out such shards with --skip-bad."
+    advice = "Copy it again, convert the data again, or leave out such shards with `skip_bad=True`."
     if not path.is_file():
         raise DataError(f"{path}: this shard of split {split!r} is missing. {advice}")
     if (size := path.stat().st_size) != shard.bytes:
@@ -110,7 +114,7 @@ class Dataset:
         count = self.info.split(split).records
         if not 1 <= batch_size <= count:
             raise ConfigError(
-                f"--batch-size is 1 to {count}, the number of images in split {split!r} of {self.folder}. "
+                f"`batch_size` is 1 to {count}, the number of images in split {split!r} of {self.folder}. "
                 f"Received: {batch_size}."
             )
         return count // batch_size
@@ -153,7 +157,9 @@ class Dataset:
             ConfigError: An option is out of range, or images of several sizes cannot share a batch.
 
         Example:
-            >>> data.train(crop_size=(512, 512), batch_size=8, augment=Augment(scale=(0.5, 2.0)), epoch=3)
+            >>> batches = data.train(crop_size=(16, 16), batch_size=4, augment=Augment(scale=(0.5, 2.0)), epoch=3)
+            >>> len(list(batches))
+            2
         """
         shards, augment = self._shards(split), augment or Augment()
         steps = self.steps(split=split, batch_size=batch_size)
@@ -269,16 +275,22 @@ class Dataset:
         reads the split once more, record by record, and says where it is damaged.
 
         Raises:
-            DataError: The records are to blame. Any other error passes unchanged.
+            DataError: The records are to blame, or a shard cannot be read. Any other error passes unchanged.
+            OSError: TensorFlow could not read or write another file.
 
         Example:
             >>> with data.naming_damage("train"):
-            ...     model.fit(data.train(crop_size=(512, 512)))
+            ...     batches = list(data.train(crop_size=(16, 16), batch_size=4))
         """
         try:
-            yield
+            with system_errors():
+                yield
         except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError):
             self.check(split)
+            raise
+        except OSError as error:
+            if Path(error.filename or "") in self._shards(split).paths:
+                raise DataError(f"{failure(error)} It is a shard of split {split!r}.") from error
             raise
 
     def check(self, split: str) -> None:

@@ -110,8 +110,8 @@ def files_of(source: Source, pair: Pair) -> list[Path]:
     ``source.besides`` returns for the label.
 
     Example:
-        >>> files_of(source, Pair("a", Path("i/a.jpg"), Path("l/a.png")))
-        [Path('i/a.jpg'), Path('l/a.png')]
+        >>> [str(file) for file in files_of(source, Pair("a", Path("i/a.jpg"), Path("l/a.png")))]
+        ['i/a.jpg', 'l/a.png']
     """
     found: list[Path] = []
     for place in (pair.image, pair.label):
