@@ -40,8 +40,8 @@ VERBS = Registry(
     {
         "convert": "kerseg.data.conversion.convert:convert",
         "doctor": "kerseg.data.doctor:diagnose",
-        "preview": "kerseg.data.reading.preview:preview",
         "train": "kerseg.training.training:train",
+        "preview": "kerseg.data.reading.preview:preview",
         "evaluate": "kerseg.inference.evaluation:evaluate",
         "predict": "kerseg.inference.prediction:predict",
         "describe": "kerseg.profiling.description:describe",

@@ -127,7 +127,7 @@ def test_a_mistake_is_found_before_anything_is_made(tiny_data: Path, tmp_path: P
         kerseg.train(data_dir=tiny_data, model="enett", output=output)
     with pytest.raises(ConfigError, match=r"'unet' has no option 'widht'\. Did you mean 'width'"):
         kerseg.train(data_dir=tiny_data, model="unet", model_options={"widht": 4}, output=output)
-    with pytest.raises(ConfigError, match="--data-dir is missing"):
+    with pytest.raises(ConfigError, match="`data_dir` is missing"):
         kerseg.train(output=output)
     with pytest.raises(DataError, match=r"nowhere.dataset\.json: the folder does not exist"):
         kerseg.train(data_dir=tmp_path / "nowhere", output=output)

@@ -59,7 +59,7 @@ class Option:
             help=as_flags(self.help, options),
             negative=negative,
             allow_leading_hyphen=self.name in _WORDS_OF_ANOTHER_PROGRAM,
-            show_default=_shown if self.default not in (None, False, "", (), {}) else False,
+            show_default=False if is_nothing(self.default) else shown,
             metavar="PATH" if self.is_path else None,
             **words,
         )
@@ -86,7 +86,7 @@ def options_of(verb: Callable[..., Any], *, given: Mapping[str, type] | None = N
             continue
         hint = _evaluated(parameter.annotation, verb)
         default = parameter.default.value if isinstance(parameter.default, Default) else parameter.default
-        if kinds := [part for part in _parts(hint) if dataclasses.is_dataclass(part)]:
+        if kinds := [part for part in parts_of(hint) if dataclasses.is_dataclass(part)]:
             found += _fields(typing.cast(type, kinds[0]), (name,))
         else:
             found.append(
@@ -138,7 +138,7 @@ def command(
     ]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters}
-    run.__doc__ = as_flags(_above_arguments(verb) if text is None else text, names)
+    run.__doc__ = as_flags(above_arguments(verb) if text is None else text, names)
     run.__name__ = verb.__name__
     return run
 
@@ -160,7 +160,7 @@ def _places(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values with paths, which may be remote, where the dataclass has them."""
     hints = typing.get_type_hints(kind)
     return {
-        name: as_place(value) if Path in _parts(hints[name]) and isinstance(value, str) else value
+        name: as_place(value) if Path in parts_of(hints[name]) and isinstance(value, str) else value
         for name, value in values.items()
     }
 
@@ -182,7 +182,8 @@ def _fields(kind: type, path: tuple[str, ...]) -> list[Option]:
     ]
 
 
-def _above_arguments(verb: Callable[..., Any]) -> str:
+def above_arguments(verb: Callable[..., Any]) -> str:
+    """Return what a function's docstring says before its arguments."""
     text, _, _ = (inspect.getdoc(verb) or "").partition("\nArgs:\n")
     return text.partition("\nReturns:\n")[0].strip()
 
@@ -191,26 +192,32 @@ def _evaluated(annotation: Any, verb: Callable[..., Any]) -> Any:
     """Return a type that may be written as text because it is imported for type checkers alone."""
     if not isinstance(annotation, str):
         return annotation
-    names = {**verb.__globals__, "keras": _InMemory}  # type: ignore[attr-defined]
+    names = {**verb.__globals__, "keras": _InMemory}
     return eval(annotation, names)
 
 
-def _parts(hint: Any) -> tuple[Any, ...]:
+def parts_of(hint: Any) -> tuple[Any, ...]:
+    """Return the members of a union, or the one type."""
     return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
 
 
 def _has_path(hint: Any) -> bool:
-    return Path in (*_parts(hint), *(each for part in _parts(hint) for each in get_args(part)))
+    return Path in (*parts_of(hint), *(each for part in parts_of(hint) for each in get_args(part)))
 
 
-def _shown(default: Any) -> str:
+def is_nothing(default: Any) -> bool:
+    """Whether a default need not be said: a switch that is off, or nothing at all."""
+    return default is None or default is False or default in ((), {}, "")
+
+
+def shown(default: Any) -> str:
     """Return a default as it is typed."""
     return " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
 
 def _typed(hint: Any) -> Any:
     """Return a type as a command line knows it: paths are text, and of a union only what can be typed is left."""
-    parts = [part for part in _parts(hint) if part is not _InMemory.Model]
+    parts = [part for part in parts_of(hint) if part is not _InMemory.Model]
     several = [part for part in parts if get_origin(part) in (Sequence, list)]
     parts = [*several, *([type(None)] if type(None) in parts else [])] if several else parts
     kept = list(dict.fromkeys(map(_one, parts)))

@@ -92,7 +92,7 @@ def described(
     measure: bool,
 ) -> Description:
     """Count what a model costs, and measure it; arguments and errors are those of `kerseg.describe`."""
-    subject = _subject(model, num_classes, dict(model_options))
+    subject = _subject(model, num_classes, dict(model_options), weights=measure)
     _check_size(subject.network, size)
     trainable, other = figures.parameters(subject.network)
     description = Description(
