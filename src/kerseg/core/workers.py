@@ -48,7 +48,7 @@ def map_in_order(
         workers: Number of processes.
 
     Raises:
-        KersegError: A worker process died.
+        KersegError: A worker process died, or there was too little memory.
 
     Example:
         >>> with map_in_order(len, ["a", "bb"], workers=2) as results:
@@ -69,13 +69,17 @@ def map_in_order(
     try:
         yield _results(submit, deque(submit(IN_FLIGHT * workers)))
     except BrokenProcessPool as error:
-        cause = "most likely the machine ran out of memory. Try fewer --workers."
+        cause = "most likely the machine ran out of memory. Try fewer `workers`."
         if needs_main:
             cause = (
                 "it could not import what this script or notebook defines. Define the source in a module, or "
                 'start the work under `if __name__ == "__main__":`.'
             )
         raise KersegError(f"A worker process ended without an answer: {cause}") from error
+    except MemoryError as error:
+        raise KersegError(
+            f"There is not enough memory. Try fewer `workers`: {workers} were at work. {error}"
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -11,7 +11,8 @@ from PIL import Image, ImageOps
 
 from kerseg.core.info import Channels
 from kerseg.data.formats.channels import read_channels, to_255
-from kerseg.data.formats.images import BadFileError, decode, read_bytes
+from kerseg.data.formats.files import BadFileError, read_bytes
+from kerseg.data.formats.images import decode
 from kerseg.inference.inputs import Input
 
 _ADVICE = "Save it as 8-bit RGB or grey."

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from kerseg.data.formats.endings import JPEG_FORMATS
-from kerseg.data.formats.images import BadFileError, EncodedImage, Place, decode, read_bytes, read_image
+from kerseg.data.formats.files import BadFileError, Place, read_bytes
+from kerseg.data.formats.flaws import JPEG_FORMATS
+from kerseg.data.formats.images import EncodedImage, decode, read_image
 from kerseg.data.formats.wording import colour_codes
 from kerseg.data.sources.base import Pair
 
@@ -116,11 +117,15 @@ def measure(task: Task) -> Facts:
     if task.pair.image is not None:
         try:
             image = _image(read_image(task.pair.image))
+        except MemoryError:
+            raise  # for which no file is to blame
         except Exception as error:
             faults.append(("image", task.pair.image, _reason(task.pair.image, error)))
     if task.pair.label is not None:
         try:
             label = label_facts(decode(task.pair.label, read_bytes(task.pair.label)))
+        except MemoryError:
+            raise
         except Exception as error:
             faults.append(("label", task.pair.label, _reason(task.pair.label, error)))
     return Facts(task.split, task.pair, image, label, tuple(faults))

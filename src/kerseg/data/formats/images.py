@@ -3,9 +3,6 @@
 Only NumPy and Pillow: workers, the doctor and the command line import this without TensorFlow. What these
 checks let through is what TensorFlow's decoders accept; a file that Pillow forgives and TensorFlow does not
 (a PNG without its last bytes, say) is refused here and not in the middle of a training run.
-
-A `BadFileError` carries its path and its reason. A reason starts with a few words that name the kind of
-fault, then a colon, then the details: ``"truncated: ..."``.
 """
 
 import io
@@ -13,17 +10,15 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from kerseg.core.info import RGB
-from kerseg.data.formats.endings import JPEG_FORMATS, fault_at_end
+from kerseg.data.formats.files import BadFileError, Place, read_bytes, refuse_blame
+from kerseg.data.formats.flaws import JPEG_FORMATS, flaw
 from kerseg.data.formats.wording import describe_colours
-from kerseg.errors import DataError
 
 ORIENTATION = 0x0112
 """EXIF's tag for how to turn the image: https://exiftool.org/TagNames/EXIF.html"""
@@ -31,34 +26,25 @@ ORIENTATION = 0x0112
 _BITS_PER_SAMPLE = 258
 """TIFF's tag for the bits of each channel, https://www.loc.gov/preservation/digital/formats/content/tiff_tags.shtml"""
 
-_BEYOND_RGB = "To keep its values, convert with `kerseg convert folder` and --value-range LOW HIGH."
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")
+"""What is read, in Pillow's names. It knows dozens more, among them PostScript, for which it starts a program."""
+_OTHERS = {
+    b"%!PS": "PostScript",
+    b"%PDF": "PDF",
+    b"PK\3\4": "a zip archive",
+    b"\x1f\x8b": "gzip",
+    b"version https://git-lfs": "a pointer of Git LFS: fetch the file itself with `git lfs pull`",
+    b"<": "XML, SVG or HTML",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"\0\0\0\x0cjP": "JPEG 2000",
+    b"\0\0\0\x0cJXL": "JPEG XL",
+    b"\x89HDF": "HDF5",
+    b"8BPS": "Photoshop's",
+}
+"""How files begin that are taken for images at times. What else a file holds is nobody's business: it is not
+shown."""
 
-
-class Place(Protocol):
-    """Where an image or a label is: a path, or a part of a file. Messages begin with ``str()`` of it."""
-
-    def read_bytes(self) -> bytes:
-        """Return what is there.
-
-        Raises:
-            OSError: It cannot be read.
-        """
-
-
-class BadFileError(DataError):
-    """A file of a raw data set is not what it must be: ``"<path>: <reason>"``.
-
-    Args:
-        path: The file, or the part of one.
-        reason: What is wrong, and what to do: ``"<kind>: <details>"``.
-    """
-
-    def __init__(self, path: Place, reason: str):
-        super().__init__(f"{path}: {reason}")
-        self.path, self.reason = path, reason
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return BadFileError, (self.path, self.reason)
+_BEYOND_RGB = "To keep its values, convert with `kerseg convert folder` and `value_range=(LOW, HIGH)`."
 
 
 @dataclass(frozen=True)
@@ -142,7 +128,7 @@ def upright_shape(path: Place) -> tuple[int, int]:
     with _quiet():
         image: Image.Image
         try:
-            image = Image.open(io.BytesIO(data))
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
         except Exception:
             image = decode(path, data)  # which says what is wrong, in the words used for images
     return _turned((image.height, image.width), _orientation(image))
@@ -208,50 +194,46 @@ def label_values(path: Place, image: Image.Image, *, advice: str = "") -> NDArra
 
 
 def decode(path: Place, data: bytes) -> Image.Image:
-    """Decode all pixels of ``data``, the content of ``path``; the arguments and errors of `read_image`."""
+    """Decode all pixels of ``data``, the content of ``path``; the arguments and errors of `read_image`.
+
+    Raises:
+        MemoryError: There is too little of it, for which the file is not to blame.
+    """
+    missing = ""
     with _quiet():
         try:
-            image = Image.open(io.BytesIO(data))
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
             frames = getattr(image, "n_frames", 1)
             if frames == 1 or image.format == "MPO":
                 image.load()
+                missing = flaw(data, image)
         except UnidentifiedImageError:
-            if data[:4] in (b"II*\0", b"MM\0*"):
-                raise BadFileError(
-                    path, f"unreadable: a TIFF of more than 8-bit RGB. {_BEYOND_RGB}"
-                ) from None
-            raise BadFileError(
-                path, f"unreadable: not an image, its first bytes are {data[:16]!r}."
-            ) from None
+            raise BadFileError(path, f"unreadable: {_what_it_is(data)}") from None
         except Image.DecompressionBombError:
             limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
             raise BadFileError(path, f"too large: more than {limit} pixels. Cut it into tiles.") from None
         # Pillow's readers raise whatever they stumble on in a damaged file: OSError, SyntaxError and more.
         except Exception as error:
+            refuse_blame(path, error)
             kind = "truncated" if "runcated" in str(error) else "damaged"
             raise BadFileError(path, f"{kind}: {_sentence(error)}") from error
     if frames > 1 and image.format != "MPO":
         raise BadFileError(
             path, f"several frames: {frames} in one file. Save the one that is meant by itself."
         )
-    if fault := fault_at_end(data, image.format):
-        raise BadFileError(path, fault)
+    if missing:
+        raise BadFileError(path, missing)
     return image
 
 
-def read_bytes(path: Place) -> bytes:
-    """Return the content of ``path``.
-
-    Raises:
-        BadFileError: It cannot be read, or is empty.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BadFileError(path, f"unreadable: {error.strerror or error}.") from error
-    if not data:
-        raise BadFileError(path, "empty file: 0 bytes.")
-    return data
+def _what_it_is(data: bytes) -> str:
+    """Return in words what Pillow does not take for an image."""
+    if data[:4] in (b"II*\0", b"MM\0*"):
+        return f"a damaged TIFF, or one of more than 8-bit RGB. {_BEYOND_RGB}"
+    kinds = [kind for beginning, kind in _OTHERS.items() if data.startswith(beginning)]
+    return (
+        f"not an image of a kind that is read ({', '.join(FORMATS)}){f': it is {kinds[0]}' if kinds else ''}."
+    )
 
 
 def _turned(shape: tuple[int, int], orientation: int) -> tuple[int, int]:
@@ -306,23 +288,3 @@ def _quiet() -> Iterator[None]:
 def _sentence(error: Exception) -> str:
     text = str(error) or type(error).__name__
     return text if text.endswith(".") else f"{text}."
-
-
-@dataclass(frozen=True)
-class Part:
-    """An image or a label that is one of many in a file: an image's polygons in a JSON, a row of a table.
-
-    A source derives its own from it, with what ``read_label`` needs. It is pickled, once, to the worker that
-    reads it; what is large belongs here and not into the source, which every worker gets.
-    """
-
-    file: Path
-    key: str
-    """Says which part it is."""
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.key}"
-
-    def read_bytes(self) -> bytes:
-        """Return the bytes of the file; of the part, where a derived class can tell."""
-        return self.file.read_bytes()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kerseg.data.formats.images import BadFileError, read_bytes
+from kerseg.data.formats.files import BadFileError, read_bytes
 from kerseg.errors import DataError
 
 
@@ -45,7 +45,7 @@ def read_values(path: Path, variable: str, field: str | None = None) -> NDArray[
     """
     from scipy.io import loadmat, whosmat
 
-    data = read_bytes(path)
+    data = read_bytes(path, is_image=False)
     try:
         found = loadmat(io.BytesIO(data), variable_names=[variable]).get(variable)
         names = [] if found is not None else [name for name, *_ in whosmat(io.BytesIO(data))]

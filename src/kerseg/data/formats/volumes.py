@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kerseg.core.info import STORED, Layout
 from kerseg.data.formats.arrays import SUFFIXES, Opened, Values, open_array
-from kerseg.data.formats.images import BadFileError, Part
+from kerseg.data.formats.files import BadFileError, Part, refuse_blame
 from kerseg.data.formats.suffixes import suffix_of
 
 UNKNOWN = -1
@@ -169,6 +169,7 @@ def _read(
         try:
             found.append((opened, opened.load()))
         except Exception as error:
+            refuse_blame(file, error)
             raise BadFileError(file, f"damaged: {error}.") from error
     return tuple(found)
 
