@@ -1,0 +1,132 @@
+"""From a network's probabilities to labels: in one step, or over scales, windows and a CRF."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kerseg.core.ranges import check_range
+from kerseg.errors import ConfigError
+from kerseg.inference.crf import CrfOptions, refine
+from kerseg.inference.predictor import Predictor
+from kerseg.inference.scales import averaged
+from kerseg.inference.windows import SHARE, Windows, blended
+
+
+@dataclass(frozen=True, kw_only=True)
+class Procedure:
+    """What is done with a network to label an image. By default its most probable class, nothing else.
+
+    Example:
+        >>> Procedure(scales=(0.5, 1.0), flip=True).to_json()
+        {'scales': [0.5, 1.0], 'flip': True, 'window': None, 'overlap': None, 'crf': None}
+    """
+
+    scales: tuple[float, ...] = (1.0,)
+    """Factors by which images are scaled; probabilities are averaged over them."""
+    flip: bool = False
+    """Average over mirrored images, too."""
+    window: tuple[int, int] | None = None
+    """Height and width of the windows in which images are predicted, pixels; None for whole images."""
+    overlap: int | None = None
+    """Strip that neighbouring windows share, pixels; None for a quarter of the window."""
+    crf: CrfOptions | None = None
+    """CRF that refines the labels; None for none."""
+
+    def __post_init__(self) -> None:
+        if not self.scales:
+            raise ConfigError("--scales needs one factor or more.")
+        for scale in self.scales:
+            check_range("--scales", scale, above=0, most=8)
+        if self.overlap is not None and self.window is None:
+            raise ConfigError("--overlap is that of windows: give --window, too.")
+        self.windows  # noqa: B018  # which checks them
+
+    @property
+    def windows(self) -> Windows | None:
+        """How images are cut, if they are."""
+        if self.window is None:
+            return None
+        overlap = int(SHARE * min(self.window)) if self.overlap is None else self.overlap
+        return Windows(*self.window, overlap)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the network's own label is the answer."""
+        return self == Procedure()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the options by their names, as `evaluate` writes them."""
+        values = asdict(self)
+        return values | {
+            "scales": list(self.scales),
+            "window": list(self.window) if self.window else None,
+            "overlap": self.windows.overlap if self.windows else None,
+        }
+
+
+class Segmenter:
+    """Labels images with a network by a procedure.
+
+    Args:
+        predictor: The network.
+        procedure: What is done with it.
+
+    Example:
+        >>> segment = Segmenter(Predictor(model), Procedure(flip=True))
+        >>> segment(np.zeros((1, 360, 480, 3), "uint8")).shape
+        (1, 360, 480)
+    """
+
+    def __init__(self, predictor: Predictor, procedure: Procedure | None = None):
+        self.predictor, self.procedure = predictor, procedure or Procedure()
+
+    def __call__(self, images: NDArray[Any]) -> NDArray[Any]:
+        """Return class indices (batch, height, width) for images (batch, height, width, channels)."""
+        if self.procedure.is_plain:
+            return self.predictor(images)
+        return self.labels(self.probabilities(images))
+
+    def labels(self, probabilities: NDArray[np.float32]) -> NDArray[Any]:
+        """Return the most probable class of each pixel: uint8, or int32 above 256 classes."""
+        best = probabilities.argmax(axis=-1)
+        return best.astype(np.uint8 if self.predictor.num_classes <= 256 else np.int32)
+
+    def probabilities(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        """Return float32 (batch, height, width, classes), with sum 1 over the classes.
+
+        Raises:
+            DataError: As `Predictor.check`.
+        """
+        images = self.predictor.check(images)
+        found = self.network(images)
+        if (options := self.procedure.crf) is not None:
+            refined = [refine(p, image, options) for p, image in zip(found, images, strict=True)]
+            found = np.stack(refined)
+        return found
+
+    def network(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the probabilities before any CRF."""
+        if self.procedure.windows is None:
+            return self._scaled(images)
+        return np.stack([self._in_windows(image, self.procedure.windows) for image in images])
+
+    def _scaled(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        scales, flip = self.procedure.scales, self.procedure.flip
+        if scales == (1.0,) and not flip:
+            return self.predictor.probabilities(images)
+        return averaged(self.predictor.probabilities, images, scales=scales, flip=flip)
+
+    def _in_windows(self, image: NDArray[Any], windows: Windows) -> NDArray[np.float32]:
+        whole = np.empty((*image.shape[:2], self.predictor.num_classes), np.float32)
+        blocks = blended(
+            lambda rows, columns: image[rows, columns],
+            lambda pixels: self._scaled(pixels[np.newaxis])[0],
+            image.shape[:2],
+            windows,
+        )
+        for block in blocks:
+            rows, columns = block.values.shape[:2]
+            whole[block.top : block.top + rows, block.left : block.left + columns] = block.values
+        return whole
