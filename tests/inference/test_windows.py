@@ -58,7 +58,7 @@ def test_weights():
 
 
 def test_what_a_window_does_not_see_does_not_show():
-    """A filter of 33 pixels that stops at the borders of what it is given: with an overlap of 66 as from the whole."""
+    """A filter of 33 pixels stops at the borders of its window: with an overlap of 66 nothing is seen of it."""
     random = np.random.default_rng(0)
     image = random.integers(0, 256, (256, 256, 1)).astype(np.uint8)
 

@@ -2,9 +2,10 @@
 
 import json
 import time
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 from rich.console import Console
@@ -17,7 +18,10 @@ from kerseg.core.info import Channels, DatasetInfo
 from kerseg.core.progress import Progress
 from kerseg.data.reading.integrity import describe_damage
 from kerseg.errors import ConfigError, DataError
+from kerseg.inference.crf import CrfOptions
+from kerseg.inference.crf_tuning import chosen, tune
 from kerseg.inference.predictor import Predictor, predict_batches
+from kerseg.inference.segmenter import Procedure, Segmenter
 from kerseg.metrics import ConfusionMatrix, Scores
 
 
@@ -31,6 +35,12 @@ def evaluate(
     dataset: str | None = None,
     runtime: str = "keras",
     skip_bad: bool = False,
+    scales: Sequence[float] = (1.0,),
+    flip: bool = False,
+    window: tuple[int, int] | None = None,
+    overlap: int | None = None,
+    crf: bool | Literal["tune"] = False,
+    crf_options: CrfOptions | None = None,
 ) -> Scores:
     """Score a model on one split of a data set and write the result as JSON.
 
@@ -46,6 +56,13 @@ def evaluate(
         runtime: What runs the model, a name of `kerseg.inference.RUNTIMES`.
         skip_bad: Compare the shards with their checksums first, and leave out the damaged ones; the JSON and a
             warning list them.
+        scales: Factors by which images are scaled; probabilities are averaged over them.
+        flip: Average over mirrored images, too.
+        window: Height and width of windows in which images are predicted, pixels; by default they are whole.
+        overlap: Strip that neighbouring windows share, pixels, at most half a window; default: a quarter of it.
+        crf: Refine the labels with a dense CRF. ``"tune"`` first searches its weights on val and writes them beside
+            the model file, where this verb and prediction find them from then on.
+        crf_options: Weights of the CRF, in place of those that were found, or the defaults.
 
     Returns:
         The scores. The JSON holds them too, with the confusion matrix and what they were measured on.
@@ -70,11 +87,20 @@ def evaluate(
         network, card, where = model, None, model.name
     else:
         (network, card), where = modelfile.load(model), str(modelfile.locate(model))
+    procedure = Procedure(
+        scales=tuple(scales),
+        flip=flip,
+        window=window,
+        overlap=overlap,
+        crf=chosen(model, crf is True, crf_options),
+    )
     predictor = Predictor(network, runtime=runtime)
     _check_channels(predictor.num_channels, card, data.info, where)
     _check_classes(predictor.num_classes, card, data.info, where)
+    if crf == "tune":
+        procedure = _tuned(Segmenter(predictor, procedure), data, model)
     began = time.monotonic()
-    matrix = confusion(predictor, data, split, batch_size=batch_size)
+    matrix = confusion(Segmenter(predictor, procedure), data, split, batch_size=batch_size)
     measured = {
         "model": where,
         "architecture": card.architecture if card else network.name,
@@ -82,6 +108,7 @@ def evaluate(
         "seconds": round(time.monotonic() - began, 3),
         "batch_size": batch_size,
         "runtime": runtime,
+        "procedure": procedure.to_json(),
         "left_out": [asdict(damage) for damage in left_out],
     }
     scores = matrix.scores(data.info.class_names)
@@ -92,12 +119,12 @@ def evaluate(
 
 
 def confusion(
-    model: keras.Model | Predictor, data: Any, split: str = "val", *, batch_size: int = 4
+    model: keras.Model | Predictor | Segmenter, data: Any, split: str = "val", *, batch_size: int = 4
 ) -> ConfusionMatrix:
     """Predict every image of a split and count its pixels by true and predicted class.
 
     Args:
-        model: A model, or a predictor: made once, it serves all epochs of a training run, compiled once.
+        model: A model, or what predicts with it: made once, it serves all epochs of a training run, compiled once.
         data: From `kerseg.data.load`.
         split: Split to predict.
         batch_size: Images predicted at a time; only neighbours of equal size share a batch.
@@ -108,7 +135,7 @@ def confusion(
     Raises:
         DataError: No such split, or the data is damaged.
     """
-    predictor = model if isinstance(model, Predictor) else Predictor(model)
+    predictor = Predictor(model) if isinstance(model, keras.Model) else model
     info = data.info
     matrix = ConfusionMatrix(info.num_classes, info.ignore_label)
     examples = data.examples(split).as_numpy_iterator()
@@ -121,6 +148,18 @@ def confusion(
                 raise DataError(f"{example['name'].decode()} (split {split!r}): {error}") from error
             bar.advance()
     return matrix
+
+
+def _tuned(segmenter: Segmenter, data: Any, model: keras.Model | str | Path) -> Procedure:
+    """Search the CRF's weights on val, write them beside the model file, and return the procedure with them."""
+    if isinstance(model, keras.Model):
+        raise ConfigError('crf="tune" writes beside the model file: give a run folder or a .keras file.')
+    found = tune(segmenter, data, start=segmenter.procedure.crf)
+    _warn(
+        f"CRF: mean IoU {found.mean_iou_without:.4f} without and {found.mean_iou:.4f} with it, on {found.images} "
+        f"images of {found.split}: {found.save(model)}"
+    )
+    return replace(segmenter.procedure, crf=found.options)
 
 
 def _check_channels(count: int, card: modelfile.ModelCard | None, info: DatasetInfo, where: str) -> None:

@@ -38,7 +38,7 @@ def averaged(
         (1, 4, 6, 2)
     """
     height, width = images.shape[1:3]
-    total = np.float32(0)
+    total: Any = np.float32(0)
     for scale in scales:
         scaled = resized(images, max(1, round(scale * height)), max(1, round(scale * width)))
         for step in (1, -1)[: 1 + flip]:
@@ -77,4 +77,4 @@ def _along(values: Floats, size: int, *, axis: int) -> Floats:
     share = (places - low).astype(np.float32).reshape(-1, *(1,) * (values.ndim - 1 - axis))
     first = np.take(values, low, axis)
     first += (np.take(values, np.minimum(low + 1, old - 1), axis) - first) * share
-    return first
+    return np.asarray(first, np.float32)

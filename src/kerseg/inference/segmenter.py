@@ -91,7 +91,7 @@ class Segmenter:
     def labels(self, probabilities: NDArray[np.float32]) -> NDArray[Any]:
         """Return the most probable class of each pixel: uint8, or int32 above 256 classes."""
         best = probabilities.argmax(axis=-1)
-        return best.astype(np.uint8 if self.predictor.num_classes <= 256 else np.int32)
+        return np.asarray(best, np.uint8 if self.predictor.num_classes <= 256 else np.int32)
 
     def probabilities(self, images: NDArray[Any]) -> NDArray[np.float32]:
         """Return float32 (batch, height, width, classes), with sum 1 over the classes.
