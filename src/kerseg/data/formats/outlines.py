@@ -11,6 +11,7 @@ An area is 4-connected: pixels that touch at a corner alone are two areas.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from kerseg.data.formats.shapes import Points
 
 TOLERANCE = 0.45
-"""Distance that a simplified border may keep from the edges' middles, in pixels; below 0.5 no pixel changes sides."""
+"""Distance of a simplified border from the edges' middles, in pixels; below 0.5 no pixel changes sides."""
 
 Indices = NDArray[np.int64]
 
@@ -38,6 +39,8 @@ class Outline:
     """Outlines of what lies inside and is not of it; anticlockwise."""
     inside: tuple[float, float]
     """x and y of a pixel's centre that is of the area."""
+    depth: int = 0
+    """Number of areas that it lies in."""
 
     @property
     def filled_area(self) -> float:
@@ -78,30 +81,38 @@ def outlines(
     """
     rings = _rings(np.asarray(label, np.int64), tolerance)
     areas = np.array([area(ring.points) for ring in rings])
-    outer = sorted((i for i in range(len(rings)) if areas[i] > 0), key=lambda i: -areas[i])
-    corners = [(ring.points.min(axis=0), ring.points.max(axis=0)) for ring in rings]
-
-    def around(seed: tuple[float, float], values: Collection[int] | None, below: int) -> int | None:
-        """Return the last, and thus smallest, of the first ``below`` outer rings that holds a pixel."""
-        for place in range(below - 1, -1, -1):
-            i = outer[place]
-            low, high = corners[i]
-            if (values is None or rings[i].value in values) and (low < seed).all() and (seed < high).all():
-                if _holds(rings[i].points, seed):
-                    return place
-        return None
-
+    outer = [rings[i] for i in np.argsort(-areas, kind="stable") if areas[i] > 0]
+    nesting = _Nesting(outer)
     holes: list[list[Points]] = [[] for _ in outer]
     for i in np.flatnonzero(areas < 0):
         # The pixels along a hole are of the area that it is a hole of.
-        if (owner := around(rings[i].seed, (rings[i].value,), len(outer))) is not None:
+        if (owner := nesting.around(rings[i].seed, {rings[i].value}, len(outer))) is not None:
             holes[owner].append(rings[i].points)
     kept = {*(ring.value for ring in rings)} - {*omit}
-    return [
-        Outline(rings[i].value, rings[i].points, tuple(holes[place]), rings[i].seed)
-        for place, i in enumerate(outer)
-        if rings[i].value in kept or around(rings[i].seed, kept, place) is not None
-    ]
+    found, depths = [], list[int]()
+    for place, ring in enumerate(outer):
+        parent = nesting.around(ring.seed, kept, place)
+        depths.append(0 if parent is None else depths[parent] + 1)
+        if ring.value in kept or parent is not None:
+            found.append(Outline(ring.value, ring.points, tuple(holes[place]), ring.seed, depths[-1]))
+    return found
+
+
+class _Nesting:
+    """Finds the rings that a pixel lies in; the rings come largest first."""
+
+    def __init__(self, rings: "list[_Ring]"):
+        self._rings = rings
+        self._low = np.array([ring.points.min(axis=0) for ring in rings]).reshape(-1, 2)
+        self._high = np.array([ring.points.max(axis=0) for ring in rings]).reshape(-1, 2)
+
+    def around(self, seed: tuple[float, float], values: Collection[int], before: int) -> int | None:
+        """Return the smallest of the first rings, and of these values, that holds a pixel's centre."""
+        near = ((self._low[:before] < seed) & (self._high[:before] > seed)).all(axis=1)
+        for place in np.flatnonzero(near)[::-1].tolist():
+            if self._rings[place].value in values and _holds(self._rings[place].points, seed):
+                return int(place)
+        return None
 
 
 @dataclass(frozen=True)
@@ -189,7 +200,7 @@ def _rings(label: Indices, tolerance: float) -> list[_Ring]:
     flat = edges.starts[:, 1] == edges.ends[:, 1]
     arcs, found, parts = list[Points](), dict[tuple[int, int], int](), list[list[tuple[int, int]]]()
     levels, closed = list[NDArray[np.bool_]](), list[bool]()
-    for first, last in zip(edges.bounds[:-1], edges.bounds[1:], strict=True):
+    for first, last in pairwise(edges.bounds):
         ring = np.arange(first, last)
         cuts = np.flatnonzero(edges.fixed[first:last])
         # A ring that meets no third area begins at its lowest edge, from both sides.
@@ -197,7 +208,7 @@ def _rings(label: Indices, tolerance: float) -> list[_Ring]:
         ring = np.roll(ring, -begin)
         stops = [*(cuts - begin).tolist(), len(ring)] if len(cuts) else [0, len(ring)]
         pieces = []
-        for start, stop in zip(stops[:-1], stops[1:], strict=True):
+        for start, stop in pairwise(stops):
             piece = ring[start:stop]
             ends = int(edges.numbers[piece[0]]), int(edges.numbers[piece[-1]])
             key = (min(ends), max(ends)) if len(cuts) else (ends[0], -1)
