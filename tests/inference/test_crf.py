@@ -146,10 +146,10 @@ def test_refuses():
     with pytest.raises(ConfigError, match=r"must have one size\. Received: \(8, 9\) and \(9, 8\)\."):
         refine(probabilities.transpose(1, 0, 2), image)
     with pytest.raises(
-        ConfigError, match=r"--crf-options.colour-sigma must be at least 0\.1 .* Received: 0\."
+        ConfigError, match=r"`crf_options.colour_sigma` must be at least 0\.1 .* Received: 0\."
     ):
         CrfOptions(colour_sigma=0)
-    with pytest.raises(ConfigError, match=r"--crf-options.iterations must be at least 1 .* Received: 0\."):
+    with pytest.raises(ConfigError, match=r"`crf_options.iterations` must be at least 1 .* Received: 0\."):
         CrfOptions(iterations=0)
 
 
@@ -159,5 +159,5 @@ def test_not_installed(monkeypatch: Any):
     for name in ("lattice", "meanfield"):
         monkeypatch.delitem(sys.modules, f"kerseg.inference.{name}", raising=False)
     image, probabilities = scene(8, 9)
-    with pytest.raises(ConfigError, match=r'--crf needs numba: pip install "kerseg\[crf\]"\.'):
+    with pytest.raises(ConfigError, match=r'`crf` needs numba: pip install "kerseg\[crf\]"\.'):
         refine(probabilities, image)

@@ -74,7 +74,7 @@ def test_what_a_window_does_not_see_does_not_show():
 
 
 def test_refuses():
-    with pytest.raises(ConfigError, match=r"--overlap is 0 to half a window, 32\. Received: 33\."):
+    with pytest.raises(ConfigError, match=r"`overlap` is 0 to half a window, 32\. Received: 33\."):
         Windows(64, 128, 33)
-    with pytest.raises(ConfigError, match=r"--window is 8 pixels or more\. Received: 64 4\."):
+    with pytest.raises(ConfigError, match=r"`window` is 8 pixels or more\. Received: 64, 4\."):
         Windows(64, 4, 0)

@@ -11,7 +11,7 @@ from kerseg.profiling.figures import NUM_CLASSES, SIZE, Starts, paper, read
 
 if TYPE_CHECKING:  # they import Keras, and the table of models must not wait for it
     from kerseg.metrics import Scores
-    from kerseg.profiling.description import Description
+    from kerseg.profiling.measurement import Description
 
 
 def scores_table(scores: "Scores", title: str = "") -> Table:
@@ -25,7 +25,9 @@ def scores_table(scores: "Scores", title: str = "") -> Table:
         title: Line above the table.
 
     Example:
-        >>> rich.console.Console().print(scores_table(scores))
+        >>> console.print(scores_table(scores))
+        <BLANKLINE>
+         class ...
     """
     table = Table(title=title or None, title_justify="left", title_style="", box=box.SIMPLE_HEAD)
     # Only this column gives way where the terminal is narrow.
@@ -97,7 +99,9 @@ def description_table(description: "Description") -> Table:
         description: What `describe` returns.
 
     Example:
-        >>> rich.console.Console().print(description_table(kerseg.describe("enet")))
+        >>> console.print(description_table(kerseg.describe("enet", measure=False)))
+        <BLANKLINE>
+        enet, 21 classes...
     """
     table = Table(title=_heading(description), title_justify="left", box=None, show_header=False)
     table.add_column(no_wrap=True)
@@ -141,7 +145,8 @@ def _card_lines(description: "Description") -> Iterator[tuple[str, str]]:
     if card is None or not card.kerseg_version:
         return
     yield "classes", ", ".join(card.class_names)
-    yield "trained on", f"{card.dataset or '?'}, {card.created}, kerseg {card.kerseg_version}"
+    made = [card.dataset or "?", card.created, f"kerseg {card.kerseg_version}"]
+    yield "trained on", ", ".join(filter(None, made))
     if (score := card.scores.get("mean_iou")) is not None:
         yield "mean IoU", f"{_percent(score)} % in the validation that chose these weights"
 

@@ -12,7 +12,7 @@ from kerseg.core.png import encode
 
 def save_signed(image: Image.Image | NDArray[np.uint8] | NDArray[np.uint16], path: Path, verb: str) -> None:
     """Write an image, grey or RGB, as PNG with ``verb`` under "Software", whole or not at all."""
-    with whole(path) as temporary:
+    with whole(path, durable=False) as temporary:
         temporary.write_bytes(encode(np.asarray(image), text={"Software": verb}))
 
 

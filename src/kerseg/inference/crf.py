@@ -10,6 +10,7 @@ Source: P. Krähenbühl, V. Koltun, "Efficient Inference in Fully Connected CRFs
 with the positions p in pixels and the colours I from 0 to 255.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from kerseg.core.ranges import check_range
 from kerseg.core.workers import default_workers
 from kerseg.errors import ConfigError
+from kerseg.registry import nearest
 
 if TYPE_CHECKING:
     from kerseg.inference.lattice import Threads
@@ -52,14 +54,31 @@ class CrfOptions:
 
     def __post_init__(self) -> None:
         for name in ("appearance_weight", "smoothness_weight"):
-            check_range(_flag(name), getattr(self, name), least=0, most=1e6)
+            check_range(_name(name), getattr(self, name), least=0, most=1e6)
         for name in ("appearance_sigma", "colour_sigma", "smoothness_sigma"):
-            check_range(_flag(name), getattr(self, name), least=0.1, most=1e6)
-        check_range(_flag("iterations"), self.iterations, least=1, most=1000)
+            check_range(_name(name), getattr(self, name), least=0.1, most=1e6)
+        check_range(_name("iterations"), self.iterations, least=1, most=1000)
 
     def to_json(self) -> dict[str, Any]:
         """Return the options by their names."""
         return asdict(self)
+
+
+def crf_given(options: CrfOptions | Mapping[str, Any] | None) -> CrfOptions | None:
+    """Return options of a CRF that may have been given by name.
+
+    Raises:
+        ConfigError: There is no such option, or it is out of range.
+    """
+    if options is None or isinstance(options, CrfOptions):
+        return options
+    known = CrfOptions.__dataclass_fields__
+    for name in options:
+        if name not in known:
+            raise ConfigError(
+                f"There is no `crf_options.{name}`.{nearest(name, known)} Known: {', '.join(known)}."
+            )
+    return CrfOptions(**options)
 
 
 class DenseCrf:
@@ -173,9 +192,9 @@ def _threads(count: int) -> "Threads":
     try:
         from kerseg.inference.lattice import Threads
     except ModuleNotFoundError as error:
-        raise ConfigError(f'--crf needs {error.name}: pip install "kerseg[crf]".') from None
+        raise ConfigError(f'`crf` needs {error.name}: pip install "kerseg[crf]".') from None
     return Threads(count)
 
 
-def _flag(name: str) -> str:
-    return f"--crf-options.{name.replace('_', '-')}"
+def _name(name: str) -> str:
+    return f"crf_options.{name}"

@@ -15,12 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kerseg import modelfile
+from kerseg.core.console import note
 from kerseg.core.files import write_text
 from kerseg.core.info import DatasetInfo
 from kerseg.core.progress import Progress
 from kerseg.core.schema import decode_json
-from kerseg.errors import DataError
+from kerseg.data.reading.pipeline import Dataset
+from kerseg.errors import ConfigError, DataError
 from kerseg.inference.crf import CrfOptions, DenseCrf
+from kerseg.inference.procedure import Procedure
 from kerseg.inference.segmenter import Segmenter
 from kerseg.metrics import ConfusionMatrix
 
@@ -76,21 +79,39 @@ def tuned(model: str | Path) -> CrfOptions | None:
     return decode_json(path.read_bytes(), TunedCrf, where=path).options if path.exists() else None
 
 
-def chosen(model: Any, crf: bool, options: CrfOptions | None) -> CrfOptions | None:
-    """Return the weights to use: those given, else those found for the model, else the defaults.
+def with_crf(procedure: Procedure, model: Any) -> Procedure:
+    """Return a procedure with a CRF: of the weights it has, else those found for the model, else the defaults.
 
     Args:
+        procedure: What is done with the model.
         model: A run folder, a ``.keras`` file, or a model, for which none can have been found.
-        crf: Whether there is to be a CRF, if no ``options`` are given.
-        options: Weights that the user has given.
     """
-    if options is not None or not crf:
-        return options
+    if procedure.crf is not None:
+        return procedure
     found = tuned(model) if isinstance(model, str | Path) else None
-    return found or CrfOptions()
+    return replace(procedure, crf=found or CrfOptions())
 
 
-def tune(segmenter: Segmenter, data: Any, split: str = "val", *, start: CrfOptions | None = None) -> TunedCrf:
+def tune(segmenter: Segmenter, data: Dataset, model: object) -> Segmenter:
+    """Search the weights of a model's CRF on val, write them beside the model file, and return what uses them.
+
+    Raises:
+        ConfigError: The model is in memory alone.
+        DataError: There is no val, or the data is damaged.
+    """
+    if not isinstance(model, str | Path):
+        raise ConfigError("`crf='tune'` writes beside the model file: give a run folder or a .keras file.")
+    found = search(segmenter, data, start=segmenter.procedure.crf)
+    note(
+        f"CRF: mean IoU {found.mean_iou_without:.4f} without and {found.mean_iou:.4f} with it, on {found.images} "
+        f"images of {found.split}: {found.save(model)}"
+    )
+    return Segmenter(segmenter.predictor, replace(segmenter.procedure, crf=found.options))
+
+
+def search(
+    segmenter: Segmenter, data: Dataset, split: str = "val", *, start: CrfOptions | None = None
+) -> TunedCrf:
     """Search the weights that give the highest mean IoU.
 
     Args:
@@ -128,7 +149,7 @@ def tune(segmenter: Segmenter, data: Any, split: str = "val", *, start: CrfOptio
     )
 
 
-def _examples(segmenter: Segmenter, data: Any, split: str) -> list[Example]:
+def _examples(segmenter: Segmenter, data: Dataset, split: str) -> list[Example]:
     total = data.info.split(split).records
     every, size, found = -(-total // IMAGES), 0, list[Example]()
     with (

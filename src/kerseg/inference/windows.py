@@ -44,10 +44,10 @@ class Windows:
 
     def __post_init__(self) -> None:
         if min(self.height, self.width) < 8:
-            raise ConfigError(f"--window is 8 pixels or more. Received: {self.height} {self.width}.")
+            raise ConfigError(f"`window` is 8 pixels or more. Received: {self.height}, {self.width}.")
         if not 0 <= self.overlap <= min(self.height, self.width) // 2:
             raise ConfigError(
-                f"--overlap is 0 to half a window, {min(self.height, self.width) // 2}. "
+                f"`overlap` is 0 to half a window, {min(self.height, self.width) // 2}. "
                 f"Received: {self.overlap}."
             )
 
