@@ -73,6 +73,7 @@ def test_images_of_several_sizes_at_their_own_size():
     split = Split((Shard("a", len(pairs), 0, ""),), (), ())
     data = SimpleNamespace(
         info=DatasetInfo("mixed", TINY_CLASSES, TINY_PALETTE, {"val": split}),
+        folder=Path("mixed"),
         examples=lambda split: SimpleNamespace(as_numpy_iterator=lambda: iter(examples)),
         naming_damage=lambda split: nullcontext(),
     )

@@ -1,5 +1,6 @@
 """From a network's probabilities to labels: in one step, or over scales, windows and a CRF."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,15 @@ class Segmenter:
         if self.procedure.is_plain:
             return self.predictor(images)
         return self.labels(self.probabilities(images))
+
+    def both(
+        self, images: NDArray[Any], wanted: bool
+    ) -> tuple[NDArray[Any], Sequence[NDArray[np.float32] | None]]:
+        """Return labels, and the probabilities behind them if they are wanted; else None for each image."""
+        if not wanted:
+            return self(images), [None] * len(images)
+        probabilities = self.probabilities(images)
+        return self.labels(probabilities), list(probabilities)
 
     def labels(self, probabilities: NDArray[np.float32]) -> NDArray[Any]:
         """Return the most probable class of each pixel: uint8, or int32 above 256 classes."""
