@@ -40,7 +40,7 @@ TINY_PALETTE = ((128, 128, 128), (192, 0, 0), (0, 128, 192))
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--cpu``."""
     parser.addoption(
-        "--cpu", type=int, default=0, metavar="N", help="show the N files that take most CPU time"
+        "--cpu", type=int, default=0, metavar="N", help="show the N tests and files that take most CPU time"
     )
 
 

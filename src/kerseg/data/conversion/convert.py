@@ -24,7 +24,7 @@ from kerseg.core.workers import default_workers, map_in_order
 from kerseg.data.conversion.checks import Checked
 from kerseg.data.conversion.manifest import ManifestWriter, Previous, check_keyed, made_by
 from kerseg.data.conversion.options import MEBIBYTE, ConvertOptions, is_ours
-from kerseg.data.conversion.split_checks import Duplicates, check_splits, described
+from kerseg.data.conversion.split_checks import Duplicates, check_names, check_splits, described
 from kerseg.data.conversion.split_writer import SplitWriter
 from kerseg.data.sources.base import Pair, Source
 from kerseg.download.release import download as fetch_releases
@@ -111,6 +111,8 @@ def _fetch(source: Source) -> None:
 def _fill(folder: Path, source: Source, options: ConvertOptions) -> DatasetInfo:
     """Write the shards of all splits into ``folder`` and return what is in them."""
     classes, pairs = source.classes, source.splits()
+    name = options.name or source.name or options.output.resolve().name
+    check_names(classes, pairs, name)
     check_splits(source, pairs, options.output)
     _ = source.channels  # which the workers need, and would each find out anew
     total = sum(len(members) for members in pairs.values())
@@ -137,7 +139,6 @@ def _fill(folder: Path, source: Source, options: ConvertOptions) -> DatasetInfo:
                 splits[split] = writer.finish()
         progress.describe("convert")
         manifest.finish(made_by(source), splits)
-    name = options.name or source.name or options.output.resolve().name
     return described(source, classes, splits, pairs=total, name=name, skip_bad=options.skip_bad)
 
 
