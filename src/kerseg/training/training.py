@@ -10,6 +10,7 @@ from kerseg import models
 from kerseg.augment.options import Augment
 from kerseg.config import TrainConfig
 from kerseg.core.options import default, given
+from kerseg.core.ranges import check_batch
 from kerseg.core.tensorflow import import_tensorflow
 from kerseg.errors import ConfigError
 
@@ -139,6 +140,7 @@ def train(
     config = configs.override(base, options)
     config = dataclasses.replace(config, data_dir=config.data_folder, weights=config.weights_source)
     models.check(config.model, config.model_options, option="model")
+    check_batch("crop_size", config.crop_size, config.batch_size)
     from kerseg.data.reading.unconverted import describe
 
     describe(config.data_folder, config.dataset)
