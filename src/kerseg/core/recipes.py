@@ -13,6 +13,7 @@ from typing import cast
 
 import yaml
 
+from kerseg.core.files import failure
 from kerseg.errors import ConfigError
 
 DEPTH = 20
@@ -60,7 +61,9 @@ def read(path: Path) -> Recipe:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such recipe.") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(failure(error, path)) from error
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not a YAML recipe: {error}.") from error
     try:
         values, lines = _load(text, path)
