@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, jaccard_score
 
-from kerseg import metrics
 from kerseg.errors import ConfigError, DataError
-from kerseg.metrics import ConfusionMatrix, MeanIoU
+from kerseg.metrics import ConfusionMatrix, MeanIoU, keras_metric
 
 CLASSES = 7
 
@@ -172,7 +171,7 @@ def test_metric_leaves_absent_classes_out():
 
 
 def test_metric_carries_from_word_to_word(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(metrics, "_WORD", 64)
+    monkeypatch.setattr(keras_metric, "_WORD", 64)
     metric, matrix = MeanIoU(CLASSES), ConfusionMatrix(CLASSES)
     for seed in range(5):
         label, prediction = random_pair(seed)
@@ -254,7 +253,7 @@ def test_on_the_other_backends(backend: str):
     """Run this file, the predictor's, and an evaluation in a process with another backend."""
     if backend == keras.backend.backend() or find_spec(backend) is None:
         pytest.skip("is this run's backend, or is not installed")
-    tests = Path(__file__).parent
+    tests = Path(__file__).parents[1]
     evaluation = tests / "inference" / "test_evaluation.py::test_run_folder_and_its_report"
     chosen = [__file__, str(tests / "inference" / "test_predictor.py"), str(evaluation)]
     done = subprocess.run(
