@@ -2,7 +2,8 @@
 
 import json
 import time
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from kerseg import modelfile
 from kerseg.__version__ import __version__
 from kerseg.core.files import write_text
 from kerseg.core.info import Channels, DatasetInfo
-from kerseg.core.progress import Progress
 from kerseg.data.reading.integrity import describe_damage
-from kerseg.errors import ConfigError, DataError
-from kerseg.inference.predictor import Predictor, predict_batches
-from kerseg.metrics import ConfusionMatrix, Scores
+from kerseg.errors import ConfigError
+from kerseg.inference.measuring import Seconds, measure
+from kerseg.inference.predictor import Predictor
+from kerseg.metrics import ConfusionMatrix, Measure, Measurements, Meter, Scores, choose
+from kerseg.metrics.bootstrap import FEW, LEVEL, RESAMPLES
+from kerseg.metrics.meter import measures
 
 
 def evaluate(
@@ -31,8 +34,10 @@ def evaluate(
     dataset: str | None = None,
     runtime: str = "keras",
     skip_bad: bool = False,
+    metrics: Sequence[str] = (),
+    metric_options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Scores:
-    """Score a model on one split of a data set and write the result as JSON.
+    """Score a model on one split of a data set and write the result: JSON, and what was measured of each image.
 
     Args:
         model: A run folder, a ``.keras`` file, or a model.
@@ -46,9 +51,13 @@ def evaluate(
         runtime: What runs the model, a name of `kerseg.inference.RUNTIMES`.
         skip_bad: Compare the shards with their checksums first, and leave out the damaged ones; the JSON and a
             warning list them.
+        metrics: What to measure besides the figures of overlap, names of `kerseg.metrics.METRICS`.
+        metric_options: Name of a metric -> its options.
 
     Returns:
-        The scores. The JSON holds them too, with the confusion matrix and what they were measured on.
+        The scores, all measures with bootstrap intervals among them. The JSON holds them too, with the confusion
+        matrix and what they were measured on; beside it, ``<split>.npz`` holds one confusion matrix an image, from
+        which `kerseg.compare` compares models.
 
     Raises:
         WeightsError: The model file is missing, damaged or no segmentation model.
@@ -62,6 +71,7 @@ def evaluate(
     """
     if batch_size < 1:
         raise ConfigError(f"--batch-size is 1 or more. Received: {batch_size}.")
+    chosen = choose(metrics, metric_options)
     data = kerseg.data.load(data_dir, dataset=dataset, skip_bad=skip_bad)
     data.info.split(split)  # refuses an unknown one before the model is loaded
     left_out = [damage for damage in data.left_out if damage.split == split]
@@ -74,19 +84,28 @@ def evaluate(
     _check_channels(predictor.num_channels, card, data.info, where)
     _check_classes(predictor.num_classes, card, data.info, where)
     began = time.monotonic()
-    matrix = confusion(predictor, data, split, batch_size=batch_size)
+    meter = Meter(data.info.class_names, chosen, data.info.ignore_label)
+    seconds = measure(predictor, data, split, meter, batch_size=batch_size)
     measured = {
         "model": where,
         "architecture": card.architecture if card else network.name,
         "data_dir": str(data_dir),
         "seconds": round(time.monotonic() - began, 3),
+        "seconds_of": _rounded(seconds),
         "batch_size": batch_size,
         "runtime": runtime,
         "left_out": [asdict(damage) for damage in left_out],
+        "backend": keras.backend.backend(),
+        "kerseg_version": __version__,
+        "dataset": data.info.name,
+        "split": split,
     }
-    scores = matrix.scores(data.info.class_names)
+    found = meter.measurements(measured)
+    scores = _scores(found, measures(found, chosen, seconds=seconds.metrics))
+    _warn(*_remarks(found, seconds))
     if (target := _target(model, split, output)) is not None:
-        report = measured | _report(data.info, split, matrix, scores)
+        found.save(target.with_suffix(".npz"))
+        report = measured | _report(found, scores)
         write_text(target, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     return scores
 
@@ -109,18 +128,9 @@ def confusion(
         DataError: No such split, or the data is damaged.
     """
     predictor = model if isinstance(model, Predictor) else Predictor(model)
-    info = data.info
-    matrix = ConfusionMatrix(info.num_classes, info.ignore_label)
-    examples = data.examples(split).as_numpy_iterator()
-    bar = Progress(f"evaluate {split}", total=info.split(split).records, unit="images")
-    with data.naming_damage(split), bar:
-        for example, prediction in predict_batches(predictor, examples, batch_size):
-            try:
-                matrix.update(example["label"], prediction)
-            except DataError as error:
-                raise DataError(f"{example['name'].decode()} (split {split!r}): {error}") from error
-            bar.advance()
-    return matrix
+    meter = Meter(data.info.class_names, ignore_label=data.info.ignore_label)
+    measure(predictor, data, split, meter, batch_size=batch_size)
+    return meter.measurements().pooled()
 
 
 def _check_channels(count: int, card: modelfile.ModelCard | None, info: DatasetInfo, where: str) -> None:
@@ -164,16 +174,42 @@ def _warn(*lines: str) -> None:
         Console(stderr=True).print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _report(info: DatasetInfo, split: str, matrix: ConfusionMatrix, scores: Scores) -> dict[str, Any]:
+def _scores(found: Measurements, measured: Mapping[str, Measure]) -> Scores:
+    return replace(found.pooled().scores(found.class_names), measures=measured)
+
+
+def _remarks(found: Measurements, seconds: Seconds) -> list[str]:
+    """Return what the reader of the figures has to know: how few images there were, what metrics cost."""
+    count = len(set(found.groups)) if found.groups else len(found.names)
+    what = "volumes" if found.groups else "images"
+    remarks = []
+    if count < FEW:
+        remarks = [
+            f"Warning: {count} {what} are few: below {FEW}, intervals are narrower than they should be."
+        ]
+    for name, taken in seconds.metrics.items():
+        share = 100 * taken / max(seconds.predicting, 1e-9)
+        remarks.append(
+            f"{name}: measured in {taken:.1f} s, {share:.0f} % of the {seconds.predicting:.1f} s of predicting"
+        )
+    return remarks
+
+
+def _rounded(seconds: Seconds) -> dict[str, Any]:
+    found = asdict(seconds)
+    found["metrics"] = {name: round(value, 3) for name, value in seconds.metrics.items()}
+    return {name: round(value, 3) if isinstance(value, float) else value for name, value in found.items()}
+
+
+def _report(found: Measurements, scores: Scores) -> dict[str, Any]:
+    counts = found.pooled().counts
     return {
-        "backend": keras.backend.backend(),
-        "kerseg_version": __version__,
-        "dataset": info.name,
-        "split": split,
-        "images": info.split(split).records,
-        "labelled_pixels": int(matrix.counts.sum()),
+        "images": len(found.names),
+        "labelled_pixels": int(counts.sum()),
+        "data_checksum": found.checksum,
         **scores.to_json(),
-        "confusion_matrix": {"rows": "truth", "columns": "prediction", "pixels": matrix.counts.tolist()},
+        "bootstrap": {"resamples": RESAMPLES, "level": LEVEL, "of": "volumes" if found.groups else "images"},
+        "confusion_matrix": {"rows": "truth", "columns": "prediction", "pixels": counts.tolist()},
     }
 
 

@@ -42,7 +42,7 @@ class Measurements:
     sums: Mapping[str, Sums] = field(default_factory=dict)
     """What each image adds to the metrics that its confusion matrix does not give: leading axis N."""
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Options that these metrics were computed with."""
+    """Of all metrics that were measured, their options."""
     groups: tuple[int, ...] | None = None
     """For each image the volume it is a slice of; None where each stands for itself."""
     ignore_label: int = IGNORE_LABEL

@@ -43,6 +43,7 @@ class Meter:
         check_classes(len(class_names), ignore_label)
         self.class_names = tuple(class_names)
         self.ignore_label = ignore_label
+        self.chosen = dict(metrics)
         self.metrics = {name: metric for name, metric in metrics.items() if metric.needs != "counts"}
         self.seconds = dict.fromkeys(self.metrics, 0.0)
         self._names: list[str] = []
@@ -125,7 +126,7 @@ class Meter:
             pairs=np.concatenate([pairs for pairs, _ in self._counts]),
             pixels=np.concatenate([pixels for _, pixels in self._counts]),
             sums={name: stacked(rows) for name, rows in self._sums.items()},
-            options={name: all_options(metric) for name, metric in self.metrics.items()},
+            options={name: all_options(metric) for name, metric in self.chosen.items()},
             groups=tuple(self._volumes.groups) if self._volumes else None,
             ignore_label=self.ignore_label,
             about=about or {},

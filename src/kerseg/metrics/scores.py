@@ -115,4 +115,5 @@ class Scores:
                 for name, iou, accuracy, pixels in rows
             ],
             "absent": list(self.absent),
+            "metrics": {name: measure.to_json() for name, measure in self.measures.items()},
         }
