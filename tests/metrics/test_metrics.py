@@ -179,7 +179,7 @@ def test_an_image_without_a_label_adds_nothing(name: str):
     assert not found.denominator.any()
 
 
-@pytest.mark.parametrize("name", [name for name in METRICS if name != "category_iou"])
+@pytest.mark.parametrize("name", [name for name in METRICS if name not in ("category_iou", "confidence")])
 def test_a_perfect_prediction_has_the_best_value(name: str):
     label, _ = SCENES[0]
     perfect = np.where(label == 255, 0, label)
@@ -327,6 +327,9 @@ def test_calibration_error_by_hand():
     between = abs((0.62 + 0.65) / 2 - 1 / 2)
     assert parts == pytest.approx([np.nan] * 3 + [between, 0.1], abs=1e-6, nan_ok=True)
     assert value == pytest.approx((0.1 + 2 * between) / 3, abs=1e-6)
+    value, parts = values(METRICS.load("confidence").with_options({"bins": 5})(observation))
+    assert parts == pytest.approx([np.nan] * 3 + [0.635, 0.9], abs=1e-6, nan_ok=True)
+    assert value == pytest.approx((0.62 + 0.65 + 0.9) / 3, abs=1e-6)
     assert METRICS.load("calibration_error").part_names("ab")[-1] == "0.933 to 1"
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,32 +12,7 @@ from kerseg.core.progress import Progress
 from kerseg.errors import DataError
 from kerseg.inference.predictor import Example, Predictor, batches
 from kerseg.metrics import Meter
-from kerseg.metrics.confusion import Counts
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """An image with its label and prediction, on its way through an evaluation."""
-
-    name: str
-    image: NDArray[Any]
-    """As the model sees it: (height, width, channels)."""
-    label: NDArray[Any]
-    prediction: NDArray[Any]
-    """Class indices (height, width), as the label."""
-    probabilities: NDArray[np.float32] | None
-    """Of the classes, (height, width, C), where something needs them."""
-    counts: Counts
-    """Its confusion matrix."""
-
-
-class Watcher(Protocol):
-    """Sees every image of an evaluation once."""
-
-    needs_probabilities: bool
-
-    def see(self, predicted: Predicted) -> None:
-        """Take from an image what is to be kept."""
+from kerseg.report.watcher import Predicted, Watcher
 
 
 @dataclass

@@ -52,6 +52,7 @@ METRICS = Registry(
         "hd95": "kerseg.metrics.hd95:hd95",
         "nsd": "kerseg.metrics.nsd:nsd",
         "calibration_error": "kerseg.metrics.calibration:calibration_error",
+        "confidence": "kerseg.metrics.calibration:confidence",
     },
 )
 """What `evaluate` can measure. The first seven cost nothing beyond counting, and are always there."""

@@ -32,6 +32,25 @@ def calibration_error(image: Observation, *, bins: int = 15) -> Sums:
     return sums(confidence - correct, pixels, weight=pixels)
 
 
+@metric("mean confidence", "probabilities", parts=_names)
+def confidence(image: Observation, *, bins: int = 15) -> Sums:
+    """Mean probability of the predicted class over all pixels, and over those of each bin.
+
+    Above the pixel accuracy, the model is too sure of itself.
+
+    Args:
+        image: What was predicted.
+        bins: Number of bins, 1 or more, as for `calibration_error`.
+
+    Raises:
+        ConfigError: There is no bin.
+    """
+    if bins < 1:
+        raise ConfigError(f"confidence: `bins` is 1 or more. Received: {bins}.")
+    pixels, total, _ = reliability(image, bins)
+    return sums(total, pixels, weight=pixels)
+
+
 def reliability(image: Observation, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return, for each bin of confidence, its pixels, the sum of their confidence, and how many are correct."""
     counted = image.label != image.ignore_label
