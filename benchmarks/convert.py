@@ -30,7 +30,7 @@ KERSEG = """
 import json, sys, time
 began = time.perf_counter()
 from pathlib import Path
-from kerseg.data.convert import convert
+from kerseg.data.conversion.convert import convert
 from kerseg.data.sources.camvid import CamVid
 imported = time.perf_counter()
 convert(CamVid(root=Path(sys.argv[1])), output=Path(sys.argv[2]))

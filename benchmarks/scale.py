@@ -30,7 +30,7 @@ CLASSES = 8
 CONVERT = """
 import json, sys, time
 from pathlib import Path
-from kerseg.data.convert import convert
+from kerseg.data.conversion.convert import convert
 from kerseg.data.sources.folder import Folder
 raw, output, update = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "update"
 names = tuple("abcdefgh")

@@ -1,8 +1,11 @@
-"""What several test files need: a tiny data set, as `kerseg convert` would have written it."""
+"""What several test files need: processes that share the machine, and data sets that are made once."""
 
+import gc
 import hashlib
 import io
+import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +16,52 @@ import pytest
 from PIL import Image
 
 from kerseg.core.info import DatasetInfo, Shard, Split
+from resources import Resources
+
+# Two workers and what they start have two cores and 3 GB: a thread each, and memory given back when it is free.
+# Here, before TensorFlow is imported; glibc's are read where a process begins, so by the workers.
+WORKERS = 2
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in (
+        "TF_NUM_INTRAOP_THREADS",
+        "TF_NUM_INTEROP_THREADS",
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+    ):
+        os.environ.setdefault(name, "1")
+os.environ.setdefault("MALLOC_ARENA_MAX", "2")
+os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**20))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 TINY_CLASSES = ("ground", "box", "ball")
 TINY_PALETTE = ((128, 128, 128), (192, 0, 0), (0, 128, 192))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--cpu``."""
+    parser.addoption(
+        "--cpu", type=int, default=0, metavar="N", help="show the N files that take most CPU time"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Count what the tests take."""
+    config.pluginmanager.register(Resources(config), "kerseg-resources")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return how many processes ``-n auto`` starts: none for a part, where they start in vain."""
+    whole = all(Path(argument.partition("::")[0]).is_dir() for argument in config.args)
+    return min(WORKERS, os.cpu_count() or 1) if whole else 0
+
+
+@pytest.fixture(autouse=True, scope="module")
+def free_models() -> Iterator[None]:
+    """Free a file's models before the next one's are built."""
+    yield
+    if "keras" in sys.modules:
+        sys.modules["keras"].backend.clear_session()
+        gc.collect()
 
 
 def png(array: np.ndarray) -> bytes:

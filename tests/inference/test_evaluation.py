@@ -14,7 +14,8 @@ from conftest import TINY_CLASSES, TINY_PALETTE, tiny_pair, write_tiny_dataset
 from kerseg import modelfile
 from kerseg.core.info import DatasetInfo, Shard, Split
 from kerseg.errors import ConfigError, DataError, WeightsError
-from kerseg.inference.evaluation import confusion, evaluate
+from kerseg.inference.confusion import confusion
+from kerseg.inference.evaluation import evaluate
 from kerseg.inference.predictor import Predictor
 from kerseg.metrics import ConfusionMatrix, archive
 from kerseg.modelfile import ModelCard
@@ -194,7 +195,7 @@ def test_numbered_names_of_a_foreign_file_are_none(
 def test_unknown_split_and_batch_size(tiny_data: Path):
     with pytest.raises(DataError, match=r"Data set 'tiny' has no split 'test'\. It has: train, val\."):
         evaluate(nearest_colour(), tiny_data, split="test")
-    with pytest.raises(ConfigError, match=r"--batch-size is 1 or more\. Received: 0\."):
+    with pytest.raises(ConfigError, match=r"`batch_size` must be at least 1\. Received: 0\."):
         evaluate(nearest_colour(), tiny_data, batch_size=0)
 
 

@@ -101,7 +101,8 @@ def distort(image: tf.Tensor, seed: tf.Tensor, augment: Augment) -> tf.Tensor:
         (height, width, channels) float32, 0 to 255.
 
     Example:
-        >>> distort(image, (0, 1), Augment(brightness=0.1, saturation=0.4))
+        >>> distort(image, (0, 1), Augment(brightness=0.1, saturation=0.4)).shape
+        (32, 48, 3)
     """
     limits = {name: getattr(augment, name) for name in TABLE}
     if not any(limits.values()):

@@ -80,7 +80,8 @@ def draw(
 
     Example:
         >>> window = draw((0, 1), (1024, 2048), (512, 512), Augment(scale=(0.5, 2.0)))
-        >>> resize_image(image[window.rows.start :][: window.rows.length], window)
+        >>> int(window.rows.out), int(window.columns.out)
+        (512, 512)
     """
     scale = _draw_scale(seed, augment)
     height, width = crop_size or (None, None)

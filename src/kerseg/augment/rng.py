@@ -35,7 +35,8 @@ def uniform(
         A float32 tensor.
 
     Example:
-        >>> uniform(tf.constant([1, 2], tf.int64), "hue", -0.5, 0.5)
+        >>> -0.5 <= float(uniform(tf.constant([1, 2], tf.int64), "hue", -0.5, 0.5)) <= 0.5
+        True
     """
     unit = tf.raw_ops.StatelessRandomUniformV2(shape=_shape(shape), **_stream(seed, name))
     return low + (high - low) * unit

@@ -1,20 +1,22 @@
 """Numbers that an option allows, and the words that refuse the others."""
 
+import math
+
 from kerseg.errors import ConfigError
 
 
 def check_range(
-    flag: str,
+    option: str,
     value: float,
     *,
     least: float | None = None,
     above: float | None = None,
     most: float | None = None,
 ) -> None:
-    """Refuse a number outside its range, in the words of its flag. NaN is outside every range.
+    """Refuse a number outside its range, by its name. NaN and infinity are outside every range.
 
     Args:
-        flag: The option as it is typed: ``"--epochs"``.
+        option: Its name in Python: ``"epochs"``, ``"augment.flip"``.
         value: What was given.
         least: Smallest allowed value.
         above: Value that must be exceeded.
@@ -28,8 +30,8 @@ def check_range(
         "above": (above, above is None or value > above),
         "at most": (most, most is None or value <= most),
     }
-    if not all(held for _, held in rules.values()):
+    if value != value or abs(value) == math.inf or not all(held for _, held in rules.values()):
         wanted = " and ".join(
             f"{words} {bound:g}" for words, (bound, _) in rules.items() if bound is not None
         )
-        raise ConfigError(f"{flag} must be {wanted}. Received: {value}.")
+        raise ConfigError(f"`{option}` must be {wanted or 'a finite number'}. Received: {value}.")

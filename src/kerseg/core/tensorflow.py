@@ -5,6 +5,7 @@ no setting silences those written before its logging starts. They say nothing th
 and they push what kerseg says off the screen.
 """
 
+import errno
 import os
 import sys
 import tempfile
@@ -24,6 +25,27 @@ def import_tensorflow() -> None:
         import tensorflow
 
         tensorflow.config.list_physical_devices()
+
+
+@contextmanager
+def system_errors() -> Iterator[None]:
+    """Raise what TensorFlow makes of an error of the system inside the block as the `OSError` that it was.
+
+    Raises:
+        OSError: A file could not be read or written. TensorFlow's other errors pass unchanged.
+    """
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        # TensorFlow's words: "{{function_node ...}} data/train.tfrecord; Permission denied".
+        for number in errno.errorcode:
+            before, found, _ = error.message.partition(f"; {os.strerror(number)}")
+            if found:
+                path = before.rpartition("}} ")[2].rpartition("\n")[2]
+                raise OSError(number, os.strerror(number), path) from error
+        raise
 
 
 @contextmanager

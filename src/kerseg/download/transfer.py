@@ -95,7 +95,7 @@ def fetch(url: str, path: Path, *, size: int | None = None, checksum: str = "") 
             arrived stays for the next run, unless it is wrong.
 
     Example:
-        >>> fetch("https://example.org/a.zip", Path("a.zip"), checksum="md5:9e107d9d372bb6826bd81d3542a419d6")
+        >>> fetch("https://example.org/a.zip", Path("a.zip"), size=1204)  # doctest: +SKIP
     """
     if path.exists() and not _wrong(path, size, checksum):
         return

@@ -3,16 +3,28 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kerseg.core.files import explained
 from kerseg.core.progress import Progress
+from kerseg.data.reading.pipeline import Dataset
 from kerseg.errors import DataError
-from kerseg.inference.predictor import Example, Predictor, batches
+from kerseg.inference.predictor import Example, batches
 from kerseg.metrics import Meter
 from kerseg.report.watcher import Predicted, Watcher
+
+
+class Predicts(Protocol):
+    """What an evaluation needs of a model: a `Predictor`, or what is used like one."""
+
+    def __call__(self, images: NDArray[Any], /) -> NDArray[Any]:
+        """Return the class of each pixel (batch, height, width)."""
+
+    def probabilities(self, images: NDArray[Any], /) -> NDArray[np.float32]:
+        """Return the probabilities of the classes (batch, height, width, C)."""
 
 
 @dataclass
@@ -30,8 +42,8 @@ class Seconds:
 
 
 def measure(
-    predictor: Predictor,
-    data: Any,
+    predictor: Predicts,
+    data: Dataset,
     split: str,
     meter: Meter,
     *,
@@ -53,12 +65,13 @@ def measure(
 
     Raises:
         DataError: No such split, or the data is damaged.
+        KersegError: A file cannot be read, for another reason.
     """
     seconds = Seconds(metrics=meter.seconds)
     with_probabilities = meter.needs_probabilities or any(watcher.needs_probabilities for watcher in watchers)
     examples = data.examples(split).as_numpy_iterator()
     bar = Progress(f"evaluate {split}", total=data.info.split(split).records, unit="images")
-    with data.naming_damage(split), bar:
+    with explained(data.folder), data.naming_damage(split), bar:
         for batch in batches(examples, batch_size):
             began = time.perf_counter()
             outcomes = list(_predicted(predictor, batch, with_probabilities))
@@ -70,7 +83,7 @@ def measure(
 
 
 def _predicted(
-    predictor: Predictor, batch: Sequence[Example], with_probabilities: bool
+    predictor: Predicts, batch: Sequence[Example], with_probabilities: bool
 ) -> Iterator[tuple[NDArray[Any], NDArray[np.float32] | None]]:
     """Yield the labels of each image, with the probabilities if need be."""
     images = np.stack([example["image"] for example in batch])
@@ -78,8 +91,8 @@ def _predicted(
         yield from ((labels, None) for labels in predictor(images))
         return
     # One pass through the network for both: the class is the one of the largest probability.
-    kind = np.uint8 if predictor.num_classes <= 256 else np.int32
     for chances in predictor.probabilities(images):
+        kind = np.uint8 if chances.shape[-1] <= 256 else np.int32
         yield chances.argmax(axis=-1).astype(kind), chances
 
 

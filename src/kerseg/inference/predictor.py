@@ -33,9 +33,9 @@ class Predictor:
             or not for this backend.
 
     Example:
-        >>> predictor = Predictor(kerseg.models.build("enet", num_classes=11))
-        >>> predictor(np.zeros((1, 360, 480, 3), "uint8")).shape
-        (1, 360, 480)
+        >>> predictor = Predictor(kerseg.models.build("unet", num_classes=11, width=2))
+        >>> predictor(np.zeros((1, 36, 48, 3), "uint8")).shape
+        (1, 36, 48)
     """
 
     def __init__(self, model: keras.Model, *, runtime: str = "keras"):
@@ -117,7 +117,8 @@ def batches(examples: Iterable[Example], batch_size: int) -> Iterator[list[Examp
     """Group neighbours of the same image size, at most ``batch_size`` at a time; the order stays.
 
     Example:
-        >>> [len(batch) for batch in batches(six_images, 4)]    # 3 upright, then 3 lying ones
+        >>> upright, lying = {"image": np.zeros((4, 3, 3))}, {"image": np.zeros((3, 4, 3))}
+        >>> [len(batch) for batch in batches([upright] * 3 + [lying] * 3, 4)]
         [3, 3]
     """
     batch: list[Example] = []

@@ -75,7 +75,8 @@ class LocalResponseNorm(keras.layers.Layer):
         name: The layer's name.
 
     Example:
-        >>> LocalResponseNorm(size=5, alpha=1e-4, beta=0.75)(image)
+        >>> LocalResponseNorm(size=5, alpha=1e-4, beta=0.75)(keras.ops.ones((2, 8, 8, 16))).shape
+        (2, 8, 8, 16)
     """
 
     def __init__(self, *, size: int, alpha: float, beta: float, name: str | None = None, **kwargs: Any):

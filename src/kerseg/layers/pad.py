@@ -82,7 +82,8 @@ class CropLike(keras.layers.Layer):
         name: The layer's name.
 
     Example:
-        >>> CropLike()(logits, image)        # (batch, 40, 56, classes), (batch, 37, 53, 3) -> 37 x 53
+        >>> CropLike()(keras.ops.ones((1, 40, 56, 11)), keras.ops.ones((1, 37, 53, 3))).shape
+        (1, 37, 53, 11)
     """
 
     def __init__(self, offset: int = 0, *, name: str | None = None, **kwargs: Any):

@@ -13,7 +13,7 @@ from kerseg.errors import ConfigError
 from kerseg.metrics.archive import Measurements
 from kerseg.metrics.confusion import ConfusionMatrix
 from kerseg.metrics.measure import Metric
-from kerseg.metrics.meter import Meter, all_options
+from kerseg.metrics.meter import Meter
 from kerseg.metrics.scores import Interval, Measure, Scores
 from kerseg.registry import Registry, nearest
 
@@ -30,6 +30,7 @@ __all__ = [
     "Measure",
     "Measurements",
     "Meter",
+    "Metric",
     "Scores",
     "choose",
 ]
@@ -54,6 +55,7 @@ METRICS = Registry(
         "calibration_error": "kerseg.metrics.calibration:calibration_error",
         "confidence": "kerseg.metrics.calibration:confidence",
     },
+    given=["image"],
 )
 """What `evaluate` can measure. The first seven cost nothing beyond counting, and are always there."""
 
@@ -61,38 +63,46 @@ ALWAYS = tuple(METRICS)[:7]
 """Metrics of every evaluation."""
 
 
-def choose(
-    names: Sequence[str] = (), options: Mapping[str, Mapping[str, Any]] | None = None
-) -> dict[str, Metric]:
+def choose(names: Sequence[str] = (), options: Mapping[str, Any] | None = None) -> dict[str, Metric]:
     """Return the metrics of an evaluation: those that are always there, then the ones asked for.
 
     Args:
         names: Of `METRICS`.
-        options: Name of a metric -> its options.
+        options: Name of an option -> its value, for all of these metrics that take it; or name of a metric -> its own
+            options.
 
     Raises:
-        ConfigError: There is no such metric, or it has no such option.
+        ConfigError: There is no such metric, none takes such an option, or a value has another type.
 
     Example:
-        >>> list(choose(["hd95"], {"hd95": {"percentile": 99}}))[-1]
+        >>> list(choose(["hd95"], {"percentile": 99.0}))[-1]
         'hd95'
+        >>> choose(["nsd", "bf_score"], {"nsd": {"tolerance": 3.0}})["nsd"].options
+        {'tolerance': 3.0}
     """
-    chosen = dict.fromkeys([*ALWAYS, *map(METRICS.resolve, names)])
-    given = {METRICS.resolve(name): values for name, values in (options or {}).items()}
-    if unused := [name for name in given if name not in chosen]:
-        raise ConfigError(f"`metric_options` for {', '.join(unused)}, which `metrics` does not name.")
-    found = {}
-    for name in chosen:
-        metric: Metric = METRICS.load(name)
-        known = all_options(metric)
-        for option in given.get(name, {}):
-            if option not in known:
-                raise ConfigError(
-                    f"Metric {name!r} has no option {option!r}.{nearest(option, known)} "
-                    f"It has: {', '.join(known) or 'none'}."
-                )
-        found[name] = metric.with_options(given.get(name, {}))
-    return found
+    chosen: dict[str, dict[str, Any]] = {}
+    for name in names:
+        METRICS.check(name, {}, option="metrics")
+        chosen[METRICS.resolve(name)] = {}
+    taken = {option for name in chosen for option in METRICS.options(name)}
+    for option, value in (options or {}).items():
+        if option in chosen and isinstance(value, Mapping):
+            chosen[option] |= value
+        elif option in taken:
+            for name in chosen:
+                if option in METRICS.options(name):
+                    chosen[name].setdefault(option, value)
+        else:
+            raise ConfigError(
+                f"`metric_options.{option}`: no metric of `metrics` is called so, or takes it."
+                f"{nearest(option, [*chosen, *taken])} They take: {', '.join(sorted(taken)) or 'none'}."
+            )
+    for name, own in chosen.items():
+        METRICS.check(name, own, option="metric")
+    return {
+        name: METRICS.load(name).with_options(chosen.get(name, {}))
+        for name in dict.fromkeys([*ALWAYS, *chosen])
+    }
 
 
 def __getattr__(name: str) -> Any:

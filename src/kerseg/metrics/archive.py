@@ -55,6 +55,11 @@ class Measurements:
         text = "\n".join(self.names).encode("utf-8", "surrogateescape")
         return hashlib.sha256(text + b"\0" + self.label_checksums.astype("<u8").tobytes()).hexdigest()
 
+    @property
+    def units(self) -> int:
+        """Number of what stands for itself: images, or volumes."""
+        return len(set(self.groups)) if self.groups else len(self.names)
+
     def counts(self, index: int) -> Counts:
         """Return the confusion matrix of an image."""
         size = len(self.class_names)

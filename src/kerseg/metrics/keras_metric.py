@@ -29,7 +29,7 @@ class MeanIoU(keras.metrics.Metric):
         dtype: Of the result; the counts are float32 in any case.
 
     Example:
-        >>> model.compile("adam", loss=kerseg.losses.CrossEntropy(), metrics=[MeanIoU(num_classes=21)])
+        >>> model.compile("adam", loss=kerseg.losses.CrossEntropy(), metrics=[MeanIoU(num_classes=7)])
     """
 
     def __init__(

@@ -77,9 +77,11 @@ class Scores:
     """The figures of one evaluation, from 0 to 1; of a class that leaves one undefined, it is None.
 
     Example:
+        >>> matrix = ConfusionMatrix(2)
+        >>> matrix.update(label=[0, 0, 1, 1], prediction=[0, 1, 1, 1])
         >>> scores = matrix.scores(["road", "sky"])
-        >>> scores.mean_iou, scores.iou
-        (0.75, (0.5, 1.0))
+        >>> scores.iou, scores.mean_pixel_accuracy
+        ((0.5, 0.666...), 0.75)
     """
 
     class_names: tuple[str, ...]

@@ -11,18 +11,16 @@ from kerseg.errors import ConfigError
 from kerseg.metrics.measure import Observation, Sums, metric, sums
 from kerseg.metrics.regions import Labels, Mask, box
 
-AREAS = (32**2, 96**2)
-"""Pixels from which an object is medium, and large: those of COCO's detection scores."""
 _AROUND = np.ones((3, 3), np.bool_)
 
 
-def _names(class_names: Sequence[str], *, areas: Sequence[int] = AREAS) -> tuple[str, ...]:
+def _names(class_names: Sequence[str], *, areas: Sequence[int] = (1024, 9216)) -> tuple[str, ...]:
     between = [f"{low} to {high - 1} px" for low, high in pairwise(areas)]
     return (f"below {areas[0]} px", *between, f"{areas[-1]} px and more")
 
 
 @metric("IoU by object size", "labels", parts=_names)
-def size_iou(image: Observation, *, areas: Sequence[int] = AREAS) -> Sums:
+def size_iou(image: Observation, *, areas: Sequence[int] = (1024, 9216)) -> Sums:
     """Mean over the sizes of the mean over the classes of the IoU of objects of that size, pooled.
 
     An object is a connected region of a class in the truth, corners touching. Its pixels that are found are the
@@ -32,7 +30,8 @@ def size_iou(image: Observation, *, areas: Sequence[int] = AREAS) -> Sums:
 
     Args:
         image: What was predicted.
-        areas: Pixels from which on an object belongs to the next size, growing.
+        areas: Pixels from which on an object belongs to the next size, growing. By default those of COCO's detection
+            scores, 32 and 96 squared.
 
     Raises:
         ConfigError: There are no areas, or they do not grow.

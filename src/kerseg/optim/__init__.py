@@ -10,6 +10,7 @@ SCHEDULES = Registry(
         "step": "kerseg.optim.schedules:step",
         "constant": "kerseg.optim.schedules:constant",
     },
+    given=("step", "steps", "epoch_steps"),
 )
 
 OPTIMIZERS = Registry(
@@ -18,5 +19,7 @@ OPTIMIZERS = Registry(
         "sgd": "kerseg.optim.optimizers:sgd",
         "adam": "kerseg.optim.optimizers:adam",
         "adamw": "kerseg.optim.optimizers:adamw",
+        "lion": "kerseg.optim.optimizers:lion",
     },
+    given=("learning_rate", "variables", "weight_decay"),
 )

@@ -31,6 +31,7 @@ class Difference:
     p_value: float | None
     """How likely a difference this far from 0 is, were there none."""
     higher_is_better: bool
+    unit: str = ""
 
     @property
     def difference(self) -> float | None:
@@ -113,7 +114,7 @@ def compare(
         paths=paths,
         names=_names(paths),
         images=len(found[0].names),
-        units=len(set(found[0].groups)) if found[0].groups else len(found[0].names),
+        units=found[0].units,
         differences=_differences(found, chosen),
     )
     if output is not None:
@@ -215,6 +216,7 @@ def _differences(
                     interval=interval(apart[:, place]),
                     p_value=p_value(apart[:, place]) if interval(apart[:, place]) else None,
                     higher_is_better=metric.higher_is_better,
+                    unit=metric.unit,
                 )
                 for place, part in enumerate(parts)
             ]

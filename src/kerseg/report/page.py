@@ -158,7 +158,7 @@ def interval_text(measure: Measure, part: str | None = None) -> str:
 
 
 def _remarks(found: Measurements, scores: Scores) -> list[str]:
-    count, what = (len(set(found.groups)), "volumes") if found.groups else (len(found.names), "images")
+    count, what = found.units, "volumes" if found.groups else "images"
     remarks = []
     if count < FEW:
         remarks.append(f"Only {count} {what}: below {FEW}, the intervals are narrower than they should be.")

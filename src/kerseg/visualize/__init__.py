@@ -1,10 +1,10 @@
-"""Labels as images: colours, overlays, legends, previews and training curves. NumPy, Pillow and matplotlib.
+"""Labels as images: colours, overlays, legends and previews. NumPy, Pillow, and a font of matplotlib's.
 
 Pixels in, pixels out are uint8 RGB arrays (height, width, 3); what has text on it is a Pillow image.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from kerseg.core.files import whole
 from kerseg.core.info import IGNORE_LABEL, Colour
 from kerseg.errors import DataError
 
@@ -25,29 +24,6 @@ IGNORE_COLOUR: Colour = (224, 224, 192)
 _PAPER: Colour = (24, 26, 30)
 _INK: Colour = (236, 236, 236)
 _FAINT: Colour = (150, 154, 160)
-
-
-def default_palette(num_classes: int) -> tuple[Colour, ...]:
-    """Return one distinct colour a class: the colour map of PASCAL VOC.
-
-    Source: VOCdevkit, VOCcode/VOClabelcolormap.m: bits 0, 3, 6 ... of the index are the bits of red, from the
-    highest down, bits 1, 4, 7 ... those of green, bits 2, 5, 8 ... those of blue.
-
-    Args:
-        num_classes: Number of colours; VOC's own map has 256, and the rule goes on.
-
-    Returns:
-        ``num_classes`` colours; the first is black.
-
-    Example:
-        >>> default_palette(3)
-        ((0, 0, 0), (128, 0, 0), (0, 128, 0))
-    """
-
-    def channel(index: int, first: int) -> int:
-        return sum(((index >> (3 * place + first)) & 1) << (7 - place) for place in range(8))
-
-    return tuple((channel(i, 0), channel(i, 1), channel(i, 2)) for i in range(num_classes))
 
 
 def as_rgb(image: NDArray[Any], names: Sequence[str] = ()) -> RGBImage:
@@ -320,67 +296,3 @@ def _fit(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
     while text and font.getlength(text + "…") > width:
         text = text[:-1]
     return text.rstrip() + "…"
-
-
-def curves(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw the history of a training run: loss, mean IoU and learning rate over the epochs.
-
-    Args:
-        rows: One mapping an epoch, as in ``history.csv``: ``epoch``, and what there is of ``loss``,
-            ``val_loss``, ``mean_iou``, ``val_mean_iou`` and ``learning_rate``; numbers or their text. A
-            missing or empty value leaves a gap; a chart without any value is left out.
-        path: The PNG file to write.
-    """
-    from matplotlib.figure import Figure  # late: matplotlib takes most of a second to import
-
-    epochs = [_number(row.get("epoch", number)) for number, row in enumerate(rows, start=1)]
-    charts = []
-    for title, lines in _CHARTS.items():
-        drawn = {name: [_number(row.get(name)) for row in rows] for name in lines}
-        drawn = {name: values for name, values in drawn.items() if not np.all(np.isnan(values))}
-        if drawn:
-            charts.append((title, lines, drawn))
-    figure = Figure(figsize=(4.6 * max(1, len(charts)), 3.4), dpi=120, layout="constrained")
-    for place, (title, lines, drawn) in enumerate(charts, start=1):
-        axes = figure.add_subplot(1, len(charts), place)
-        for name, values in drawn.items():
-            text, colour = lines[name]
-            # A single epoch has no line to draw: the marker shows it.
-            axes.plot(epochs, values, color=colour, label=text, marker="." if len(rows) < 30 else "")
-        # Half an epoch on each side: a single one has no range of its own.
-        axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
-        _dress(axes, title, len(drawn) > 1)
-        if "val_mean_iou" in drawn:
-            _mark_best(axes, epochs, drawn["val_mean_iou"])
-    with whole(path) as temporary:
-        figure.savefig(temporary, format="png")
-
-
-_CHARTS: dict[str, dict[str, tuple[str, str]]] = {
-    "loss": {"loss": ("train", "#4c78a8"), "val_loss": ("val", "#f58518")},
-    "mean IoU": {"mean_iou": ("train", "#4c78a8"), "val_mean_iou": ("val", "#f58518")},
-    "learning rate": {"learning_rate": ("", "#54a24b")},
-}
-"""Chart -> column of the history -> text in the key, colour."""
-
-
-def _dress(axes: Any, title: str, key: bool) -> None:
-    axes.set_title(title, loc="left", fontsize=11)
-    axes.set_xlabel("epoch")
-    axes.set_ylim(bottom=0)
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
-    if key:
-        axes.legend(frameon=False)
-
-
-def _mark_best(axes: Any, epochs: Sequence[float], values: Sequence[float]) -> None:
-    best = int(np.nanargmax(values))
-    axes.plot(epochs[best], values[best], "o", color="#e45756")
-    text = f"best {values[best]:.3f}, epoch {epochs[best]:.0f}"
-    axes.set_title(text, loc="right", fontsize=9, color="#e45756")
-
-
-def _number(value: Any) -> float:
-    return math.nan if value is None or value == "" else float(value)

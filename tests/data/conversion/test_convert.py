@@ -24,7 +24,7 @@ from kerseg.data.conversion.convert import convert
 from kerseg.data.conversion.options import ConvertOptions
 from kerseg.data.formats.images import BadFileError, read_label
 from kerseg.data.formats.labels import Classes
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.camvid import CamVid
 from kerseg.data.sources.folder import Folder
 from kerseg.errors import ConfigError, DataError, KersegError
@@ -440,7 +440,7 @@ class TestBadFiles:
 
 
 @dataclass(frozen=True)
-class Odd:
+class Odd(Source):
     """A source that misbehaves in the way it is told to."""
 
     root: Path
@@ -471,6 +471,16 @@ class Odd:
             case "dies":
                 os._exit(1)
         return label
+
+
+def test_a_source_is_derived_from_source(tmp_path):
+    class Likeness:
+        classes = Odd.classes
+
+    with pytest.raises(
+        ConfigError, match=r"derived from kerseg.data.sources.base.Source. Received: a Likeness\."
+    ):
+        convert(Likeness(), output=tmp_path / "out")
 
 
 class TestOtherSources:
@@ -511,7 +521,7 @@ class TestOutput:
             convert(make_folders(tmp_path / "two", train=5), output=out)
         assert str(error.value) == (
             f"{out}: holds a converted data set. Give another folder, --update to convert only what changed, or "
-            "--overwrite to replace it."
+            "`overwrite=True` to replace it."
         )
         assert contents(out) == before
         (tmp_path / "two/train/i/a00.png").write_bytes(b"")

@@ -10,7 +10,7 @@ from kerseg.core.console import note
 from kerseg.core.info import DatasetInfo, Skipped, Split
 from kerseg.data.conversion.checks import Checked, fault
 from kerseg.data.formats.labels import Classes
-from kerseg.data.sources.base import Pair, Source, channels_of
+from kerseg.data.sources.base import Pair, Source
 from kerseg.errors import DataError
 
 
@@ -21,7 +21,8 @@ class Duplicates:
         pairs: Of one split.
 
     Example:
-        >>> Duplicates(pairs).applied(pair, check_pair(source, pair))
+        >>> pairs = [Pair("a", Path("i/a.jpg"), Path("l/a.png")), Pair("a", Path("i/a.png"), Path("l/a.png"))]
+        >>> Duplicates(pairs).applied(pairs[0], [])
         [Skipped(path='i/a.jpg', reason="duplicate name: 'a' is also i/a.png. Keep one.")]
     """
 
@@ -57,9 +58,9 @@ def check_splits(source: Source, pairs: Mapping[str, Sequence[Pair]], output: ob
     if empty := [split for split, members in pairs.items() if not members]:
         raise DataError(f"{output}: cannot be made, because {_named(empty)} of the source has no pairs.")
     found = {split: len(members) for split, members in pairs.items()}
-    if getattr(source, "val_share", 0):
+    if source.val_share:
         found["train"] += found.pop("val", 0)
-    published: Mapping[str, int] = getattr(source, "counts", {})
+    published = source.counts
     for split, count in found.items():
         if count != published.get(split, count):
             note(
@@ -92,7 +93,7 @@ def described(
     """
     if any(split.skipped for split in splits.values()):
         _judge(splits, pairs, skip_bad)
-    _refuse_one_class(splits, classes.names, drawn=hasattr(source, "background"))
+    _refuse_one_class(splits, classes.names, drawn=source.drawn)
     if classes.open_ended:
         classes, splits = _as_shown(classes, splits)
     return DatasetInfo(
@@ -100,7 +101,7 @@ def described(
         class_names=classes.names,
         palette=classes.palette,
         splits=splits,
-        channels=channels_of(source),
+        channels=source.channels,
     )
 
 
@@ -133,7 +134,7 @@ def _judge(splits: Mapping[str, Split], total: int, skip_bad: bool) -> None:
     if skip_bad:
         advice = f"Without these, {_named(empty)} has no pairs."
     else:
-        advice = "Mend or remove these files, or leave out their pairs with --skip-bad."
+        advice = "Mend or remove these files, or leave out their pairs with `skip_bad=True`."
     found = f"{len(faults)} fault{'s' * (len(faults) > 1)} in {total} pair{'s' * (total > 1)}"
     lines.append(f"{found}: {counts}. Nothing was written. {advice}")
     raise DataError("\n".join(lines))
@@ -154,9 +155,9 @@ def _refuse_one_class(splits: Mapping[str, Split], names: Sequence[str], *, draw
     ]
     ignored = sum(split.ignored_pixels for split in splits.values())
     if len(found) == 1 and len(names) > 1 and ignored:
-        advice = "If the labels are masks of 0 and 255, both of them classes, give --label-values 0 255."
+        advice = "If the labels are masks of 0 and 255, both of them classes, give `label_values=(0, 255)`."
         if drawn:
-            advice = "Give --background NAME: a class for the pixels in no shape."
+            advice = "Give `background=NAME`: a class for the pixels in no shape."
         raise DataError(
             f"All labels: every pixel is {found[0]!r} or ignored ({ignored} pixels), so there is nothing to "
             f"learn. {advice} Nothing was written."

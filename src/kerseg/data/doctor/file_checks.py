@@ -3,7 +3,7 @@
 from collections import Counter
 
 from kerseg.data.doctor.findings import Affected, Evidence, Found
-from kerseg.data.formats.images import describe_size
+from kerseg.data.formats.wording import describe_size
 
 
 def damaged_shard(evidence: Evidence) -> Found:

@@ -6,10 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from kerseg.core.console import printable
 from kerseg.data.doctor.converted import ShardFault
 from kerseg.data.doctor.facts import Facts, LabelFacts
 from kerseg.data.doctor.meaning import Meaning
-from kerseg.data.formats.images import Place
+from kerseg.data.formats.files import Place
 
 Severity = Literal["error", "warning"]
 
@@ -28,9 +29,7 @@ class Affected:
     """The pair that it is like, where there is one."""
 
     def __str__(self) -> str:
-        # A file name that is not UTF-8 cannot be printed; its odd bytes are shown as \xff.
-        text = f"{self.place}: {self.detail}" if self.detail else str(self.place)
-        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        return printable(f"{self.place}: {self.detail}" if self.detail else str(self.place))
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Finding:
     """What was looked at: ``"468 labels"``."""
     remedy: str
     mended: bool
-    """Whether ``--fix`` mends it."""
+    """Whether ``fix`` mends it."""
 
     @property
     def count(self) -> str:

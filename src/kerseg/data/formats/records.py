@@ -66,7 +66,7 @@ def serialize(record: Record) -> bytes:
     """Return ``record`` as the bytes of a ``tf.train.Example``.
 
     Example:
-        >>> with tf.io.TFRecordWriter("train-00000-of-00001.tfrecord") as writer:
+        >>> with tf.io.TFRecordWriter("one.tfrecord") as writer:
         ...     writer.write(serialize(record))
     """
     # Without TensorFlow: the processes that convert would take its seconds and its memory, each.
@@ -125,7 +125,9 @@ def parse(serialized: "tf.Tensor") -> "dict[str, tf.Tensor]":
         (int32). For bare pixels ``format`` is ``"raw"``, and ``image`` and ``label`` are the pixels' bytes.
 
     Example:
-        >>> tf.data.TFRecordDataset("train-00000-of-00001.tfrecord").map(parse)
+        >>> (example,) = tf.data.TFRecordDataset("data/street/val-00000-of-00001.tfrecord").map(parse).take(1)
+        >>> int(example["height"]), int(example["width"])
+        (32, 48)
     """
     import tensorflow as tf
 

@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from kerseg.data.formats.documents import corners, read_lines, read_yaml
-from kerseg.data.formats.images import BadFileError, upright_shape
+from kerseg.data.formats.files import BadFileError, read_regular
+from kerseg.data.formats.images import upright_shape
 from kerseg.data.formats.labels import Label
 from kerseg.data.formats.shapes import Region, largest_first, paint, polygon
 from kerseg.data.formats.suffixes import IMAGE_SUFFIXES
@@ -40,7 +40,7 @@ class YoloLabel:
 
     def read_bytes(self) -> bytes:
         """Return the text; none if there is no file."""
-        return self.path.read_bytes() if self.path.exists() else b""
+        return read_regular(self.path) if self.path.exists() else b""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ class YoloSeg(AnnotatedSource):
         return paint(height, width, largest_first(layers), outside=self._mapping.outside)
 
     @cached_property
-    def _document(self) -> dict[str, Any]:
+    def _document(self) -> dict[str, object]:
         document = read_yaml(self.yaml)
         if not isinstance(document, dict):
             raise BadFileError(self.yaml, "wrong type: it is no list of 'key: value', as a data.yaml is.")
@@ -115,7 +115,7 @@ class YoloSeg(AnnotatedSource):
         named = beside / str(self._document.get("path") or "")
         return self.root or (named if named.is_dir() else beside)
 
-    def _pairs(self, split: str, entry: Any) -> list[Pair]:
+    def _pairs(self, split: str, entry: object) -> list[Pair]:
         entries = entry if isinstance(entry, list) else [entry]
         pairs = []
         for place in map(str, entries):
@@ -146,7 +146,7 @@ class YoloSeg(AnnotatedSource):
         else:
             raise BadFileError(
                 self.yaml,
-                f"no such folder: {split!r} is {place!r}, and there is no {path}. Give --root, the folder that "
+                f"no such folder: {split!r} is {place!r}, and there is no {path}. Give `root`, the folder that "
                 "the paths start from.",
             )
 
