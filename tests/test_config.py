@@ -8,8 +8,6 @@ import pytest
 
 from kerseg.config import Augment, TrainConfig, dump, load, override
 from kerseg.errors import ConfigError
-from kerseg.losses import CLASS_WEIGHTS
-from kerseg.optim import OPTIMIZERS, SCHEDULES
 
 
 def test_a_recipe_comes_back_equal(tmp_path: Path) -> None:
@@ -46,12 +44,12 @@ def test_scientific_numbers_are_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("epohcs: 3", r"recipe\.yaml: Unknown option: .*epohcs.* Did you mean --epochs\?"),
-        ("epochs: many", r'recipe\.yaml: .*unable to convert "many" into int'),
-        ("optimizer: sdg", r"recipe\.yaml: .*sdg.*Choose from"),
-        ("augment: {scale: [2.0, 0.5]}", r"--augment\.scale takes the smallest and the largest factor"),
+        ("epohcs: 3", r"recipe\.yaml, line 1: There is no option `epohcs`\. Did you mean 'epochs'\? Known: data_dir, "),
+        ("epochs: many", r"recipe\.yaml, line 1: `epochs`: Expected `int`, got `str` \(it is 'many'\)"),
+        ("optimizer: sdg", r"recipe\.yaml, line 1: `optimizer`: There is no optimizer 'sdg'\. Did you mean 'sgd'\? Known: sgd"),
+        ("augment: {scale: [2.0, 0.5]}", r"`augment\.scale` takes the smallest and the largest factor"),
         ("[1, 2]", r"recipe\.yaml: a recipe is a table of `name: value` lines\. Received: \[1, 2\]"),
-        ("a: [", r"recipe\.yaml: not a YAML recipe"),
+        ("a: [", r"recipe\.yaml, line 1: not a YAML recipe"),
     ],
 )
 def test_a_wrong_recipe_is_refused_with_its_path(tmp_path: Path, text: str, message: str) -> None:
@@ -68,17 +66,17 @@ def test_a_missing_recipe(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"epochs": 0}, r"--epochs must be at least 1\. Received: 0"),
-        ({"batch_size": -1}, r"--batch-size must be at least 1\. Received: -1"),
-        ({"learning_rate": 0.0}, r"--learning-rate must be above 0\. Received: 0\.0"),
-        ({"learning_rate": float("nan")}, r"--learning-rate must be above 0\. Received: nan"),
-        ({"momentum": 1.0}, r"--momentum is 0 or more and below 1\. Received: 1\.0"),
-        ({"crop_size": (0, 5)}, r"--crop-size takes a height and a width of 1 or more"),
+        ({"epochs": 0}, r"`epochs` must be at least 1\. Received: 0"),
+        ({"batch_size": -1}, r"`batch_size` must be at least 1\. Received: -1"),
+        ({"learning_rate": 0.0}, r"`learning_rate` must be above 0\. Received: 0\.0"),
+        ({"learning_rate": float("nan")}, r"`learning_rate` must be above 0\. Received: nan"),
+        ({"momentum": 1.0}, r"`momentum` is 0 or more and below 1\. Received: 1\.0"),
+        ({"crop_size": (0, 5)}, r"`crop_size` takes a height and a width of 1 or more"),
         (
             {"warmup_epochs": 9.0, "epochs": 3},
-            r"--warmup-epochs \(9\.0\) is longer than the run \(--epochs 3\)",
+            r"`warmup_epochs` \(9\.0\) is longer than the run \(`epochs=3`\)",
         ),
-        ({"early_stop": 0}, r"--early-stop must be at least 1\. Received: 0"),
+        ({"early_stop": 0}, r"`early_stop` must be at least 1\. Received: 0"),
     ],
 )
 def test_a_value_out_of_range_is_refused_in_the_words_of_its_flag(options: typing.Any, message: str) -> None:
@@ -89,12 +87,12 @@ def test_a_value_out_of_range_is_refused_in_the_words_of_its_flag(options: typin
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"flip": 1.5}, r"--augment\.flip must be at least 0 and at most 1\. Received: 1\.5"),
-        ({"hue": 0.6}, r"--augment\.hue must be at least 0 and at most 0\.5\. Received: 0\.6"),
-        ({"rotation": 181.0}, r"--augment\.rotation must be at least 0 and at most 180\. Received: 181"),
-        ({"elastic": -1.0}, r"--augment\.elastic must be at least 0\. Received: -1"),
-        ({"jpeg": 101}, r"--augment\.jpeg must be at least 0 and at most 100\. Received: 101"),
-        ({"blur_probability": float("nan")}, r"--augment\.blur-probability must be at least 0 and at most 1"),
+        ({"flip": 1.5}, r"`augment\.flip` must be at least 0 and at most 1\. Received: 1\.5"),
+        ({"hue": 0.6}, r"`augment\.hue` must be at least 0 and at most 0\.5\. Received: 0\.6"),
+        ({"rotation": 181.0}, r"`augment\.rotation` must be at least 0 and at most 180\. Received: 181"),
+        ({"elastic": -1.0}, r"`augment\.elastic` must be at least 0\. Received: -1"),
+        ({"jpeg": 101}, r"`augment\.jpeg` must be at least 0 and at most 100\. Received: 101"),
+        ({"blur_probability": float("nan")}, r"`augment\.blur_probability` must be at least 0 and at most 1"),
         ({"scale": (0.0, 1.0)}, r"both above 0\. Received: 0\.0 1\.0"),
     ],
 )
@@ -107,21 +105,12 @@ def test_every_number_of_augmentation_has_a_range() -> None:
     for field in dataclasses.fields(Augment):
         if field.type in (float, int):
             with pytest.raises(
-                ConfigError, match=rf"--augment\.{field.name.replace('_', '-')} must be at least 0"
+                ConfigError, match=rf"`augment\.{field.name}` must be at least 0"
             ):
                 Augment(**{field.name: -1})
 
 
 def test_options_win_and_unknown_ones_are_refused() -> None:
     assert override(TrainConfig(epochs=3), {"epochs": 5}).epochs == 5
-    with pytest.raises(ConfigError, match=r"There is no option 'epoch'\. Did you mean 'epochs'\?"):
+    with pytest.raises(ConfigError, match=r"There is no option `epoch`\. Did you mean 'epochs'\?"):
         override(TrainConfig(), {"epoch": 5})
-
-
-@pytest.mark.parametrize(
-    ("field", "table"),
-    [("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("class_weights", CLASS_WEIGHTS)],
-)
-def test_the_choices_of_an_option_are_the_entries_of_its_table(field: str, table: typing.Any) -> None:
-    choices = set(typing.get_args(typing.get_type_hints(TrainConfig)[field]))
-    assert choices - {"none"} == set(table)

@@ -153,7 +153,7 @@ def locate(path: str | Path) -> Path:
     if (path / "config.yaml").is_file():
         raise WeightsError(
             f"{path}: this run has no {BEST} yet: training writes it at the end of an epoch. "
-            f"Go on with: kerseg train --resume {path}"
+            f"Go on with: `kerseg.train(resume={str(path)!r})`"
         )
     raise WeightsError(f"{path}: not a run folder: it has no {BEST}. Give a run folder or a .keras file.")
 

@@ -12,7 +12,7 @@ from kerseg.cli.quickstart import quickstart
 from kerseg.config import Augment, TrainConfig, override
 from kerseg.errors import ConfigError
 from kerseg.metrics import ConfusionMatrix
-from kerseg.training.training import TrainResult
+from kerseg.training.trainer import TrainResult
 
 VERBS = ("convert", "train", "evaluate", "predict")
 TINY = {"train": 8, "val": 2, "size": (32, 48), "epochs": 1}

@@ -14,7 +14,8 @@ from conftest import TINY_CLASSES, TINY_PALETTE, tiny_pair, write_tiny_dataset
 from kerseg import modelfile
 from kerseg.core.info import DatasetInfo, Shard, Split
 from kerseg.errors import ConfigError, DataError, WeightsError
-from kerseg.inference.evaluation import confusion, evaluate
+from kerseg.inference.confusion import confusion
+from kerseg.inference.evaluation import evaluate
 from kerseg.inference.predictor import Predictor
 from kerseg.metrics import ConfusionMatrix
 from kerseg.modelfile import ModelCard

@@ -26,7 +26,7 @@ def test_cosine_falls_to_zero() -> None:
 
 
 def test_step_drops_at_each_multiple() -> None:
-    schedule = Schedule("step", 1.0, 1000, step_every=10, step_factor=0.1)
+    schedule = Schedule("step", 1.0, 1000, epoch_steps=5, step_epochs=2.0, step_factor=0.1)
     assert rates(schedule, 9, 10, 19, 20) == pytest.approx([1.0, 0.1, 0.1, 0.01], rel=1e-5)
 
 
@@ -45,7 +45,7 @@ def test_past_the_end_the_last_value_stays() -> None:
 
 
 def test_a_schedule_is_rebuilt_from_its_config() -> None:
-    schedule = Schedule("step", 0.5, 30, warmup_steps=3, step_every=7, step_factor=0.5)
+    schedule = Schedule("step", 0.5, 30, warmup_steps=3, epoch_steps=7, step_epochs=1.0, step_factor=0.5)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
     assert rates(again, 0, 5, 20) == rates(schedule, 0, 5, 20)
 

@@ -41,7 +41,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A raw pair that ``--skip-bad`` left out."""
+    """A raw pair that ``skip_bad`` left out."""
 
     path: str
     """The file at fault."""
@@ -109,11 +109,11 @@ class Layout:
     def __post_init__(self) -> None:
         if self.slice_axis is not None and self.slice_axis < 0:
             raise ConfigError(
-                f"--slice-axis is 0 or more, the first axis being 0. Received: {self.slice_axis}."
+                f"`slice_axis` is 0 or more, the first axis being 0. Received: {self.slice_axis}."
             )
         if self.channel_axis is not None and self.channel_axis < -1:
             raise ConfigError(
-                f"--channel-axis is 0 or more, or -1 for the last. Received: {self.channel_axis}."
+                f"`channel_axis` is 0 or more, or -1 for the last. Received: {self.channel_axis}."
             )
 
     @property

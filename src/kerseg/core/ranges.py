@@ -4,17 +4,17 @@ from kerseg.errors import ConfigError
 
 
 def check_range(
-    flag: str,
+    option: str,
     value: float,
     *,
     least: float | None = None,
     above: float | None = None,
     most: float | None = None,
 ) -> None:
-    """Refuse a number outside its range, in the words of its flag. NaN is outside every range.
+    """Refuse a number outside its range, by its name. NaN is outside every range.
 
     Args:
-        flag: The option as it is typed: ``"--epochs"``.
+        option: Its name in Python: ``"epochs"``, ``"augment.flip"``.
         value: What was given.
         least: Smallest allowed value.
         above: Value that must be exceeded.
@@ -32,4 +32,4 @@ def check_range(
         wanted = " and ".join(
             f"{words} {bound:g}" for words, (bound, _) in rules.items() if bound is not None
         )
-        raise ConfigError(f"{flag} must be {wanted}. Received: {value}.")
+        raise ConfigError(f"`{option}` must be {wanted}. Received: {value}.")

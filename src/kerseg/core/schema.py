@@ -7,6 +7,7 @@ strictly: a number in quotes is no number, and neither is ``true``.
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -50,14 +51,23 @@ def convert(values: object, kind: type[T], *, where: object, error: type[KersegE
         kerseg.errors.DataError: data/dataset.json: Object missing required field `records`.
     """
     try:
-        return msgspec.convert(values, kind)
+        return msgspec.convert(values, kind, dec_hook=_path)
     except msgspec.ValidationError as cause:
+        if isinstance(cause.__cause__, KersegError):  # of a dataclass's own check, which says it all
+            raise error(f"{where}: {cause.__cause__}") from cause
         reason, _, place = str(cause).partition(" - at ")
         field = place.strip("`").removeprefix("$").removeprefix(".")
         received = _received(values, field)
         raise error(f"{where}: {f'{field}: ' if field else ''}{reason}{received}.") from cause
     except RecursionError as cause:
         raise error(f"{where}: nested too deeply.") from cause
+
+
+def _path(kind: type, value: object) -> object:
+    """Return a path from its text; msgspec knows none."""
+    if kind is not Path or not isinstance(value, str | Path):
+        raise msgspec.ValidationError(f"Expected `{kind.__name__}`, got `{type(value).__name__}`")
+    return Path(value)
 
 
 def _received(values: object, field: str) -> str:

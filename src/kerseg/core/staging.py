@@ -61,7 +61,7 @@ def _refuse(folder: Path, overwrite: bool, ours: Callable[[str], bool]) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise DataError(f"{folder}: is a file. --output takes a folder.")
+        raise DataError(f"{folder}: is a file. `output` takes a folder.")
     if os.path.ismount(folder):
         raise DataError(
             f"{folder}: is the root of a disk or volume, which cannot be replaced. Give a folder in it."
@@ -74,8 +74,8 @@ def _refuse(folder: Path, overwrite: bool, ours: Callable[[str], bool]) -> None:
         )
     if found and not overwrite:
         raise DataError(
-            f"{folder}: holds a converted data set. Give another folder, --update to convert only what changed, "
-            "or --overwrite to replace it."
+            f"{folder}: holds a converted data set. Give another folder, `update=True` to convert only what changed, "
+            "or `overwrite=True` to replace it."
         )
 
 

@@ -69,7 +69,7 @@ def map_in_order(
     try:
         yield _results(submit, deque(submit(IN_FLIGHT * workers)))
     except BrokenProcessPool as error:
-        cause = "most likely the machine ran out of memory. Try fewer --workers."
+        cause = "most likely the machine ran out of memory. Try fewer `workers`."
         if needs_main:
             cause = (
                 "it could not import what this script or notebook defines. Define the source in a module, or "

@@ -1,4 +1,4 @@
-"""``--download``: what a published data set consists of, fetched and unpacked where its terms allow it.
+"""``download``: what a published data set consists of, fetched and unpacked where its terms allow it.
 
 A source says under ``releases``, for each of its options that takes a folder, what belongs there. The folder
 appears when everything is unpacked, and not before; until then the archives lie beside it, in
@@ -20,13 +20,6 @@ from kerseg.errors import ConfigError, DataError
 
 VARIABLE = "KERSEG_DATA"
 """Environment variable: folder that downloaded data sets go to, in place of the user's cache."""
-
-
-HELP = (
-    "Fetch what is not there: the folders of the data set that are missing or empty, if its terms allow it. By "
-    f"default they are in your cache, or below the folder that the environment variable {VARIABLE} names."
-)
-"""Line of help of ``--download``."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +88,10 @@ def download(source: Downloadable) -> None:
     """
     for field, release in source.releases.items():
         if (folder := getattr(source, field)) is not None:
-            fill(release, folder, option="--" + field.replace("_", "-"))
+            fill(release, folder, option=f"`{field}`")
 
 
-def fill(release: Release, folder: Path, *, option: str = "--root") -> None:
+def fill(release: Release, folder: Path, *, option: str = "`root`") -> None:
     """Fetch and unpack a release, unless ``folder`` holds something.
 
     Args:

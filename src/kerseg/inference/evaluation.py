@@ -4,25 +4,28 @@ import json
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
-
-import keras
-from rich.console import Console
+from typing import TYPE_CHECKING, Any
 
 import kerseg.data
-from kerseg import modelfile
 from kerseg.__version__ import __version__
+from kerseg.core.console import note
 from kerseg.core.files import write_text
 from kerseg.core.info import Channels, DatasetInfo
-from kerseg.core.progress import Progress
+from kerseg.core.ranges import check_range
+from kerseg.core.tensorflow import import_tensorflow
 from kerseg.data.reading.integrity import describe_damage
-from kerseg.errors import ConfigError, DataError
-from kerseg.inference.predictor import Predictor, predict_batches
-from kerseg.metrics import ConfusionMatrix, Scores
+from kerseg.errors import ConfigError
+from kerseg.inference import RUNTIMES
+
+if TYPE_CHECKING:  # they import Keras, and a refused option must not wait for that
+    import keras
+
+    from kerseg.metrics import ConfusionMatrix, Scores
+    from kerseg.modelfile import ModelCard
 
 
 def evaluate(
-    model: keras.Model | str | Path,
+    model: "keras.Model | str | Path",
     data_dir: str | Path,
     *,
     split: str = "val",
@@ -31,19 +34,19 @@ def evaluate(
     dataset: str | None = None,
     runtime: str = "keras",
     skip_bad: bool = False,
-) -> Scores:
-    """Score a model on one split of a data set and write the result as JSON.
+) -> "Scores":
+    """Score a model on a data set, at the labels' own size, and write the result as JSON.
 
     Args:
-        model: A run folder, a ``.keras`` file, or a model.
-        data_dir: Folder of the converted data, with its ``dataset.json``.
+        model: Run folder, .keras file, or a model in memory.
+        data_dir: Folder of the converted data, with its dataset.json.
         split: Split to score on.
         batch_size: Images predicted at a time, 1 or more; only neighbours of equal size share a batch.
         output: JSON file to write, or an existing folder, for ``<split>.json`` in it. By default it is
             ``report/<split>.json`` in the run folder, or ``<name>.<split>.json`` beside the model file; for a
             model that was passed as an object, nothing is written.
-        dataset: Data set whose classes the records hold, where no ``dataset.json`` names them.
-        runtime: What runs the model, a name of `kerseg.inference.RUNTIMES`.
+        dataset: Data set whose classes the records hold, where no dataset.json names them.
+        runtime: What runs the model; `kerseg list runtimes`. OpenVINO's are faster on a CPU.
         skip_bad: Compare the shards with their checksums first, and leave out the damaged ones; the JSON and a
             warning list them.
 
@@ -60,12 +63,20 @@ def evaluate(
         >>> evaluate("runs/enet", "data/camvid", split="test").mean_iou
         0.51
     """
-    if batch_size < 1:
-        raise ConfigError(f"--batch-size is 1 or more. Received: {batch_size}.")
+    check_range("batch_size", batch_size, least=1)
+    RUNTIMES.resolve(runtime)
+    import_tensorflow()
+    import keras
+
+    from kerseg import modelfile
+    from kerseg.inference.confusion import confusion
+    from kerseg.inference.predictor import Predictor
+
     data = kerseg.data.load(data_dir, dataset=dataset, skip_bad=skip_bad)
     data.info.split(split)  # refuses an unknown one before the model is loaded
     left_out = [damage for damage in data.left_out if damage.split == split]
-    _warn(*describe_damage(data.folder, left_out))
+    for line in describe_damage(data.folder, left_out):
+        note(line)
     if isinstance(model, keras.Model):
         network, card, where = model, None, model.name
     else:
@@ -91,39 +102,7 @@ def evaluate(
     return scores
 
 
-def confusion(
-    model: keras.Model | Predictor, data: Any, split: str = "val", *, batch_size: int = 4
-) -> ConfusionMatrix:
-    """Predict every image of a split and count its pixels by true and predicted class.
-
-    Args:
-        model: A model, or a predictor: made once, it serves all epochs of a training run, compiled once.
-        data: From `kerseg.data.load`.
-        split: Split to predict.
-        batch_size: Images predicted at a time; only neighbours of equal size share a batch.
-
-    Returns:
-        The counts over the whole split, at the labels' own size.
-
-    Raises:
-        DataError: No such split, or the data is damaged.
-    """
-    predictor = model if isinstance(model, Predictor) else Predictor(model)
-    info = data.info
-    matrix = ConfusionMatrix(info.num_classes, info.ignore_label)
-    examples = data.examples(split).as_numpy_iterator()
-    bar = Progress(f"evaluate {split}", total=info.split(split).records, unit="images")
-    with data.naming_damage(split), bar:
-        for example, prediction in predict_batches(predictor, examples, batch_size):
-            try:
-                matrix.update(example["label"], prediction)
-            except DataError as error:
-                raise DataError(f"{example['name'].decode()} (split {split!r}): {error}") from error
-            bar.advance()
-    return matrix
-
-
-def _check_channels(count: int, card: modelfile.ModelCard | None, info: DatasetInfo, where: str) -> None:
+def _check_channels(count: int, card: "ModelCard | None", info: DatasetInfo, where: str) -> None:
     """Refuse a model for another number of channels; warn of others, or of another range of values."""
     if count != info.num_channels:
         raise ConfigError(
@@ -132,7 +111,7 @@ def _check_channels(count: int, card: modelfile.ModelCard | None, info: DatasetI
             "channels it was trained on."
         )
     if card is not None and card.kerseg_version and _shown(card.channels) != _shown(info.channels):
-        _warn(
+        note(
             "Warning: the model was trained on other channels or values (model / data): "
             f"{_shown(card.channels)} / {_shown(info.channels)}."
         )
@@ -142,7 +121,7 @@ def _shown(channels: Channels | None) -> str:
     return str(channels) if channels else "8-bit RGB"
 
 
-def _check_classes(count: int, card: modelfile.ModelCard | None, info: DatasetInfo, where: str) -> None:
+def _check_classes(count: int, card: "ModelCard | None", info: DatasetInfo, where: str) -> None:
     """Refuse a model for another number of classes; warn of other names, which only a person can judge."""
     if count != info.num_classes:
         raise ConfigError(
@@ -156,15 +135,12 @@ def _check_classes(count: int, card: modelfile.ModelCard | None, info: DatasetIn
     other = [f"{i}: {ours} / {theirs}" for i, (ours, theirs) in pairs if ours != theirs]
     if other:
         shown = ", ".join(other[:5]) + (f" and {len(other) - 5} more" if len(other) > 5 else "")
-        _warn(f"Warning: model and data name {len(other)} classes differently (model / data): {shown}.")
+        note(f"Warning: model and data name {len(other)} classes differently (model / data): {shown}.")
 
 
-def _warn(*lines: str) -> None:
-    for line in lines:
-        Console(stderr=True).print(line, markup=False, highlight=False, soft_wrap=True)
+def _report(info: DatasetInfo, split: str, matrix: "ConfusionMatrix", scores: "Scores") -> dict[str, Any]:
+    import keras
 
-
-def _report(info: DatasetInfo, split: str, matrix: ConfusionMatrix, scores: Scores) -> dict[str, Any]:
     return {
         "backend": keras.backend.backend(),
         "kerseg_version": __version__,
@@ -177,11 +153,11 @@ def _report(info: DatasetInfo, split: str, matrix: ConfusionMatrix, scores: Scor
     }
 
 
-def _target(model: keras.Model | str | Path, split: str, output: str | Path | None) -> Path | None:
+def _target(model: "keras.Model | str | Path", split: str, output: str | Path | None) -> Path | None:
     """Return the JSON file to write, if any."""
     if output is not None:
         return Path(output) / f"{split}.json" if Path(output).is_dir() else Path(output)
-    if isinstance(model, keras.Model):
+    if not isinstance(model, str | Path):
         return None
     path = Path(model)
     return path / "report" / f"{split}.json" if path.is_dir() else path.with_suffix(f".{split}.json")

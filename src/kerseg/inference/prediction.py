@@ -3,25 +3,30 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from rich.console import Console
 
-from kerseg import modelfile, visualize
+from kerseg.core.console import note
 from kerseg.core.info import Channels
 from kerseg.core.progress import Progress
+from kerseg.core.ranges import check_range
 from kerseg.core.signed_png import save_signed
+from kerseg.core.tensorflow import import_tensorflow
 from kerseg.data.formats import arrays
 from kerseg.data.formats.images import BadFileError
-from kerseg.errors import ConfigError, DataError
+from kerseg.errors import DataError
+from kerseg.inference import RUNTIMES
 from kerseg.inference.images import read_input
 from kerseg.inference.inputs import SOFTWARE, SUFFIXES, Failure, Input, collect, cut, is_result
-from kerseg.inference.predictor import Predictor, predict_batches
-from kerseg.modelfile import ModelCard
+
+if TYPE_CHECKING:  # they import Keras, and a refused option must not wait for that
+    import keras
+
+    from kerseg.inference.predictor import Predictor
+    from kerseg.modelfile import ModelCard
 
 KINDS = ("index", "colour", "overlay")
 
@@ -49,7 +54,7 @@ class Report:
 
 
 def predict(
-    model: keras.Model | str | Path,
+    model: "keras.Model | str | Path",
     inputs: str | Path | Sequence[str | Path],
     *,
     output: str | Path,
@@ -57,7 +62,7 @@ def predict(
     alpha: float = 0.5,
     runtime: str = "keras",
 ) -> Report:
-    """Predict images and write the results below ``output``.
+    """Predict images: index PNG, colour PNG and overlay with a legend.
 
         output/index/city/a.png      class index of each pixel, 8-bit grey
         output/colour/city/a.png     each pixel in the colour of its class
@@ -67,13 +72,12 @@ def predict(
     file that is none is never overwritten: its image then counts as failed.
 
     Args:
-        model: A run folder, a ``.keras`` file, or a model.
-        inputs: Images, folders (searched at any depth) and patterns; for how results are called, see
-            `kerseg.inference.inputs.collect`.
-        output: Folder to write to.
+        model: Run folder, .keras file, or a model in memory.
+        inputs: Images, folders of images, at any depth, or glob patterns.
+        output: Folder to write to; names and sub-folders are kept, see `kerseg.inference.inputs.collect`.
         batch_size: Images predicted at a time, 1 or more; only neighbours of equal size share a batch.
         alpha: Strength of the colours in the overlay, 0 to 1.
-        runtime: What runs the model, a name of `kerseg.inference.RUNTIMES`.
+        runtime: What runs the model; `kerseg list runtimes`. OpenVINO's are faster on a CPU.
 
     Returns:
         What was written, and what failed and why.
@@ -88,10 +92,15 @@ def predict(
         >>> [failure.path for failure in report.failed]
         []
     """
-    if batch_size < 1:
-        raise ConfigError(f"--batch-size is 1 or more. Received: {batch_size}.")
-    if not 0 <= alpha <= 1:
-        raise ConfigError(f"--alpha is 0 (image only) to 1 (colours only). Received: {alpha}.")
+    check_range("batch_size", batch_size, least=1)
+    check_range("alpha", alpha, least=0, most=1)
+    RUNTIMES.resolve(runtime)
+    import_tensorflow()
+    import keras
+
+    from kerseg import modelfile
+    from kerseg.inference.predictor import Predictor, predict_batches
+
     if isinstance(model, keras.Model):
         predictor = Predictor(model, runtime=runtime)
         card = modelfile.blank_card(predictor.num_classes)
@@ -120,7 +129,7 @@ def predict(
 def _examples(
     images: Sequence[Input],
     output: Path,
-    predictor: Predictor,
+    predictor: "Predictor",
     channels: Channels | None,
     failed: list[Failure],
     bar: Progress,
@@ -145,10 +154,14 @@ def _examples(
 def _check_free(written: Written) -> None:
     for path in (written.index, written.colour, written.overlay):
         if path.exists() and not is_result(path):
-            raise DataError(f"{path} exists and is not a result of kerseg predict. Give another --output.")
+            raise DataError(f"{path} exists and is not a result of kerseg predict. Give another `output`.")
 
 
-def _write(image: NDArray[Any], label: NDArray[Any], written: Written, card: ModelCard, alpha: float) -> None:
+def _write(
+    image: NDArray[Any], label: NDArray[Any], written: Written, card: "ModelCard", alpha: float
+) -> None:
+    from kerseg import visualize
+
     # A prediction has no ignored pixels: -1 is never predicted.
     colours = visualize.colourise(label, card.palette, ignore_label=-1)
     shown = visualize.as_rgb(image, card.channels.names if card.channels else ())
@@ -161,11 +174,10 @@ def _write(image: NDArray[Any], label: NDArray[Any], written: Written, card: Mod
 
 
 def _tell(report: Report) -> None:
-    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     if report.written:
         folders = ", ".join(str(report.output / kind) for kind in KINDS)
-        console.print(f"{len(report.written)} predicted: {folders}")
+        note(f"{len(report.written)} predicted: {folders}")
     if report.failed:
-        console.print(f"{len(report.failed)} failed:")
+        note(f"{len(report.failed)} failed:")
         for failure in report.failed:
-            console.print(f"  {failure.path}: {failure.reason}")
+            note(f"  {failure.path}: {failure.reason}")

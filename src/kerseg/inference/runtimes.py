@@ -48,11 +48,13 @@ def in_openvino(model: keras.Model, head: Head, *, precision: str = "f32") -> Ru
         ConfigError: OpenVINO is not installed, or Keras's backend is not TensorFlow.
     """
     if (backend := keras.backend.backend()) != "tensorflow":
-        raise ConfigError(f"--runtime openvino takes its graph from TensorFlow; KERAS_BACKEND is {backend}.")
+        raise ConfigError(
+            f"`runtime='openvino'` takes its graph from TensorFlow; KERAS_BACKEND is {backend}."
+        )
     try:
         import openvino
     except ModuleNotFoundError:
-        raise ConfigError('--runtime openvino needs OpenVINO: pip install "kerseg[openvino]".') from None
+        raise ConfigError("`runtime='openvino'` needs OpenVINO: pip install 'kerseg[openvino]'.") from None
     traces = _traces(model, head)
     # Without the first, a CPU that knows bfloat16 computes with it.
     options = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}

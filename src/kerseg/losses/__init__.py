@@ -28,6 +28,7 @@ LOSSES = Registry(
         "lovasz_softmax": "kerseg.losses.overlap:LovaszSoftmax",
         "boundary_weighted": "kerseg.losses.boundary_weighted:BoundaryWeighted",
     },
+    given=("class_weights", "ignore_label", "name"),
 )
 
 CLASS_WEIGHTS = Registry(
@@ -38,6 +39,7 @@ CLASS_WEIGHTS = Registry(
         "inverse": "kerseg.losses.class_weights:inverse_weights",
         "effective_number": "kerseg.losses.class_weights:effective_number_weights",
     },
+    given=("class_pixels", "class_image_pixels"),
 )
 
 _LAZY = {entry.partition(":")[2]: entry.partition(":")[0] for entry in LOSSES.values()} | {

@@ -1,6 +1,6 @@
 """Weights of the classes that balance a loss, from pixel counts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,10 @@ from kerseg.losses import CLASS_WEIGHTS
 
 
 def class_weights(
-    kind: str, class_pixels: Sequence[int], class_image_pixels: Sequence[int], **options: Any
+    kind: str,
+    class_pixels: Sequence[int],
+    class_image_pixels: Sequence[int],
+    options: Mapping[str, Any] | None = None,
 ) -> tuple[float, ...] | None:
     """Return the weights of the classes by the rule called ``kind``.
 
@@ -19,7 +22,7 @@ def class_weights(
         kind: ``"none"``, or a name of ``CLASS_WEIGHTS``.
         class_pixels: Pixels of each class in the training split.
         class_image_pixels: For each class, the labelled pixels of all images it occurs in.
-        **options: What the rule takes besides.
+        options: What the rule takes besides.
 
     Returns:
         One weight a class, or ``None`` for ``"none"``.
@@ -32,7 +35,7 @@ def class_weights(
     rule = CLASS_WEIGHTS.load(kind)
     if sum(class_pixels) == 0:
         raise ConfigError("Class weights need labelled pixels, and the training split has none.")
-    weights: tuple[float, ...] = rule(class_pixels, class_image_pixels, **options)
+    weights: tuple[float, ...] = rule(class_pixels, class_image_pixels, **(options or {}))
     return weights
 
 
@@ -56,17 +59,24 @@ def median_frequency_weights(
     return tuple(weights.tolist())
 
 
-def enet_weights(class_pixels: Sequence[int], class_image_pixels: Sequence[int]) -> tuple[float, ...]:
-    """Weigh class c by ``1 / ln(1.02 + p(c))``, where p(c) is its share of all labelled pixels.
+def enet_weights(
+    class_pixels: Sequence[int], class_image_pixels: Sequence[int], *, offset: float = 1.02
+) -> tuple[float, ...]:
+    """Weigh class c by ``1 / ln(offset + p(c))``, where p(c) is its share of all labelled pixels.
 
-    Source: ENet (Paszke et al. 2016), section 5.2. The weights lie between 1.42 and 50.5.
+    Source: ENet (Paszke et al. 2016), section 5.2. With 1.02 the weights lie between 1.42 and 50.5.
+
+    Args:
+        class_pixels: Pixels of each class.
+        class_image_pixels: Has no part in it.
+        offset: Above 1; the nearer to 1, the more a rare class weighs.
 
     Example:
         >>> enet_weights([100, 0], [100, 0])
         (1.4222825186183553, 50.49834...)
     """
     share = np.asarray(class_pixels, float) / sum(class_pixels)
-    return tuple((1.0 / np.log(1.02 + share)).tolist())
+    return tuple((1.0 / np.log(offset + share)).tolist())
 
 
 def inverse_weights(class_pixels: Sequence[int], class_image_pixels: Sequence[int]) -> tuple[float, ...]:

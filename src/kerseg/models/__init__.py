@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from kerseg.errors import ConfigError
-from kerseg.registry import Registry, nearest
+from kerseg.registry import Registry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +41,7 @@ MODELS = Registry(
         "ENet": "enet",
         "ICNet": "icnet",
     },
+    given=("num_classes", "input_shape", "auxiliary"),
 )
 
 
@@ -122,22 +123,16 @@ def _has_heads(name: str) -> bool:
     return "auxiliary" in inspect.signature(MODELS.load(name)).parameters
 
 
-def check(name: str, options: Mapping[str, Any]) -> None:
-    """Check a name and its options without building anything.
+def check(name: str, options: Mapping[str, Any], *, option: str = "") -> None:
+    """Check a name and its options without building or importing anything.
+
+    Args:
+        name: A name or alias of ``MODELS``.
+        options: What the architecture is to be given.
+        option: As for `kerseg.registry.Registry.check`.
 
     Raises:
-        ConfigError: No such architecture or option; the message names the nearest one.
+        ConfigError: No such architecture or option, and the message names the nearest one; or a value of another
+            type.
     """
-    name = MODELS.resolve(name)
-    parameters = inspect.signature(MODELS.load(name)).parameters
-    known = [parameter for parameter in parameters if parameter not in _COMMON]
-    for option in options:
-        if option not in known:
-            hint = nearest(option, known)
-            raise ConfigError(
-                f"{name!r} has no option {option!r}.{hint} It takes: {', '.join(known) or 'none'}."
-            )
-
-
-_COMMON = ("num_classes", "input_shape", "auxiliary")
-"""What ``build`` itself takes of an architecture's parameters."""
+    MODELS.check(name, options, option=option)

@@ -10,6 +10,7 @@ SCHEDULES = Registry(
         "step": "kerseg.optim.schedules:step",
         "constant": "kerseg.optim.schedules:constant",
     },
+    given=("step", "steps", "epoch_steps"),
 )
 
 OPTIMIZERS = Registry(
@@ -20,4 +21,5 @@ OPTIMIZERS = Registry(
         "adamw": "kerseg.optim.optimizers:adamw",
         "lion": "kerseg.optim.optimizers:lion",
     },
+    given=("learning_rate", "variables", "weight_decay"),
 )

@@ -95,24 +95,41 @@ def _has_kernels(gradient: Any) -> bool:
 
 
 def sgd(
-    learning_rate: Any, variables: Sequence[Any], *, weight_decay: float, momentum: float
+    learning_rate: Any,
+    variables: Sequence[Any],
+    *,
+    weight_decay: float,
+    momentum: float = 0.9,
+    nesterov: bool = False,
 ) -> keras.optimizers.Optimizer:
     """Return SGD with momentum and L2 in the gradient."""
-    return SGD(learning_rate, momentum=momentum, l2=weight_decay)
+    return SGD(learning_rate, momentum=momentum, nesterov=nesterov, l2=weight_decay)
 
 
 def adam(
-    learning_rate: Any, variables: Sequence[Any], *, weight_decay: float, momentum: float
+    learning_rate: Any,
+    variables: Sequence[Any],
+    *,
+    weight_decay: float,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-7,
 ) -> keras.optimizers.Optimizer:
-    """Return Adam (Kingma and Ba 2015) with L2 in the gradient; ``momentum`` has no part in it."""
-    return Adam(learning_rate, l2=weight_decay)
+    """Return Adam (Kingma and Ba 2015) with L2 in the gradient."""
+    return Adam(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, l2=weight_decay)
 
 
 def adamw(
-    learning_rate: Any, variables: Sequence[Any], *, weight_decay: float, momentum: float
+    learning_rate: Any,
+    variables: Sequence[Any],
+    *,
+    weight_decay: float,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-7,
 ) -> keras.optimizers.Optimizer:
     """Return AdamW (Loshchilov and Hutter 2019): weight decay outside the gradient, for kernels alone."""
-    optimizer = AdamW(learning_rate, weight_decay=weight_decay)
+    optimizer = AdamW(learning_rate, weight_decay=weight_decay, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
     optimizer.exclude_from_weight_decay(var_list=[entry for entry in variables if not is_decayed(entry)])
     return optimizer
 

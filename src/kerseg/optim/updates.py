@@ -1,4 +1,4 @@
-"""What kerseg adds to the update rules of Keras: decay inside the gradient, layers of their own rate, frozen layers."""
+"""What kerseg adds to the update rules of Keras: decay inside the gradient, rates by layer, layers frozen first."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

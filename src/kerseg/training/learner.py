@@ -8,8 +8,8 @@ import keras
 from kerseg import models
 from kerseg.config import TrainConfig
 from kerseg.core.info import DatasetInfo
+from kerseg.losses import LOSSES
 from kerseg.losses.class_weights import class_weights
-from kerseg.losses.cross_entropy import CrossEntropy
 from kerseg.optim import OPTIMIZERS
 from kerseg.optim.schedules import Schedule
 from kerseg.training.run import Plan
@@ -47,16 +47,19 @@ def build(config: TrainConfig, data: Any, plan: Plan) -> Learner:
     split = data.info.split(config.train_split)
     if config.class_weights != "none":
         split = data.counted(config.train_split)
-    classes = class_weights(config.class_weights, split.class_pixels, split.class_image_pixels)
+    classes = class_weights(
+        config.class_weights, split.class_pixels, split.class_image_pixels, config.class_weights_options
+    )
     optimizer = OPTIMIZERS.load(config.optimizer)(
         _schedule(config, plan),
         training.trainable_variables,
         weight_decay=config.weight_decay,
-        momentum=config.momentum,
+        **config.options_of("optimizer"),
     )
+    loss = LOSSES.load(config.loss)
     training.compile(
         optimizer,
-        loss={name: CrossEntropy(classes) for name in weights},
+        loss={name: loss(class_weights=classes, **config.loss_options) for name in weights},
         loss_weights=weights,
         jit_compile=_jit(config.jit),
     )
@@ -90,9 +93,8 @@ def _schedule(config: TrainConfig, plan: Plan) -> Schedule:
         config.learning_rate,
         plan.total,
         warmup_steps=plan.warmup(config.warmup_epochs),
-        power=config.power,
-        step_every=max(1, round(config.step_epochs * plan.epoch_steps)),
-        step_factor=config.step_factor,
+        epoch_steps=plan.epoch_steps,
+        **config.options_of("schedule"),
     )
 
 

@@ -103,7 +103,7 @@ class Monitor:
         """Say where the run stands and how to go on."""
         self.console.print(
             f"Stopped at {self._place(progress)}; everything is saved. "
-            f"Go on with: kerseg train --resume {self.run.path}",
+            f"Go on with: `kerseg.train(resume={str(self.run.path)!r})`",
             soft_wrap=True,
         )
 

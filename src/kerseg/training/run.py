@@ -121,8 +121,8 @@ class Run:
         run = cls(config.output or _free_name(Path("runs") / config.model))
         if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
             raise ConfigError(
-                f"{run.path}: already exists, and a run overwrites nothing. Give another --output, or "
-                f"continue it with `kerseg train --resume {run.path}`."
+                f"{run.path}: already exists, and a run overwrites nothing. Give another `output`, or "
+                f"continue it with `kerseg.train(resume={str(run.path)!r})`."
             )
         run.path.mkdir(parents=True, exist_ok=True)
         header = f"Repeat this run: kerseg train {run.config_file}"
@@ -146,7 +146,7 @@ class Run:
         run = cls(path)
         if not run.config_file.is_file():
             what = "is not a run folder: it has no config.yaml" if path.is_dir() else "does not exist"
-            raise ConfigError(f"{path}: {what}. --resume takes the folder that `kerseg train` made.")
+            raise ConfigError(f"{path}: {what}. `resume` takes the folder that `kerseg train` made.")
         return run, configs.load(TrainConfig, run.config_file)
 
     def save_state(self, variables: dict[str, np.ndarray], progress: Progress) -> None:
@@ -192,7 +192,7 @@ class Run:
             config: The run's options.
             devices: Names of the devices that the backend sees.
             backend: Name of the backend.
-            left_out: Damaged shards that ``--skip-bad`` leaves out.
+            left_out: Damaged shards that ``skip_bad`` leaves out.
 
         Raises:
             DataError: The data has changed since the run began.

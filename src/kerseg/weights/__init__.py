@@ -109,7 +109,7 @@ def _read_model(path: Path) -> Source:
 
     if not path.exists():
         raise WeightsError(
-            f"{path}: does not exist. --weights takes 'imagenet', a TF-Slim checkpoint (its one file, or the "
+            f"{path}: does not exist. `weights` takes 'imagenet', a TF-Slim checkpoint (its one file, or the "
             "prefix of its .index and .data files), a .keras file or a run folder."
         )
     other, card = modelfile.load(path)

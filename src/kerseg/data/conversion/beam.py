@@ -1,4 +1,4 @@
-"""Conversion past one machine: ``kerseg convert --runner beam``.
+"""Conversion past one machine: ``kerseg.convert(..., runner="beam")``.
 
 The same checks in the same order into the same shards as on one machine, byte for byte, on Apache Beam: on its
 local runner, Dataflow, Flink or Spark. The workers list the source, check the pairs side by side, and are told
@@ -258,7 +258,7 @@ def _whole_remote(folder: Path, *, overwrite: bool, ours: Callable[[str], bool])
         )
     if found and not overwrite:
         raise DataError(
-            f"{folder}: holds a converted data set. Give another folder, or --overwrite to replace it."
+            f"{folder}: holds a converted data set. Give another folder, or `overwrite=True` to replace it."
         )
     temporary = folder / f"{_PARTIAL}{uuid.uuid4().hex[:8]}"
     temporary.mkdir(parents=True)

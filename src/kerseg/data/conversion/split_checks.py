@@ -133,7 +133,7 @@ def _judge(splits: Mapping[str, Split], total: int, skip_bad: bool) -> None:
     if skip_bad:
         advice = f"Without these, {_named(empty)} has no pairs."
     else:
-        advice = "Mend or remove these files, or leave out their pairs with --skip-bad."
+        advice = "Mend or remove these files, or leave out their pairs with `skip_bad=True`."
     found = f"{len(faults)} fault{'s' * (len(faults) > 1)} in {total} pair{'s' * (total > 1)}"
     lines.append(f"{found}: {counts}. Nothing was written. {advice}")
     raise DataError("\n".join(lines))
@@ -154,9 +154,9 @@ def _refuse_one_class(splits: Mapping[str, Split], names: Sequence[str], *, draw
     ]
     ignored = sum(split.ignored_pixels for split in splits.values())
     if len(found) == 1 and len(names) > 1 and ignored:
-        advice = "If the labels are masks of 0 and 255, both of them classes, give --label-values 0 255."
+        advice = "If the labels are masks of 0 and 255, both of them classes, give `label_values=(0, 255)`."
         if drawn:
-            advice = "Give --background NAME: a class for the pixels in no shape."
+            advice = "Give `background=NAME`: a class for the pixels in no shape."
         raise DataError(
             f"All labels: every pixel is {found[0]!r} or ignored ({ignored} pixels), so there is nothing to "
             f"learn. {advice} Nothing was written."

@@ -47,7 +47,7 @@ class Finding:
     """What was looked at: ``"468 labels"``."""
     remedy: str
     mended: bool
-    """Whether ``--fix`` mends it."""
+    """Whether ``fix`` mends it."""
 
     @property
     def count(self) -> str:

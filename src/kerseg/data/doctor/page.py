@@ -12,7 +12,8 @@ from PIL import Image, ImageOps
 
 from kerseg.core.files import write_text
 from kerseg.core.info import IGNORE_LABEL
-from kerseg.data.doctor import Diagnosis, text
+from kerseg.data.doctor import text
+from kerseg.data.doctor.diagnosis import Diagnosis
 from kerseg.data.doctor.facts import Facts, open_label
 from kerseg.data.doctor.findings import Affected, Finding
 from kerseg.data.formats.images import Place, decode, read_bytes, read_image
@@ -72,9 +73,9 @@ def refuse(path: Path) -> None:
         DataError: ``path`` is a folder, or another file.
     """
     if path.is_dir():
-        raise DataError(f"{path}: is a folder. --page takes the name of an HTML file.")
+        raise DataError(f"{path}: is a folder. `page` takes the name of an HTML file.")
     if path.exists() and not is_ours(path):
-        raise DataError(f"{path}: is not a page of the doctor's, and is not replaced. Give another --page.")
+        raise DataError(f"{path}: is not a page of the doctor's, and is not replaced. Give another `page`.")
 
 
 def is_ours(path: Path) -> bool:

@@ -8,7 +8,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from kerseg.data.doctor import Diagnosis
+from kerseg.data.doctor.diagnosis import Diagnosis
 from kerseg.data.doctor.findings import Finding
 from kerseg.data.formats.images import describe_size
 

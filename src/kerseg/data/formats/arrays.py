@@ -179,7 +179,7 @@ def _arranged(
         )
         raise BadFileError(
             file,
-            f"unusable shape: {lengths} is no {kind}. --slice-axis and --channel-axis say which axis is which.",
+            f"unusable shape: {lengths} is no {kind}. `slice_axis` and `channel_axis` say which axis is which.",
         )
     if len(shape) == least:
         given = None

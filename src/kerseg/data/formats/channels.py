@@ -159,20 +159,20 @@ def declare(
     values = _glance(images[:: max(1, len(images) // _GLANCE)][:_GLANCE])
     count = values[0].shape[-1]
     if names and len(names) != count:
-        raise ConfigError(f"--channel-names has {len(names)} names; the first image has {count} channels.")
+        raise ConfigError(f"`channel_names` has {len(names)} names; the first image has {count} channels.")
     if not value_range:
         if any(found.dtype != np.uint8 for found in values):
-            raise ConfigError(f"--value-range is missing. {_what_images_hold(values, len(images))}")
+            raise ConfigError(f"`value_range` is missing. {_what_images_hold(values, len(images))}")
         value_range = (0.0, 255.0)
     pairs = tuple(zip(map(float, value_range[::2]), map(float, value_range[1::2]), strict=False))
     if len(value_range) % 2 or len(pairs) not in (1, count):
         raise ConfigError(
-            f"--value-range takes LOW HIGH, or one such pair for each of the {count} channels. "
+            f"`value_range` takes LOW HIGH, or one such pair for each of the {count} channels. "
             f"Received: {len(value_range)} numbers."
         )
     for low, high in pairs:
         if not (low < high and math.isfinite(high - low)):
-            raise ConfigError(f"--value-range takes LOW below HIGH. Received: {low:g} {high:g}.")
+            raise ConfigError(f"`value_range` takes LOW below HIGH. Received: {low:g} {high:g}.")
     return Channels(
         tuple(names) or tuple(str(1 + i) for i in range(count)),
         pairs * count if len(pairs) == 1 else pairs,
@@ -200,7 +200,7 @@ def _what_images_hold(values: list[Values], total: int) -> str:
     return (
         f"The images are {values[0].dtype}: {len(values)} of {total} hold values from {every.min():g} to "
         f"{every.max():g}, nearly all of them from {low:g} to {high:g} (1 % are below, 1 % above). Say which "
-        f"become 0 and 255, the same for all images to come: --value-range {low:g} {high:g}, or what the manual "
+        f"become 0 and 255, the same for all images to come: `value_range=({low:g}, {high:g})`, or what the manual "
         "of the sensor or scanner says. What lies beyond is clipped."
     )
 

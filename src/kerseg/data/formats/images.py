@@ -33,7 +33,7 @@ _BITS_PER_SAMPLE = 258
 JPEG_FORMATS = ("JPEG", "MPO")
 """Pillow's names; MPO is a JPEG followed by further ones, as telephones write it."""
 
-_BEYOND_RGB = "To keep its values, convert with `kerseg convert folder` and --value-range LOW HIGH."
+_BEYOND_RGB = "To keep its values, convert with `kerseg convert folder` and `value_range=(LOW, HIGH)`."
 
 
 class Place(Protocol):

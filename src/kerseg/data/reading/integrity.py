@@ -84,7 +84,7 @@ def intact(folder: Path, info: DatasetInfo) -> tuple[DatasetInfo, tuple[Damage, 
     """
     if not (folder / FILE_NAME).is_file():
         raise DataError(
-            f"{folder / FILE_NAME}: --skip-bad needs this file, which holds the shards' checksums."
+            f"{folder / FILE_NAME}: `skip_bad=True` needs this file, which holds the shards' checksums."
         )
     left_out = tuple(damaged(folder, info))
     splits = {
@@ -93,7 +93,7 @@ def intact(folder: Path, info: DatasetInfo) -> tuple[DatasetInfo, tuple[Damage, 
     for name, split in splits.items():
         if info.splits[name].shards and not split.shards:
             raise DataError(
-                f"{folder}: not one shard of split {name!r} is intact, so --skip-bad would leave nothing of it. "
+                f"{folder}: not one shard of split {name!r} is intact, so `skip_bad=True` would leave nothing of it. "
                 "Copy the data again, or convert it again."
             )
     return replace(info, splits=splits), left_out

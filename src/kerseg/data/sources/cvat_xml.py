@@ -67,7 +67,7 @@ class CvatXml(AnnotatedSource):
     """Export of a project, unpacked: the folder with annotations.xml, whose subsets (Train, Validation, Test)
     are the splits. What is in no subset is train."""
     train_path: Path | None = None
-    """Instead of --root: export of the training images, whatever its subsets."""
+    """Instead of `root`: export of the training images, whatever its subsets."""
     val_path: Path | None = None
     """Export of the validation images."""
     test_path: Path | None = None
@@ -121,7 +121,7 @@ class CvatXml(AnnotatedSource):
         """Split, or ``""`` where subsets say, -> path and content of the XML."""
         given = {"train": self.train_path, "val": self.val_path, "test": self.test_path}
         if bool(self.root) == any(given.values()):
-            raise ConfigError("Give --root, or --train-path and --val-path: one of the two.")
+            raise ConfigError("Give `root`, or `train_path` and `val_path`: one of the two.")
         paths = {split: path for split, path in {"": self.root, **given}.items() if path}
         return {split: _read(path, split) for split, path in paths.items()}
 
@@ -172,7 +172,7 @@ def _read(path: Path, split: str) -> tuple[Path, Element]:
     """Return path and content of the XML that an option gives, by itself or by its folder."""
     file = path / FILE_NAME if path.is_dir() else path
     if not file.exists():
-        option = f"--{split}-path" if split else "--root"
+        option = f"`{split}_path`" if split else "`root`"
         raise DataError(f"{file}: no such file ({option}). It is what CVAT exports as 'CVAT for images 1.1'.")
     document = read_xml(file)
     if document.tag != "annotations":
@@ -228,7 +228,7 @@ def _split(path: Path, label: CvatLabel) -> str:
         raise BadFileError(
             path,
             f"unknown subset: {label.key!r} is in {subset!r}. Known: Train, Validation, Test, in CVAT's words. "
-            "Rename it there, or export each subset, and give --train-path and --val-path.",
+            "Rename it there, or export each subset, and give `train_path` and `val_path`.",
         )
     return _SUBSETS[subset.lower()]
 

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def find_root(
-    root: Path, holds: Sequence[str], *, within: Sequence[str] = (), layout: str, option: str = "--root"
+    root: Path, holds: Sequence[str], *, within: Sequence[str] = (), layout: str, option: str = "`root`"
 ) -> Path:
     """Return the folder that a published data set was unpacked to: ``root``, or the one meant below it.
 
@@ -142,14 +142,14 @@ def hold_out(splits: dict[str, list[Pair]], share: float) -> dict[str, list[Pair
     if not share:
         return splits
     if not 0 < share < 1:
-        raise ConfigError(f"--val-share is between 0 and 1. Received: {share:g}.")
+        raise ConfigError(f"`val_share` is between 0 and 1. Received: {share:g}.")
     if "val" in splits or not splits.get("train"):
-        raise ConfigError("--val-share takes a part of train for val: it needs a split train, and none val.")
+        raise ConfigError("`val_share` takes a part of train for val: it needs a split train, and none val.")
     # Pairs that share a name, which is a fault, stay together, so that it is found.
     names = sorted({pair.name for pair in splits["train"]}, key=_digest)
     if len(names) < 2:
         raise ConfigError(
-            f"--val-share {share:g}: of 1 image, none can be held out. Give the splits themselves."
+            f"`val_share={share:g}`: of 1 image, none can be held out. Give the splits themselves."
         )
     held = set(names[: min(max(round(share * len(names)), 1), len(names) - 1)])
     parts: dict[bool, list[Pair]] = {False: [], True: []}

@@ -14,9 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
-
-from cyclopts import Parameter
+from typing import Any, ClassVar
 
 from kerseg.data.formats.documents import member, read_json
 from kerseg.data.formats.images import BadFileError, Part
@@ -25,8 +23,6 @@ from kerseg.data.sources.base import Pair
 from kerseg.data.sources.folder import Folder, what_labels_hold
 from kerseg.data.sources.folders import hold_out
 from kerseg.errors import ConfigError, DataError
-
-_SEVERAL = Parameter(consume_multiple=True)
 
 _SPLITS = {
     "train": ("train", "training"),
@@ -83,16 +79,16 @@ class HuggingFace:
     segmentation_mask and semantic_mask."""
     val_share: float = 0.0
     """Share of the training images that becomes val, if there is no such split; 0 to 1, chosen by name."""
-    class_names: Annotated[tuple[str, ...], _SEVERAL] = ()
+    class_names: tuple[str, ...] = ()
     """Names of the classes in the order of their values, or a text file with one name on each line."""
     number_classes: bool = False
     """Do without names: a class for each value from 0 to the highest in the labels, 255 ignored."""
-    palette: Annotated[tuple[str, ...], _SEVERAL] = ()
+    palette: tuple[str, ...] = ()
     """Colour of each class: a file (R G B or #rrggbb on each line, then the class name; 'ignore' for colours
     to leave out), the name of a source, or the colours themselves: '#000000' '#800000'."""
-    label_values: Annotated[tuple[int, ...], _SEVERAL] = ()
+    label_values: tuple[int, ...] = ()
     """Values of the classes in grey labels, in the order of the class names; by default 0 1 2 and so on."""
-    ignore_values: Annotated[tuple[int, ...] | None, _SEVERAL] = None
+    ignore_values: tuple[int, ...] | None = None
     """Values in grey labels that stand for no class; by default 255, unless it is one of the label values."""
 
     name: ClassVar[str] = ""
@@ -106,7 +102,7 @@ class HuggingFace:
         """
         if not (self.class_names or self.number_classes or self.palette):
             labels = [pair.label for pairs in self.splits().values() for pair in pairs if pair.label]
-            raise ConfigError(f"--class-names is missing. {what_labels_hold(labels)}")
+            raise ConfigError(f"`class_names` is missing. {what_labels_hold(labels)}")
         return self._reader.classes
 
     def splits(self) -> dict[str, list[Pair]]:
@@ -147,7 +143,7 @@ class HuggingFace:
     def _files(self) -> Iterator[tuple[str, Path]]:
         """Yield the split and the path of each table, in order."""
         if not self.root.exists():
-            raise DataError(f"{self.root}: no such folder (--root).")
+            raise DataError(f"{self.root}: no such folder (`root`).")
         splits = self.root / "dataset_dict.json"
         if splits.is_file():
             for name in member(splits, read_json(splits), "splits", list, "the document"):
@@ -160,7 +156,7 @@ class HuggingFace:
             if not files:
                 raise DataError(
                     f"{self.root}: no data set of Hugging Face: it has no dataset_dict.json, no state.json and no "
-                    "Parquet files. --root is the folder given to save_to_disk, or the one of a download."
+                    "Parquet files. `root` is the folder given to save_to_disk, or the one of a download."
                 )
             for file in files:
                 yield _split_of(file, self.root), file
@@ -170,8 +166,8 @@ class HuggingFace:
         names: list[str | None] = []
         for file in files:
             columns = _columns(file)
-            image = _chosen(file, columns, self.image_column, _IMAGES, "--image-column")
-            label = _chosen(file, columns, self.label_column, _LABELS, "--label-column")
+            image = _chosen(file, columns, self.image_column, _IMAGES, "`image_column`")
+            label = _chosen(file, columns, self.label_column, _LABELS, "`label_column`")
             first = len(cells)
             count = sum(_groups(file))
             paths = {column: _paths(file, column, count) for column in (image, label)}

@@ -7,7 +7,7 @@ become pixels as `kerseg.data.formats.shapes` says; LabelMe's export includes th
 Points and lines have no area: they are left out, and counted. An image without a JSON has not been annotated,
 and is no part of the data.
 
-LabelMe's own ``labels.txt`` can be given as ``--class-names``: its ``__ignore__`` is ignored, and its
+LabelMe's own ``labels.txt`` can be given as ``class_names``: its ``__ignore__`` is ignored, and its
 ``_background_`` is the background.
 """
 
@@ -16,10 +16,9 @@ import binascii
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from cyclopts import Parameter
 
 from kerseg.data.formats.documents import corners, member, read_json, size
 from kerseg.data.formats.images import BadFileError, Part, Place, decode, upright_shape
@@ -37,7 +36,7 @@ _AREAS = {"polygon": 3, "rectangle": 2, "oriented_rectangle": 4, "circle": 2, "m
 """Shapes that are drawn, and how many points each needs."""
 _NO_AREAS = ("point", "points", "line", "linestrip")
 _IGNORE, _BACKGROUND = "__ignore__", "_background_"
-_ADVICE = "Add it to --class-names, or to --ignore-classes."
+_ADVICE = "Add it to `class_names`, or to `ignore_classes`."
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ class Labelme(AnnotatedSource):
     """Folder of the validation JSONs."""
     test_path: Path | None = None
     """Folder of the test JSONs."""
-    class_names: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ()
+    class_names: tuple[str, ...] = ()
     """Names of the classes in their order, or a text file with one on each line, such as LabelMe's labels.txt;
     by default all labels that occur, sorted."""
 
@@ -116,7 +115,7 @@ class Labelme(AnnotatedSource):
     def _documents(self) -> dict[str, list[_Summary]]:
         given = {"train": self.train_path, "val": self.val_path, "test": self.test_path}
         if not any(given.values()):
-            raise ConfigError("Give --train-path, and --val-path or --val-share.")
+            raise ConfigError("Give `train_path`, and `val_path` or `val_share`.")
         for split, folder in given.items():
             if folder and not folder.is_dir():
                 raise DataError(f"{folder}: no such folder (--{split}-path).")

@@ -9,9 +9,7 @@ CC BY-NC-SA 4.0; for research.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
-
-from cyclopts import Parameter
+from typing import ClassVar, Literal
 
 from kerseg.core.info import IGNORE_LABEL
 from kerseg.data.formats.images import label_values, read_label
@@ -59,7 +57,7 @@ class LoveDA:
 
     root: Path
     """Folder that holds Train and Val."""
-    domains: Annotated[tuple[Literal["Urban", "Rural"], ...], Parameter(consume_multiple=True)] = (
+    domains: tuple[Literal["Urban", "Rural"], ...] = (
         "Urban",
         "Rural",
     )

@@ -91,7 +91,7 @@ class PascalContext:
         lists = {split: f"ImageSets/Main/{split}.txt" for split in ("train", "val")}
         within = ("VOC2010", "VOCdevkit/VOC2010")
         root = find_root(self.root, ["JPEGImages", *lists.values()], within=within, layout=_LAYOUT)
-        labels = find_root(self.labels, [], layout=_LABEL_LAYOUT, option="--labels")
+        labels = find_root(self.labels, [], layout=_LABEL_LAYOUT, option="`labels`")
         labels = labels / "trainval" if (labels / "trainval").is_dir() else labels
         names = {split: read_list(root / file) for split, file in lists.items()}
         tail = self._tail(labels, names["train"][0])
@@ -119,5 +119,5 @@ class PascalContext:
         if (labels / f"{name}.mat").is_file():
             need_scipy(labels)
             return ".mat"
-        find_root(labels, [f"{name}.png"], layout=_LABEL_LAYOUT, option="--labels")
+        find_root(labels, [f"{name}.png"], layout=_LABEL_LAYOUT, option="`labels`")
         return ".png"

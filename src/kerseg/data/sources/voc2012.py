@@ -8,9 +8,7 @@ The photographs are Flickr's, under its terms of use; the labels are for researc
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
-
-from cyclopts import Parameter
+from typing import ClassVar
 
 from kerseg.core.info import IGNORE_LABEL
 from kerseg.data.formats.images import label_values, read_label
@@ -48,7 +46,7 @@ class Voc2012:
 
     root: Path
     """Folder VOC2012 of the development kit, or VOCdevkit, which holds it."""
-    lists: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ("train", "val")
+    lists: tuple[str, ...] = ("train", "val")
     """Lists in ImageSets/Segmentation, without .txt, each of which becomes a split of that name: also trainval,
     and test for who has its labels."""
 
@@ -75,7 +73,7 @@ class Voc2012:
         return read_voc_label(path)
 
 
-def voc_root(root: Path, lists: tuple[str, ...] = ("train", "val"), *, option: str = "--root") -> Path:
+def voc_root(root: Path, lists: tuple[str, ...] = ("train", "val"), *, option: str = "`root`") -> Path:
     """Return the folder VOC2012, given it or one that holds it.
 
     Raises:

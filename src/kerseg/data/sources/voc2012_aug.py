@@ -21,7 +21,7 @@ from kerseg.download.release import Release
 
 _PNG = "SegmentationClassAug"
 _LAYOUT = (
-    f"Give --sbd, the folder of SBD's labels, or put them as PNG into {_PNG}. SBD is at "
+    f"Give `sbd`, the folder of SBD's labels, or put them as PNG into {_PNG}. SBD is at "
     "http://home.bharathh.info/pubs/codes/SBD/download.html."
 )
 
@@ -63,8 +63,8 @@ class Voc2012Aug:
 
     def _from_png(self) -> dict[str, list[Pair]]:
         """Return the pairs of both splits, with SBD's labels as others have converted them."""
-        root = voc_root(self.voc, option="--voc")
-        labels = find_root(root, [_PNG], layout=_LAYOUT, option="--voc") / _PNG
+        root = voc_root(self.voc, option="`voc`")
+        labels = find_root(root, [_PNG], layout=_LAYOUT, option="`voc`") / _PNG
         train, val = voc_list(root, "train"), sorted(voc_list(root, "val"))
         theirs = {name for name, _ in named_files(labels, (".png",))} - {*train, *val}
         pairs = voc_pairs(root, train) + pair_names(theirs, root / "JPEGImages", labels)
@@ -75,15 +75,15 @@ class VocAndSbd:
     """The lists of both data sets.
 
     Args:
-        voc: What ``--voc`` gave.
-        sbd: What ``--sbd`` gave.
+        voc: What ``voc`` gave.
+        sbd: What ``sbd`` gave.
 
     Raises:
         DataError: A folder is not what it must be, or SciPy is not installed.
     """
 
     def __init__(self, voc: Path, sbd: Path):
-        self.voc, self.sbd = voc_root(voc, option="--voc"), sbd_root(sbd, option="--sbd")
+        self.voc, self.sbd = voc_root(voc, option="`voc`"), sbd_root(sbd, option="`sbd`")
         self.voc_train, self.voc_val = set(voc_list(self.voc, "train")), set(voc_list(self.voc, "val"))
         self.sbd_train = set(sbd_list(self.sbd, "train"))
         self.sbd_all = self.sbd_train | set(sbd_list(self.sbd, "val"))

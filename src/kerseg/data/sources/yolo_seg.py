@@ -146,7 +146,7 @@ class YoloSeg(AnnotatedSource):
         else:
             raise BadFileError(
                 self.yaml,
-                f"no such folder: {split!r} is {place!r}, and there is no {path}. Give --root, the folder that "
+                f"no such folder: {split!r} is {place!r}, and there is no {path}. Give `root`, the folder that "
                 "the paths start from.",
             )
 
