@@ -44,9 +44,15 @@ def test_scientific_numbers_are_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("epohcs: 3", r"recipe\.yaml, line 1: There is no option `epohcs`\. Did you mean 'epochs'\? Known: data_dir, "),
+        (
+            "epohcs: 3",
+            r"recipe\.yaml, line 1: There is no option `epohcs`\. Did you mean 'epochs'\? Known: data_dir, ",
+        ),
         ("epochs: many", r"recipe\.yaml, line 1: `epochs`: Expected `int`, got `str` \(it is 'many'\)"),
-        ("optimizer: sdg", r"recipe\.yaml, line 1: `optimizer`: There is no optimizer 'sdg'\. Did you mean 'sgd'\? Known: sgd"),
+        (
+            "optimizer: sdg",
+            r"recipe\.yaml, line 1: `optimizer`: There is no optimizer 'sdg'\. Did you mean 'sgd'\? Known: sgd",
+        ),
         ("augment: {scale: [2.0, 0.5]}", r"`augment\.scale` takes the smallest and the largest factor"),
         ("[1, 2]", r"recipe\.yaml: a recipe is a table of `name: value` lines\. Received: \[1, 2\]"),
         ("a: [", r"recipe\.yaml, line 1: not a YAML recipe"),
@@ -104,9 +110,7 @@ def test_an_impossible_augmentation_is_refused(options: typing.Any, message: str
 def test_every_number_of_augmentation_has_a_range() -> None:
     for field in dataclasses.fields(Augment):
         if field.type in (float, int):
-            with pytest.raises(
-                ConfigError, match=rf"`augment\.{field.name}` must be at least 0"
-            ):
+            with pytest.raises(ConfigError, match=rf"`augment\.{field.name}` must be at least 0"):
                 Augment(**{field.name: -1})
 
 

@@ -70,7 +70,7 @@ class TrainConfig:
     steps: int | None = None
     """Training steps in all, in place of `epochs`; the last epoch may be cut short."""
     optimizer: str = "adam"
-    """Update rule; `kerseg list optimizers`. Weight decay is L2 in the gradient, except where the name says otherwise."""
+    """Update rule; `kerseg list optimizers`. Weight decay is L2 in the gradient, unless the list says otherwise."""
     optimizer_options: dict[str, Any] = field(default_factory=dict)
     """Options of the optimizer."""
     learning_rate: float = 1e-3
@@ -163,7 +163,7 @@ class TrainConfig:
         """
         known = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES}[what].options(getattr(self, what))
         named = {name: getattr(self, name) for name in _NAMED[what] if name in known}
-        return named | getattr(self, f"{what}_options")
+        return {**named, **getattr(self, f"{what}_options")}
 
     @property
     def data_folder(self) -> Path:
@@ -271,7 +271,7 @@ def _refuse_unknown(
 
 
 def _as_written(values: Mapping[str, object], kind: type) -> dict[str, object]:
-    """Return a recipe's values as 0.1 took them: text of digits for a number, a number for text, one word for a list."""
+    """Return a recipe's values as 0.1 took them: ``"3"`` for 3, 3 for ``"3"``, one word for a list."""
     hints, found = get_type_hints(kind), dict(values)
     for name, value in values.items():
         wanted = get_args(hints.get(name)) or (hints.get(name),)

@@ -227,7 +227,7 @@ def _options(module: str, name: str) -> dict[str, Option]:
     for part in node.body:
         if isinstance(part, ast.FunctionDef) and part.name == "__init__":
             return _parameters(part)
-    fields = {}
+    fields: dict[str, Option] = {}
     for base in node.bases:
         if isinstance(base, ast.Name):
             fields |= _options(_home(module, base.id), base.id)

@@ -38,7 +38,10 @@ def test_a_wrong_word_exits_2_and_names_the_nearest(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["train", "--data-dir", "x", "--model", "enett"], "--model: There is no model 'enett'. Did you mean 'enet'?"),
+        (
+            ["train", "--data-dir", "x", "--model", "enett"],
+            "--model: There is no model 'enett'. Did you mean 'enet'?",
+        ),
         (["describe", "enett"], "--model: There is no model 'enett'. Did you mean 'enet'?"),
         (["list", "model"], "There is no table 'model'. Did you mean 'models'?"),
         (["train", "--optimizer", "sdg"], "--optimizer: There is no optimizer 'sdg'. Did you mean 'sgd'?"),

@@ -158,7 +158,7 @@ def test_numbered_names_of_a_foreign_file_are_none(
 def test_unknown_split_and_batch_size(tiny_data: Path):
     with pytest.raises(DataError, match=r"Data set 'tiny' has no split 'test'\. It has: train, val\."):
         evaluate(nearest_colour(), tiny_data, split="test")
-    with pytest.raises(ConfigError, match=r"--batch-size is 1 or more\. Received: 0\."):
+    with pytest.raises(ConfigError, match=r"`batch_size` must be at least 1\. Received: 0\."):
         evaluate(nearest_colour(), tiny_data, batch_size=0)
 
 

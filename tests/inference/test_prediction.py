@@ -173,9 +173,9 @@ def test_refuses(run: Path, pics: Path, tmp_path: Path):
     with pytest.raises(WeightsError, match=r"nowhere: does not exist"):
         predict(tmp_path / "nowhere", pics, output=out)
     with pytest.raises(
-        ConfigError, match=r"--alpha is 0 \(image only\) to 1 \(colours only\)\. Received: 1\.5\."
+        ConfigError, match=r"`alpha` must be at least 0 and at most 1\. Received: 1\.5\."
     ):
         predict(run, pics, output=out, alpha=1.5)
-    with pytest.raises(ConfigError, match=r"--batch-size is 1 or more\. Received: 0\."):
+    with pytest.raises(ConfigError, match=r"`batch_size` must be at least 1\. Received: 0\."):
         predict(run, pics, output=out, batch_size=0)
     assert not out.exists()

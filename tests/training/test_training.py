@@ -228,7 +228,7 @@ def test_a_run_overwrites_nothing(unbroken: Path, tiny_data: Path) -> None:
 
 
 def test_resume_takes_no_other_option(unbroken: Path) -> None:
-    with pytest.raises(ConfigError, match="--resume repeats the run's own options: give it alone"):
+    with pytest.raises(ConfigError, match="`resume` repeats the run's own options: give it alone"):
         kerseg.train(resume=unbroken, epochs=9)
 
 
@@ -267,7 +267,7 @@ def test_a_mistake_is_found_before_anything_is_made(tiny_data: Path, tmp_path: P
         kerseg.train(data_dir=tiny_data, model="enett", output=output)
     with pytest.raises(ConfigError, match=r"'unet' has no option 'widht'\. Did you mean 'width'"):
         kerseg.train(data_dir=tiny_data, model="unet", model_options={"widht": 4}, output=output)
-    with pytest.raises(ConfigError, match="--data-dir is missing"):
+    with pytest.raises(ConfigError, match="`data_dir` is missing"):
         kerseg.train(output=output)
     with pytest.raises(DataError, match=r"nowhere.dataset\.json: the folder does not exist"):
         kerseg.train(data_dir=tmp_path / "nowhere", output=output)

@@ -192,7 +192,7 @@ def _evaluated(annotation: Any, verb: Callable[..., Any]) -> Any:
     """Return a type that may be written as text because it is imported for type checkers alone."""
     if not isinstance(annotation, str):
         return annotation
-    names = {**verb.__globals__, "keras": _InMemory}  # type: ignore[attr-defined]
+    names = {**verb.__globals__, "keras": _InMemory}
     return eval(annotation, names)
 
 

@@ -11,7 +11,7 @@ from kerseg.profiling.figures import NUM_CLASSES, SIZE, Starts, paper, read
 
 if TYPE_CHECKING:  # they import Keras, and the table of models must not wait for it
     from kerseg.metrics import Scores
-    from kerseg.profiling.description import Description
+    from kerseg.profiling.measurement import Description
 
 
 def scores_table(scores: "Scores", title: str = "") -> Table:

@@ -1,8 +1,8 @@
 """Messages of the library in the words of the command line: `crop_size` becomes --crop-size.
 
 The library calls an option by its Python name between backticks, and advises in Python: `label_values=(0, 255)`,
-`skip_bad=True`, `kerseg.train(resume='runs/enet')`. What stands between backticks and is no option of any verb, such
-as a type or a command, stays as it is.
+`skip_bad=True`, `kerseg.train(resume='runs/enet')`. What stands between backticks and is no option of any verb,
+such as a type or a command, stays as it is.
 """
 
 import ast
@@ -81,7 +81,7 @@ def _words(name: str, value: str | None) -> list[str]:
 
 
 def _value(code: str) -> list[str]:
-    """Return a value as it is typed: ``"(0, 255)"`` -> ``["0", "255"]``; what is no literal, such as DIR, as it is."""
+    """Return a value as it is typed: ``"(0, 255)"`` -> ``["0", "255"]``; what is no literal, such as DIR, stays."""
     try:
         value = ast.literal_eval(code)
     except (ValueError, SyntaxError):

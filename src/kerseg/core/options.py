@@ -48,7 +48,7 @@ def given(arguments: Mapping[str, object]) -> dict[str, object]:
 
 
 def collect(kind: type[T], arguments: Mapping[str, Any]) -> T:
-    """Return a dataclass of options from a function's arguments, its ``locals()``, that are called like its fields."""
+    """Return a dataclass of options from the arguments of a function, its ``locals()``, with the fields' names."""
     return kind(**{each.name: arguments[each.name] for each in dataclasses.fields(kind)})  # type: ignore[arg-type]
 
 
@@ -73,13 +73,13 @@ def help_of_fields(kind: type) -> dict[str, str]:
 
 
 def help_of_arguments(text: str) -> dict[str, str]:
-    """Return what a docstring's section ``Args`` says of each argument, on one line.
+    r"""Return what a docstring's section ``Args`` says of each argument, on one line.
 
     Args:
         text: A docstring of Google's style, cleaned as `inspect.getdoc` does.
 
     Example:
-        >>> help_of_arguments("Sum.\\n\\nArgs:\\n    first: A number,\\n        any.\\n    second: Another.\\n")
+        >>> help_of_arguments("Sum.\n\nArgs:\n    first: A number,\n        any.\n    second: Another.\n")
         {'first': 'A number, any.', 'second': 'Another.'}
     """
     found: dict[str, str] = {}

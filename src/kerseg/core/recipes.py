@@ -103,17 +103,19 @@ class _Loader(yaml.SafeLoader):
         self.lines: dict[str, int] = {}
         self._depth = 0
 
-    def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node | None:
-        line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
-        if self.check_event(yaml.AliasEvent):  # type: ignore[no-untyped-call]
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent):
+            name = event.anchor
             raise ConfigError(
-                f"{self.path}, line {line}: *{self.peek_event().anchor}: a recipe has no aliases: write the value out."  # type: ignore[no-untyped-call]
+                f"{self.path}, line {line}: *{name}: a recipe has no aliases: write the value out."
             )
         if self._depth > DEPTH:
             raise ConfigError(f"{self.path}, line {line}: nested more than {DEPTH} levels deep.")
         self._depth += 1
         try:
-            return cast("yaml.Node | None", super().compose_node(parent, index))  # type: ignore[no-untyped-call]
+            return super().compose_node(parent, index)
         finally:
             self._depth -= 1
 
@@ -125,7 +127,7 @@ class _Loader(yaml.SafeLoader):
         found: dict[str, object] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 raise ConfigError(f"{self.path}, line {line}: a name is text. Received: {key!r:.60}.")
             *outer, name = key.replace("-", "_").split(".")
@@ -141,7 +143,7 @@ class _Loader(yaml.SafeLoader):
             if isinstance(value_node, yaml.MappingNode):
                 table[name] = self._table(value_node, f"{own}{name}.")
             else:
-                table[name] = self.construct_object(value_node, deep=True)  # type: ignore[no-untyped-call]
+                table[name] = self.construct_object(value_node, deep=True)
         return found
 
 

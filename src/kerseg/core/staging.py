@@ -74,8 +74,8 @@ def _refuse(folder: Path, overwrite: bool, ours: Callable[[str], bool]) -> None:
         )
     if found and not overwrite:
         raise DataError(
-            f"{folder}: holds a converted data set. Give another folder, `update=True` to convert only what changed, "
-            "or `overwrite=True` to replace it."
+            f"{folder}: holds a converted data set. Give another folder, `update=True` to convert only what "
+            "changed, or `overwrite=True` to replace it."
         )
 
 

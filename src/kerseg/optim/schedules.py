@@ -68,8 +68,8 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild the schedule."""
-        values = dict(vars(self))
-        return values.pop("options") | values
+        values = {name: value for name, value in vars(self).items() if name != "options"}
+        return {**values, **self.options}
 
 
 def poly(step: Any, steps: float, *, power: float = 0.9) -> Any:

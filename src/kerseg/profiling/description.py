@@ -31,8 +31,8 @@ def describe(
 ) -> "Description":
     """Show what a model is, what it costs, and what it can start from.
 
-    Multiply-adds and parameters are counted. Measured on this machine are the time of a prediction and, in a process of
-    its own, the memory of a training step, which has to be free.
+    Multiply-adds and parameters are counted. Measured on this machine are the time of a prediction and, in a
+    process of its own, the memory of a training step, which has to be free.
 
     Args:
         model: Architecture, run folder, .keras file, or a model in memory; a name wins over a folder that is

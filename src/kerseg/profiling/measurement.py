@@ -1,4 +1,4 @@
-"""What a model is and what it costs: counted from its graph, and measured on this machine. The work of `kerseg.describe`."""
+"""What a model is and what it costs, counted from its graph and measured here: the work of `kerseg.describe`."""
 
 import dataclasses
 import os

@@ -87,8 +87,8 @@ def train(
         augment: What is drawn at random; a mapping changes single options of the recipe's.
         epochs: Passes over the training split.
         steps: Training steps in all, in place of `epochs`; the last epoch may be cut short.
-        optimizer: Update rule; `kerseg list optimizers`. Weight decay is L2 in the gradient, except where the
-            name says otherwise.
+        optimizer: Update rule; `kerseg list optimizers`. Weight decay is L2 in the gradient, unless the list
+            says otherwise.
         optimizer_options: Options of the optimizer.
         learning_rate: Highest learning rate of the schedule.
         momentum: Momentum of an optimizer that has one, such as sgd.

@@ -511,7 +511,7 @@ class TestOutput:
             convert(make_folders(tmp_path / "two", train=5), output=out)
         assert str(error.value) == (
             f"{out}: holds a converted data set. Give another folder, --update to convert only what changed, or "
-            "--overwrite to replace it."
+            "`overwrite=True` to replace it."
         )
         assert contents(out) == before
         (tmp_path / "two/train/i/a00.png").write_bytes(b"")

@@ -63,8 +63,8 @@ class TestExitCodes:
             (["--images", "x"], "--images and --labels go together"),
             (["--class-names", "a", "b", "--num-classes", "3"], "--num-classes 3 does not fit the 2 classes"),
             (["--class-names", "a", "--label-values", "0", "1"], "--label-values has 2 values for 1 classes"),
-            (["--model", "enet"], "an architecture takes any number of classes"),
-            (["--workers", "0"], "--workers is 1 or more. Received: 0."),
+            (["--model", "enet"], "An architecture takes any number of classes"),
+            (["--workers", "0"], "--workers must be at least 1. Received: 0."),
         ],
     )
     def test_a_wrong_option_exits_2(self, clean_streets, cwd, words, message, capsys):

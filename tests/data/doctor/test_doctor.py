@@ -173,7 +173,7 @@ class TestPlantedFaults:
     def test_a_palette_that_is_known_is_named(self, streets):
         colours = np.array((*CamVid.classes.palette[:7], *[(0, 0, 0)] * 249), np.uint8)
         change_all(streets, lambda values: colours[values])
-        assert "give --palette camvid; with it" in diagnose(streets).finding("colour_masks").remedy
+        assert "give `palette=['camvid']`; with it" in diagnose(streets).finding("colour_masks").remedy
         found = diagnose(streets, palette=["camvid"])
         assert {item.place for item in found.finding("class_never_occurs").affected} == {*CAMVID_CLASSES[7:]}
         assert found.errors == ()
@@ -340,7 +340,7 @@ class TestRealData:
     def test_camvid_s_void_is_named_where_11_classes_are_given(self):
         found = diagnose(CAMVID, class_names=CAMVID_CLASSES)
         assert codes(found) == ["void_in_use"]
-        assert "--ignore-values 11 255" in found.findings[0].remedy
+        assert "`ignore_values=(11, 255)`" in found.findings[0].remedy
 
     @pytest.mark.skipif(not ISBI.is_dir(), reason="ISBI 2012 is not in ../shared/datasets/isbi2012_em")
     def test_isbi(self):

@@ -277,7 +277,7 @@ def test_rare_classes(data):
         rare_classes(Augment(copy_paste=1.0, rare_share=0.001), data.info, pixels)
     wrong = Augment(copy_paste=1.0, rare_classes=("clas 3",))
     message = (
-        r"--augment\.rare-classes: there is no class 'clas 3'\. Did you mean 'class 3'\? Known: class 0, "
+        r"`augment\.rare_classes`: there is no class 'clas 3'\. Did you mean 'class 3'\? Known: class 0, "
     )
     with pytest.raises(ConfigError, match=message):
         data.train(crop_size=(8, 8), batch_size=2, augment=wrong)

@@ -152,7 +152,7 @@ def test_labels_are_read_as_those_of_folders(tmp_path):
 def test_missing_names_are_asked_for_with_what_the_labels_hold(tmp_path):
     file = parquet(tmp_path / "t.parquet", *rows(3, 0)[:2])
     assert refusal(lambda: HuggingFace(root=file).classes) == (
-        "--class-names is missing. 3 of 3 labels hold the values 0, 1, 2, 255. Give one name for each value from 0 "
+        "`class_names` is missing. 3 of 3 labels hold the values 0, 1, 2, 255. Give one name for each value from 0 "
         "on, such as --class-names road car; 255 is ignored."
     )
 
@@ -162,7 +162,7 @@ def test_columns_that_are_not_there(tmp_path):
     options = {"root": file, "class_names": NAMES}
     assert refusal(HuggingFace(**options).splits) == (
         f"{file}: has none of the columns image, pixel_values, img, image. It has: id, photo, truth. Give "
-        "--image-column."
+        "`image_column`."
     )
     assert refusal(HuggingFace(image_column="photo", label_column="mask", **options).splits) == (
         f"{file}: has no column 'mask'. It has: id, photo, truth. Give --label-column."

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from kerseg.data.conversion.options import MEBIBYTE, ConvertOptions, is_ours
 from kerseg.data.conversion.split_checks import Duplicates, check_splits, described
 from kerseg.data.conversion.split_writer import SplitWriter
 from kerseg.data.sources.base import Pair, Source, channels_of
+from kerseg.download.release import Downloadable
 from kerseg.download.release import download as fetch_releases
 from kerseg.errors import ConfigError, DataError
 
@@ -85,7 +86,7 @@ def convert(
     """
     options = collect(ConvertOptions, locals())
     if download:
-        fetch_releases(source)
+        _fetch(source)
     if runner == "beam":
         return _beam(source, options)
     try:
@@ -95,6 +96,12 @@ def convert(
     except OSError as error:
         raise DataError(f"{output}: cannot be written: {error.strerror}. Nothing was kept.") from error
     return info
+
+
+def _fetch(source: Source) -> None:
+    if not hasattr(source, "releases"):
+        raise ConfigError("`download` is for published data sets, and this source reads files of your own.")
+    fetch_releases(cast(Downloadable, source))
 
 
 def _fill(folder: Path, source: Source, options: ConvertOptions) -> DatasetInfo:

@@ -58,7 +58,7 @@ def diagnose(
     """Find what is wrong with a data set, raw or converted, and say how to mend it.
 
     Every image and label is decoded once. What labels' values mean is taken from the options or, without any,
-    from all labels together. On the command line it exits with 1 if there are errors, and always writes a page with a
+    from all labels together. The command line exits with 1 if there are errors, and always writes a page with a
     contact sheet of each finding.
 
     Args:
@@ -137,8 +137,8 @@ def _path(folder: str | Path | None) -> Path | None:
 def _num_classes(model: str | Path) -> int:
     if not Path(model).exists():
         raise ConfigError(
-            f"`model={str(model)!r}`: no such run folder or .keras file. An architecture takes any number of classes: "
-            "for that, give `num_classes`."
+            f"`model={str(model)!r}`: no such run folder or .keras file. An architecture takes any number of "
+            "classes: for that, give `num_classes`."
         )
     import_tensorflow()
     from kerseg import modelfile

@@ -78,8 +78,8 @@ CHECKS: tuple[Check, ...] = (
     Check("size_mismatch", "error", "pairs", "image and label of different size", True, files.size_mismatch,
           "Make the label again at its image's size; `fix=True` leaves the pair out."),
     Check("exif_orientation", "warning", "images", "images stored turned, with an EXIF orientation", True,
-          files.exif_orientation, "kerseg turns them as their label lies, other programs may not; `fix=True` writes "
-          "them as their label lies, without the tag."),
+          files.exif_orientation, "kerseg turns them as their label lies, other programs may not; `fix=True` "
+          "writes them as their label lies, without the tag."),
     Check("alpha_image", "warning", "images", "images with an alpha channel", True, files.alpha_image,
           "Training drops transparency, and what it hid becomes visible; `fix=True` writes them without it."),
     Check("alpha_label", "error", "labels", "labels with an alpha channel", True, files.alpha_label,
@@ -92,8 +92,8 @@ CHECKS: tuple[Check, ...] = (
           "Save them as PNG from their source; `fix=True` takes the nearest class where classes are far apart, and "
           "leaves the pair out where they are not."),
     Check("blended_values", "error", "labels", "values between the classes, from smooth resizing or JPEG", True,
-          labels.blended_values, "Resize labels with nearest neighbour and never through JPEG; `fix=True` gives these "
-          "pixels the nearest class beside them."),
+          labels.blended_values, "Resize labels with nearest neighbour and never through JPEG; `fix=True` gives "
+          "these pixels the nearest class beside them."),
     Check("blended_edges", "error", "labels", "classes between the classes along edges, from smooth resizing", True,
           labels.blended_edges, "Resize labels with nearest neighbour, again from their source: between classes 2 "
           "and 4 this made pixels of class 3; `fix=True` leaves the pair out."),
@@ -105,8 +105,8 @@ CHECKS: tuple[Check, ...] = (
     Check("palette_masks", "warning", "labels", "indexed-colour labels among grey ones", True, labels.palette_masks,
           "kerseg takes their indices, other programs their colours; `fix=True` writes grey class indices."),
     Check("binary_255", "warning", "labels", "masks of 0 and 255", True, labels.binary_255,
-          "Convert with `class_names=('background', 'object')` `label_values=(0, 255)`, or 255 is ignored; `fix=True` writes 0 "
-          "and 1."),
+          "Convert with `class_names=('background', 'object')` `label_values=(0, 255)`, or 255 is "
+          "ignored; `fix=True` writes 0 and 1."),
     Check("spread_values", "warning", "labels", "classes spread over 0 to 255", True, labels.spread_values, ""),
     Check("one_based", "warning", "labels", "classes counted from 1", True, labels.one_based, ""),
     Check("off_by_one", "warning", "labels", "labels one higher than the others", True, labels.off_by_one,

@@ -135,8 +135,8 @@ def binary_255(evidence: Evidence) -> Found:
         return Found([])  # 255 is void beside classes, so it may be void beside background
     return Found(
         [evidence.label(index) for index, values in held.items() if values == {0, IGNORE_LABEL}],
-        "255 is ignored, and these hold nothing else but 0: if it is an object here, save it as its class; `fix=True` "
-        "leaves them out.",
+        "255 is ignored, and these hold nothing else but 0: if it is an object here, save it as its class; "
+        "`fix=True` leaves them out.",
         severity="error",
     )
 
@@ -156,7 +156,7 @@ def spread_values(evidence: Evidence) -> Found:
     """Labels made to be looked at: 0, 85, 170, 255."""
     if evidence.meaning.way != "spread":
         return Found([])
-    values = " ".join(evidence.meaning.names)
+    values = ", ".join(evidence.meaning.names)
     return Found(
         [evidence.label(index) for index in _values(evidence)],
         f"Convert with `label_values=[{values}]`, and a name for each; `fix=True` writes 0 to "
@@ -176,7 +176,7 @@ def one_based(evidence: Evidence) -> Found:
         )
     if not held or meaning.shifted != held.keys():
         return Found([])
-    values = " ".join(str(index + 1) for index in range(len(meaning.names)))
+    values = ", ".join(str(index + 1) for index in range(len(meaning.names)))
     return Found(
         [evidence.label(index) for index in held],
         f"Convert with `label_values=[{values}]`; `fix=True` subtracts 1.",
@@ -201,11 +201,11 @@ def void_in_use(evidence: Evidence) -> Found:
         void, named = _next(evidence), False
     if not void:
         return Found([])
-    said = " ".join(map(str, sorted(void)))
+    said = ", ".join(map(str, sorted(void)))
     advice = f"If it is void, give `ignore_values=({said}, 255)`, and `fix=True` writes 255 for it."
     if not named:
         count = len(meaning.names)
-        others = " ".join(str(index + 1) for index in range(count))
+        others = ", ".join(str(index + 1) for index in range(count))
         if count <= FEW:
             advice += f" If 0 is, give `label_values=[{others}]` `ignore_values=(0, 255)`."
     return Found(

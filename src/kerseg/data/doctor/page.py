@@ -2,7 +2,7 @@
 
 import base64
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jinja2
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from kerseg.core.console import worded
 from kerseg.core.files import write_text
 from kerseg.core.info import IGNORE_LABEL
 from kerseg.data.doctor import text
@@ -55,7 +56,10 @@ def write(diagnosis: Diagnosis, path: Path) -> None:
         path=str(diagnosis.path),
         split_checks=text.split_checks(diagnosis),
         summary=text.summary(diagnosis),
-        findings=[(finding, contact_sheet(diagnosis, finding)) for finding in diagnosis.findings],
+        findings=[
+            (replace(finding, remedy=worded(finding.remedy)), contact_sheet(diagnosis, finding))
+            for finding in diagnosis.findings
+        ],
         shares=text.class_shares(diagnosis) if diagnosis.evidence.meaning.names else [],
         splits=list(diagnosis.class_pixels),
         most=NAMES,

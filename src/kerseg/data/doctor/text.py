@@ -8,6 +8,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from kerseg.core.console import worded
 from kerseg.data.doctor.diagnosis import Diagnosis
 from kerseg.data.doctor.findings import Finding
 from kerseg.data.formats.images import describe_size
@@ -97,4 +98,4 @@ def _show(finding: Finding, console: Console) -> None:
         console.print(Text(f"    {item}"), soft_wrap=True)
     if len(finding.affected) > FILES:
         console.print(Text(f"    and {len(finding.affected) - FILES} more"))
-    console.print(Text(f"    {finding.remedy}", style="italic"), soft_wrap=True)
+    console.print(Text(f"    {worded(finding.remedy)}", style="italic"), soft_wrap=True)

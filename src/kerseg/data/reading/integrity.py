@@ -93,8 +93,8 @@ def intact(folder: Path, info: DatasetInfo) -> tuple[DatasetInfo, tuple[Damage, 
     for name, split in splits.items():
         if info.splits[name].shards and not split.shards:
             raise DataError(
-                f"{folder}: not one shard of split {name!r} is intact, so `skip_bad=True` would leave nothing of it. "
-                "Copy the data again, or convert it again."
+                f"{folder}: not one shard of split {name!r} is intact, so `skip_bad=True` would leave nothing of "
+                "it. Copy the data again, or convert it again."
             )
     return replace(info, splits=splits), left_out
 
