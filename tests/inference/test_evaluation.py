@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import pytest
 
-from conftest import TINY_CLASSES, TINY_PALETTE, tiny_pair, write_tiny_dataset
 from kerseg import modelfile
 from kerseg.core.info import DatasetInfo, Shard, Split
 from kerseg.errors import ConfigError, DataError, WeightsError
@@ -20,6 +19,7 @@ from kerseg.inference.evaluation import evaluate
 from kerseg.inference.predictor import Predictor
 from kerseg.metrics import ConfusionMatrix, archive
 from kerseg.modelfile import ModelCard
+from tiny import TINY_CLASSES, TINY_PALETTE, tiny_pair, write_tiny_dataset
 
 COLOURS = ((128, 128, 128), (140, 100, 110), (0, 128, 192))
 """What the model takes for the classes: near enough to the tiny set's to be right often, not always."""
