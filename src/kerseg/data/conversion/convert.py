@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,6 @@ from kerseg.data.conversion.options import MEBIBYTE, ConvertOptions, is_ours
 from kerseg.data.conversion.split_checks import Duplicates, check_names, check_splits, described
 from kerseg.data.conversion.split_writer import SplitWriter
 from kerseg.data.sources.base import Pair, Source
-from kerseg.download.release import Downloadable
 from kerseg.download.release import download as fetch_releases
 from kerseg.errors import ConfigError, DataError
 
@@ -106,7 +105,7 @@ def convert(
 def _fetch(source: Source) -> None:
     if not source.releases:
         raise ConfigError("`download` is for published data sets, and this source reads files of your own.")
-    fetch_releases(cast(Downloadable, source))
+    fetch_releases(source)
 
 
 def _fill(folder: Path, source: Source, options: ConvertOptions) -> DatasetInfo:
