@@ -2,7 +2,7 @@
 
     python benchmarks/choices.py [--only argmax dilated]
 
-Docstrings that give such a figure name this file. Both ways run in one process, one thread each, in turns; the table
+Docstrings that give such a figure name this file. Both ways run in one process, a thread each, in turns; the table
 has the medians. CPU time hardly changes with what else the machine does, but a first look at it says little: run it
 with a few ``--rounds``.
 """
