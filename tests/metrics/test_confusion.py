@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, jaccard_score
 
-from kerseg import metrics
 from kerseg.errors import ConfigError, DataError
-from kerseg.metrics import ConfusionMatrix, MeanIoU
+from kerseg.metrics import ConfusionMatrix, MeanIoU, keras_metric
 
 CLASSES = 7
 
@@ -167,7 +166,7 @@ def test_metric_leaves_absent_classes_out():
 
 
 def test_metric_carries_from_word_to_word(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(metrics, "_WORD", 64)
+    monkeypatch.setattr(keras_metric, "_WORD", 64)
     metric, matrix = MeanIoU(CLASSES), ConfusionMatrix(CLASSES)
     for seed in range(5):
         label, prediction = random_pair(seed)
