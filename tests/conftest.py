@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import published
 from resources import Resources
 from tiny import write_tiny_dataset
 
@@ -73,64 +74,24 @@ def clean_streets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-DATASETS = Path(__file__).parents[1] / "../shared/datasets"
-"""Data that may not be redistributed, beside the checkout."""
-
-
-def published(name: str, what: str) -> Path:
-    """Return the folder of published data, or skip the test and say why."""
-    if not (DATASETS / name).is_dir():
-        pytest.skip(f"{what} is not in ../shared/datasets/{name}, and may not be redistributed")
-    return DATASETS / name
-
-
 @pytest.fixture(scope="session", params=["drawn", "real"])
 def camvid(
     request: pytest.FixtureRequest, clean_streets: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """CamVid as prepared for SegNet, where it is; and eight images of the streets that look like it; read only."""
     if request.param == "real":
-        return published("camvid", "CamVid")
-    folder, places = tmp_path_factory.mktemp("camvid"), np.random.default_rng(0)
-    # sky, building, road, pavement, tree, car, person; what belongs to no class is 11 there.
-    table = np.full(256, 11, np.uint8)
-    table[:7] = 0, 1, 3, 4, 5, 8, 9
-    for split, count in (("train", 6), ("val", 2)):
-        for index in range(count):
-            image, label = (
-                np.array(Image.open(clean_streets / split / kind / f"street_{index:04d}.{suffix}"))
-                for kind, suffix in (("images", "jpg"), ("labels", "png"))
-            )
-            label = table[label]
-            for absent in (2, 6, 7, 10):  # a pole, a sign, a fence, a bicyclist
-                top, left = places.integers(0, 50), places.integers(0, 80)
-                label[top : top + 12, left : left + 12] = absent
-                image[top : top + 12, left : left + 12] = 20 * absent
-            for kind, pixels in (("", image), ("annot", label)):
-                path = folder / f"{split}{kind}" / f"0001TP_{index:06d}.png"
-                path.parent.mkdir(exist_ok=True)
-                Image.fromarray(pixels).save(path)
-    return folder
+        return published.find("camvid", "CamVid")
+    return published.draw_camvid(clean_streets, tmp_path_factory.mktemp("camvid"))
 
 
 @pytest.fixture(scope="session", params=["drawn", "real"])
 def isbi(
     request: pytest.FixtureRequest, clean_streets: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """ISBI 2012's cells, where they are; and eight images of the streets in their form: grey, labels of 0 and 255."""
+    """ISBI 2012's cells, where they are; and eight images of the streets in their form; read only."""
     if request.param == "real":
-        return published("isbi2012_em", "ISBI 2012")
-    folder = tmp_path_factory.mktemp("isbi")
-    for index in range(8):
-        name = f"street_{index:04d}"
-        label = np.array(Image.open(clean_streets / f"train/labels/{name}.png"))
-        for kind, pixels in (
-            ("images", Image.open(clean_streets / f"train/images/{name}.jpg").convert("L")),
-            ("labels", Image.fromarray(np.where(label > 2, 255, 0).astype(np.uint8))),
-        ):
-            (folder / kind).mkdir(exist_ok=True)
-            pixels.save(folder / kind / f"{name}.png")
-    return folder
+        return published.find("isbi2012_em", "ISBI 2012")
+    return published.draw_isbi(clean_streets, tmp_path_factory.mktemp("isbi"))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from trees import HEIGHT, WIDTH, converted, draw_image, save
 
-from conftest import published
+import published
 from kerseg.data.formats.images import BadFileError
 from kerseg.data.sources.base import Pair
 from kerseg.data.sources.camvid import CamVid
@@ -69,7 +69,7 @@ def test_round_trip(tmp_path):
 
 
 def test_splits_are_those_of_the_images_prepared_for_segnet(tmp_path):
-    folder = published("camvid", "CamVid")
+    folder = published.find("camvid", "CamVid")
     prepared = {
         split: [path.stem for path in sorted((folder / split).glob("*.png"))] for split in ("train", "val")
     }
