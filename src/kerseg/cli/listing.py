@@ -10,6 +10,7 @@ from kerseg.data.sources.known import DATASETS
 from kerseg.errors import ConfigError
 from kerseg.inference import RUNTIMES
 from kerseg.losses import CLASS_WEIGHTS, LOSSES
+from kerseg.metrics import METRICS
 from kerseg.models import MODELS
 from kerseg.optim import OPTIMIZERS, SCHEDULES
 from kerseg.registry import Registry, nearest
@@ -23,9 +24,10 @@ TABLES = {
     "class_weights": CLASS_WEIGHTS,
     "optimizers": OPTIMIZERS,
     "schedules": SCHEDULES,
+    "metrics": METRICS,
     "runtimes": RUNTIMES,
 }
-WITH_OPTIONS = {"losses", "class_weights", "optimizers", "schedules"}
+WITH_OPTIONS = {"losses", "class_weights", "optimizers", "schedules", "metrics"}
 """Tables whose entries take few enough options to show them all."""
 
 

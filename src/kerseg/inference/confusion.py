@@ -2,13 +2,11 @@
 
 import keras
 
-from kerseg.core.files import explained
-from kerseg.core.progress import Progress
 from kerseg.data.reading.pipeline import Dataset
-from kerseg.errors import DataError
-from kerseg.inference.predictor import Predictor, predict_batches
+from kerseg.inference.measuring import measure
+from kerseg.inference.predictor import Predictor
 from kerseg.inference.segmenter import Segmenter
-from kerseg.metrics import ConfusionMatrix
+from kerseg.metrics import ConfusionMatrix, Meter
 
 
 def confusion(
@@ -30,15 +28,6 @@ def confusion(
         KersegError: A file cannot be read, for another reason.
     """
     predictor = Predictor(model) if isinstance(model, keras.Model) else model
-    info = data.info
-    matrix = ConfusionMatrix(info.num_classes, info.ignore_label)
-    examples = data.examples(split).as_numpy_iterator()
-    bar = Progress(f"evaluate {split}", total=info.split(split).records, unit="images")
-    with explained(data.folder), data.naming_damage(split), bar:
-        for example, prediction in predict_batches(predictor, examples, batch_size):
-            try:
-                matrix.update(example["label"], prediction)
-            except DataError as error:
-                raise DataError(f"{example['name'].decode()} (split {split!r}): {error}") from error
-            bar.advance()
-    return matrix
+    meter = Meter(data.info.class_names, ignore_label=data.info.ignore_label)
+    measure(predictor, data, split, meter, batch_size=batch_size)
+    return meter.measurements().pooled()

@@ -1,15 +1,15 @@
 """Score a model on a data set: every image whole, every label at its own size, one confusion matrix."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from kerseg.__version__ import __version__
 from kerseg.core.console import note
-from kerseg.core.files import explained, write_text
+from kerseg.core.files import explained
 from kerseg.core.info import Channels, DatasetInfo
 from kerseg.core.ranges import check_range
 from kerseg.core.tensorflow import import_tensorflow
@@ -18,11 +18,11 @@ from kerseg.errors import ConfigError
 from kerseg.inference import RUNTIMES
 from kerseg.inference.crf import CrfOptions, crf_given
 from kerseg.inference.procedure import Procedure
+from kerseg.metrics import Meter, Scores, choose
 
 if TYPE_CHECKING:  # they import Keras, and a refused option must not wait for that
     import keras
 
-    from kerseg.metrics import ConfusionMatrix, Scores
     from kerseg.modelfile import ModelCard
 
 
@@ -42,8 +42,14 @@ def evaluate(
     overlap: int | None = None,
     crf: bool | Literal["tune"] = False,
     crf_options: CrfOptions | Mapping[str, Any] | None = None,
-) -> "Scores":
-    """Score a model on a data set, at the labels' own size, and write the result as JSON.
+    metrics: Sequence[str] = (),
+    metric_options: Mapping[str, Any] | None = None,
+    report: bool = False,
+) -> Scores:
+    """Score a model on a data set, at the labels' own size, with intervals, and write the result.
+
+    Two files: JSON with all figures, and beside it an .npz with one confusion matrix an image, from which `kerseg
+    compare` tells whether another model is better.
 
     Args:
         model: Run folder, .keras file, or a model in memory.
@@ -64,9 +70,12 @@ def evaluate(
         crf: Refine the labels with a dense CRF. ``tune`` first searches its weights on val, and writes them beside
             the model file, where evaluation and prediction find them from then on.
         crf_options: Weights of the CRF, in place of those that were found, or of the defaults; each can be given.
+        metrics: What to measure besides the figures of overlap; `kerseg list metrics`.
+        metric_options: Options of these metrics, such as `metric_options.tolerance=3`.
+        report: Write a page too, <split>.html beside the JSON: scores, classes, confusion matrix, images.
 
     Returns:
-        The scores. The JSON holds them too, with the confusion matrix and what they were measured on.
+        The scores, with all measures and their bootstrap intervals.
 
     Raises:
         WeightsError: The model file is missing, damaged or no segmentation model.
@@ -84,13 +93,15 @@ def evaluate(
     procedure = Procedure(
         scales=tuple(scales), flip=flip, window=window, overlap=overlap, crf=crf_given(crf_options)
     )
+    choose(metrics, metric_options)  # refuses unknown ones before the seconds of the imports
     import_tensorflow()
     import keras
 
     from kerseg import modelfile
     from kerseg.data.reading.pipeline import load
-    from kerseg.inference.confusion import confusion
     from kerseg.inference.crf_tuning import tune, with_crf
+    from kerseg.inference.measuring import measure
+    from kerseg.inference.outcome import planned, remarks, rounded
     from kerseg.inference.predictor import Predictor
     from kerseg.inference.segmenter import Segmenter
 
@@ -110,24 +121,32 @@ def evaluate(
     segmenter = Segmenter(predictor, with_crf(procedure, model) if crf is True else procedure)
     if crf == "tune":
         segmenter = tune(segmenter, data, model)
+    target = _target(model, split, output)
+    outcome = planned(target, data.info, split, metrics, metric_options or {}, report=report)
+    meter = Meter(data.info.class_names, outcome.metrics, data.info.ignore_label)
     began = time.monotonic()
-    matrix = confusion(segmenter, data, split, batch_size=batch_size)
-    measured = {
-        "model": where,
-        "architecture": card.architecture if card else network.name,
-        "data_dir": str(data_dir),
-        "seconds": round(time.monotonic() - began, 3),
-        "batch_size": batch_size,
-        "runtime": runtime,
-        "procedure": segmenter.procedure.to_json(),
-        "left_out": [asdict(damage) for damage in left_out],
-    }
-    scores = matrix.scores(data.info.class_names)
-    if (target := _target(model, split, output)) is not None:
-        report = measured | _report(data.info, split, matrix, scores)
-        with explained(target, "Give another `output`."):
-            write_text(target, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-    return scores
+    seconds = measure(segmenter, data, split, meter, batch_size=batch_size, watchers=outcome.watchers)
+    found = meter.measurements(
+        {
+            "model": where,
+            "architecture": card.architecture if card else network.name,
+            "data_dir": str(data_dir),
+            "dataset": data.info.name,
+            "split": split,
+            "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            "seconds": round(time.monotonic() - began, 3),
+            "seconds_of": rounded(seconds),
+            "batch_size": batch_size,
+            "runtime": runtime,
+            "procedure": segmenter.procedure.to_json(),
+            "backend": keras.backend.backend(),
+            "kerseg_version": __version__,
+            "left_out": [asdict(damage) for damage in left_out],
+        }
+    )
+    for line in remarks(found, seconds):
+        note(line)
+    return outcome.write(found, seconds, data.info, _run_folder(model))
 
 
 def _check_channels(count: int, card: "ModelCard | None", info: DatasetInfo, where: str) -> None:
@@ -166,19 +185,12 @@ def _check_classes(count: int, card: "ModelCard | None", info: DatasetInfo, wher
         note(f"Warning: model and data name {len(other)} classes differently (model / data): {shown}.")
 
 
-def _report(info: DatasetInfo, split: str, matrix: "ConfusionMatrix", scores: "Scores") -> dict[str, Any]:
-    import keras
-
-    return {
-        "backend": keras.backend.backend(),
-        "kerseg_version": __version__,
-        "dataset": info.name,
-        "split": split,
-        "images": info.split(split).records,
-        "labelled_pixels": int(matrix.counts.sum()),
-        **scores.to_json(),
-        "confusion_matrix": {"rows": "truth", "columns": "prediction", "pixels": matrix.counts.tolist()},
-    }
+def _run_folder(model: "keras.Model | str | Path") -> Path | None:
+    """Return the folder of the run that a model is of, if it is one's."""
+    if not isinstance(model, str | Path):
+        return None
+    folder = Path(model) if Path(model).is_dir() else Path(model).parent
+    return folder if (folder / "config.yaml").is_file() else None
 
 
 def _target(model: "keras.Model | str | Path", split: str, output: str | Path | None) -> Path | None:
