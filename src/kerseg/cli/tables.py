@@ -11,8 +11,8 @@ from kerseg.profiling.figures import NUM_CLASSES, SIZE, Starts, paper, read
 
 if TYPE_CHECKING:  # they import Keras, and the table of models must not wait for it
     from kerseg.metrics import Interval, Scores
-    from kerseg.report.comparison import Comparison, Difference
     from kerseg.profiling.measurement import Description
+    from kerseg.report.comparison import Comparison, Difference
 
 
 def scores_table(scores: "Scores", title: str = "") -> Table:
