@@ -1,4 +1,4 @@
-"""What a run of the tests takes: memory of all its processes at its peak, CPU seconds, and those of each file.
+"""What the tests take: memory of all their processes at its peak, and CPU seconds, by test and by file.
 
 Wall time alone says little on a machine that does other things besides, and the memory of one process says
 little of tests that run in several.
@@ -68,7 +68,7 @@ class Resources:
     """The plugin: workers note CPU seconds in their reports, the process that started them sums and prints."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self.files: dict[str, float] = defaultdict(float)
+        self.tests: dict[str, float] = defaultdict(float)
         self.shown = int(config.getoption("--cpu"))
         self.before = cpu_seconds()
         # Workers of pytest-xdist are watched by the process that started them.
@@ -84,16 +84,20 @@ class Resources:
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Sum by file."""
-        self.files[report.nodeid.partition("::")[0]] += getattr(report, "cpu", 0.0)
+        """Sum the phases of a test."""
+        self.tests[report.nodeid] += getattr(report, "cpu", 0.0)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the totals, and the files that take most."""
         if self.peak is None:
             return
         self.peak.end()
-        for file, seconds in sorted(self.files.items(), key=lambda entry: -entry[1])[: self.shown]:
-            terminalreporter.write_line(f"{seconds:8.1f} s  {file}")
+        files: dict[str, float] = defaultdict(float)
+        for test, seconds in self.tests.items():
+            files[test.partition("::")[0]] += seconds
+        for taken in (self.tests, files):
+            for name, seconds in sorted(taken.items(), key=lambda entry: -entry[1])[: self.shown]:
+                terminalreporter.write_line(f"{seconds:8.1f} s  {name}")
         terminalreporter.write_line(
-            f"{sum(self.files.values()):.0f} s of CPU, {self.peak.bytes / 1e9:.2f} GB of memory at the peak"
+            f"{sum(files.values()):.0f} s of CPU, {self.peak.bytes / 1e9:.2f} GB of memory at the peak"
         )

@@ -13,7 +13,7 @@ import pytest
 
 from kerseg.core import files
 from kerseg.core.files import clean, explained, failure, whole, write_text
-from kerseg.errors import KersegError
+from kerseg.errors import DataError, KersegError
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
 WRITER = """
@@ -140,3 +140,19 @@ def test_only_errors_of_the_system_are_explained() -> None:
 @pytest.fixture(autouse=True)
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "_cleaned", set())
+
+
+def test_what_is_no_regular_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "link", "folder"):
+        with pytest.raises(
+            DataError, match=rf"{name}: is there, and is no regular file\. Give another place\."
+        ):
+            write_text(tmp_path / name, "text")
+    assert (tmp_path / "pipe").is_fifo() and sorted(path.name for path in tmp_path.iterdir()) == [
+        "folder",
+        "link",
+        "pipe",
+    ]

@@ -10,15 +10,16 @@ import keras
 import numpy as np
 import pytest
 
-from conftest import TINY_CLASSES, TINY_PALETTE, tiny_pair, write_tiny_dataset
 from kerseg import modelfile
 from kerseg.core.info import DatasetInfo, Shard, Split
 from kerseg.errors import ConfigError, DataError, WeightsError
 from kerseg.inference.confusion import confusion
+from kerseg.inference.crf import CrfOptions
 from kerseg.inference.evaluation import evaluate
 from kerseg.inference.predictor import Predictor
 from kerseg.metrics import ConfusionMatrix, archive
 from kerseg.modelfile import ModelCard
+from tiny import TINY_CLASSES, TINY_PALETTE, tiny_pair, write_tiny_dataset
 
 COLOURS = ((128, 128, 128), (140, 100, 110), (0, 128, 192))
 """What the model takes for the classes: near enough to the tiny set's to be right often, not always."""
@@ -73,6 +74,7 @@ def test_images_of_several_sizes_at_their_own_size():
     data = SimpleNamespace(
         folder=Path("mixed"),
         info=DatasetInfo("mixed", TINY_CLASSES, TINY_PALETTE, {"val": split}),
+        folder=Path("mixed"),
         examples=lambda split: SimpleNamespace(as_numpy_iterator=lambda: iter(examples)),
         naming_damage=lambda split: nullcontext(),
     )
@@ -226,3 +228,44 @@ def test_label_that_is_no_class_names_its_image(tiny_data: Path, tmp_path: Path)
         DataError, match=r"^10\d \(split 'val'\): A label holds 0 to 1 or 255 .*Received also: 2\."
     ):
         evaluate(nearest_colour(COLOURS[:2]), tmp_path)
+
+
+def test_procedure_is_done_and_written_down(tiny_data: Path, tmp_path: Path):
+    """Windows change nothing for a model that sees one pixel; a CRF changes the counts; the report says which."""
+    run = saved(tmp_path / "run")
+    plain = evaluate(run, tiny_data)
+    windows = evaluate(run, tiny_data, window=(16, 24), overlap=8, flip=True)
+    assert windows == plain
+    report = json.loads((run / "report" / "val.json").read_text())
+    assert report["procedure"] == {
+        "scales": [1.0],
+        "flip": True,
+        "window": [16, 24],
+        "overlap": 8,
+        "crf": None,
+    }
+    pytest.importorskip("numba", reason="numba is not installed")
+    smooth = evaluate(run, tiny_data, crf_options=CrfOptions(appearance_weight=40, colour_sigma=20))
+    assert smooth.mean_iou > plain.mean_iou + 0.02
+    report = json.loads((run / "report" / "val.json").read_text())
+    assert report["procedure"]["crf"]["colour_sigma"] == 20
+
+
+def test_crf_tuned_on_val_is_what_evaluation_takes(tiny_data: Path, tmp_path: Path, capsys: Any):
+    pytest.importorskip("numba", reason="numba is not installed")
+    run = saved(tmp_path / "run")
+    plain = evaluate(run, tiny_data)
+    best = evaluate(run, tiny_data, crf="tune")
+    found = json.loads((run / "best.crf.json").read_text())
+    assert found["mean_iou_without"] == pytest.approx(plain.mean_iou)
+    assert found["mean_iou"] == pytest.approx(best.mean_iou, abs=1e-3)
+    assert found["mean_iou"] >= evaluate(run, tiny_data, crf_options=CrfOptions()).mean_iou - 1e-3
+    assert (found["split"], found["images"], found["dataset"]) == ("val", 4, "tiny")
+    said = capsys.readouterr().err
+    assert f"CRF: mean IoU {plain.mean_iou:.4f} without and {best.mean_iou:.4f} with it, on 4 images" in said
+    assert evaluate(run, tiny_data, crf=True) == best
+    (run / "best.crf.json").write_text("{}")
+    with pytest.raises(DataError, match=r"best\.crf\.json: Object missing required field"):
+        evaluate(run, tiny_data, crf=True)
+    with pytest.raises(ConfigError, match=r"give a run folder or a \.keras file"):
+        evaluate(nearest_colour(), tiny_data, crf="tune")

@@ -10,9 +10,10 @@ from PIL import Image
 
 from kerseg import modelfile
 from kerseg.errors import ConfigError, DataError, WeightsError
-from kerseg.inference.prediction import KINDS, predict
+from kerseg.inference.prediction import predict
 from kerseg.modelfile import ModelCard
 
+KINDS = ("index", "colour", "overlay")
 PALETTE = ((0, 0, 0), (200, 0, 0), (0, 0, 200))
 CARD = ModelCard(architecture="enet", class_names=("nothing", "box", "ball"), palette=PALETTE)
 LABEL = np.random.default_rng(0).integers(0, 3, (20, 30)).astype(np.uint8)

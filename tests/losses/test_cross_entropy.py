@@ -132,7 +132,7 @@ def test_effective_number_weights() -> None:
     volume = 1 - 1 / 500
     expected = np.array([(1 - volume) / (1 - volume**count) for count in (990, 10)])
     assert effective_number_weights([990, 10], [1000, 1000]) == pytest.approx(2 * expected / expected.sum())
-    with pytest.raises(ConfigError, match="beta must be at least 0"):
+    with pytest.raises(ConfigError, match="`beta` must be at least 0"):
         effective_number_weights([1, 2], [3, 3], beta=-0.5)
 
 

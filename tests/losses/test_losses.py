@@ -126,19 +126,19 @@ def test_every_loss_is_rebuilt_from_its_config(name: str, options: dict[str, Any
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("cross_entropy", {"label_smoothing": 1.5}, r"label_smoothing must be at least 0 and at most 1"),
-        ("ohem", {"threshold": -0.1}, r"threshold must be at least 0 and at most 1\. Received: -0\.1"),
+        ("cross_entropy", {"label_smoothing": 1.5}, r"`label_smoothing` must be at least 0 and at most 1"),
+        ("ohem", {"threshold": -0.1}, r"`threshold` must be at least 0 and at most 1\. Received: -0\.1"),
         ("ohem", {"min_kept": 2.5}, r"min_kept is a number of pixels, or a share below 1\. Received: 2\.5"),
-        ("focal", {"gamma": -1.0}, r"gamma must be at least 0"),
-        ("dice", {"smooth": -1.0}, r"smooth must be at least 0"),
+        ("focal", {"gamma": -1.0}, r"`gamma` must be at least 0"),
+        ("dice", {"smooth": -1.0}, r"`smooth` must be at least 0"),
         ("tversky", {"alpha": 0.0, "beta": 0.0}, r"alpha and beta are both 0"),
-        ("boundary_weighted", {"sigma": 0.0}, r"sigma must be above 0"),
+        ("boundary_weighted", {"sigma": 0.0}, r"`sigma` must be above 0"),
         (
             "focal",
             {"gama": 1},
-            r"The loss 'focal' has no option 'gama'\. Did you mean 'gamma'\? It takes: gamma",
+            r"`loss_options\.gama`: loss 'focal' has no such option\. Did you mean 'gamma'\? It takes: gamma",
         ),
-        ("lovasz_softmax", {"gamma": 1}, r"has no option 'gamma'\. It takes: none\."),
+        ("lovasz_softmax", {"gamma": 1}, r"has no such option\. It takes: none\."),
     ],
 )
 def test_impossible_options_are_refused(name: str, options: dict[str, Any], message: str) -> None:

@@ -86,9 +86,13 @@ def test_options_find_their_term() -> None:
         (
             "dice+focal",
             {"gama": 1.0},
-            r"'dice\+focal' has no option 'gama'\. Did you mean 'gamma'\? It takes: smooth, gamma",
+            r"none of dice, focal has such an option\. Did you mean 'gamma'\? They take: smooth, gamma",
         ),
-        ("dice+focal", {"dice": {"gamma": 1.0}}, r"The loss 'dice' has no option 'gamma'\. It takes: smooth"),
+        (
+            "dice+focal",
+            {"dice": {"gamma": 1.0}},
+            r"`loss_options\.gamma`: loss 'dice' has no such option",
+        ),
     ],
 )
 def test_options_without_a_clear_owner_are_refused(

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kerseg.core.lock import is_free
-from kerseg.errors import KersegError
+from kerseg.errors import DataError, KersegError
 
 _PARTIAL = re.compile(r"\.(.*)-\w{8}\.partial(\.\w+)?")
 _REMEDIES = {
@@ -42,10 +42,16 @@ def whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
         durable: Whether a power cut, too, leaves the old file or the new one. That waits for the disk, some 10 ms;
             what is quickly made again, by the hundred, does without.
 
+    Raises:
+        DataError: A folder, a device or a pipe is in the place.
+
     Example:
         >>> with whole(Path("scores.json")) as temporary:
         ...     _ = temporary.write_text("{}")
     """
+    if path.exists() and not path.is_file():
+        # A rename would put a file in the place of a device, such as /dev/null, or of a pipe.
+        raise DataError(f"{path}: is there, and is no regular file. Give another place.")
     path.parent.mkdir(parents=True, exist_ok=True)
     _clean_once(path.parent)
     suffix = f".partial{path.suffix}"

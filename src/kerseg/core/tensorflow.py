@@ -11,20 +11,42 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+
+from kerseg.errors import ConfigError
+from kerseg.registry import nearest
+
+BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def import_tensorflow() -> None:
     """Import TensorFlow and look for its devices, without the lines that both print.
 
     Does nothing where TensorFlow is imported already. Raises what the import raises, its lines first.
+
+    Raises:
+        ConfigError: ``KERAS_BACKEND`` names a backend that kerseg does not run on, or that is not installed.
     """
     if "tensorflow" in sys.modules:
         return
+    _check_backend(os.environ.get("KERAS_BACKEND", ""))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with _held_back():
         import tensorflow
 
         tensorflow.config.list_physical_devices()
+
+
+def _check_backend(name: str) -> None:
+    if name not in ("", *BACKENDS):
+        raise ConfigError(
+            f"KERAS_BACKEND is {name!r}.{nearest(name, BACKENDS)} Known: {', '.join(BACKENDS)}. Set the environment "
+            "variable to one of them, or unset it."
+        )
+    if name and find_spec(name) is None:
+        raise ConfigError(
+            f"KERAS_BACKEND is {name!r}, which is not installed. Install it: pip install 'kerseg[{name}]'"
+        )
 
 
 @contextmanager

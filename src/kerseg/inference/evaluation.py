@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from kerseg.__version__ import __version__
 from kerseg.core.console import note
@@ -16,6 +16,8 @@ from kerseg.core.tensorflow import import_tensorflow
 from kerseg.data.reading.integrity import describe_damage
 from kerseg.errors import ConfigError
 from kerseg.inference import RUNTIMES
+from kerseg.inference.crf import CrfOptions, crf_given
+from kerseg.inference.procedure import Procedure
 from kerseg.metrics import Meter, Scores, choose
 
 if TYPE_CHECKING:  # they import Keras, and a refused option must not wait for that
@@ -34,6 +36,12 @@ def evaluate(
     dataset: str | None = None,
     runtime: str = "keras",
     skip_bad: bool = False,
+    scales: Sequence[float] = (1.0,),
+    flip: bool = False,
+    window: tuple[int, int] | None = None,
+    overlap: int | None = None,
+    crf: bool | Literal["tune"] = False,
+    crf_options: CrfOptions | Mapping[str, Any] | None = None,
     metrics: Sequence[str] = (),
     metric_options: Mapping[str, Any] | None = None,
     report: bool = False,
@@ -55,6 +63,13 @@ def evaluate(
         runtime: What runs the model; `kerseg list runtimes`. OpenVINO's are faster on a CPU.
         skip_bad: Compare the shards with their checksums first, and leave out the damaged ones; the JSON and a
             warning list them.
+        scales: Factors by which images are scaled; the probabilities are averaged over them.
+        flip: Average over mirrored images, too.
+        window: Height and width, in pixels, of windows in which images are predicted; by default they are whole.
+        overlap: Strip that neighbouring windows share, pixels, at most half a window; default: a quarter of it.
+        crf: Refine the labels with a dense CRF. ``tune`` first searches its weights on val, and writes them beside
+            the model file, where evaluation and prediction find them from then on.
+        crf_options: Weights of the CRF, in place of those that were found, or of the defaults; each can be given.
         metrics: What to measure besides the figures of overlap; `kerseg list metrics`.
         metric_options: Options of these metrics, such as `metric_options.tolerance=3`.
         report: Write a page too, <split>.html beside the JSON: scores, classes, confusion matrix, images.
@@ -75,15 +90,20 @@ def evaluate(
     """
     check_range("batch_size", batch_size, least=1)
     RUNTIMES.resolve(runtime)
+    procedure = Procedure(
+        scales=tuple(scales), flip=flip, window=window, overlap=overlap, crf=crf_given(crf_options)
+    )
     choose(metrics, metric_options)  # refuses unknown ones before the seconds of the imports
     import_tensorflow()
     import keras
 
     from kerseg import modelfile
     from kerseg.data.reading.pipeline import load
+    from kerseg.inference.crf_tuning import tune, with_crf
     from kerseg.inference.measuring import measure
     from kerseg.inference.outcome import planned, remarks, rounded
     from kerseg.inference.predictor import Predictor
+    from kerseg.inference.segmenter import Segmenter
 
     with explained(Path(data_dir)):
         data = load(data_dir, dataset=dataset, skip_bad=skip_bad)
@@ -98,11 +118,14 @@ def evaluate(
     predictor = Predictor(network, runtime=runtime)
     _check_channels(predictor.num_channels, card, data.info, where)
     _check_classes(predictor.num_classes, card, data.info, where)
+    segmenter = Segmenter(predictor, with_crf(procedure, model) if crf is True else procedure)
+    if crf == "tune":
+        segmenter = tune(segmenter, data, model)
     target = _target(model, split, output)
     outcome = planned(target, data.info, split, metrics, metric_options or {}, report=report)
     meter = Meter(data.info.class_names, outcome.metrics, data.info.ignore_label)
     began = time.monotonic()
-    seconds = measure(predictor, data, split, meter, batch_size=batch_size, watchers=outcome.watchers)
+    seconds = measure(segmenter, data, split, meter, batch_size=batch_size, watchers=outcome.watchers)
     found = meter.measurements(
         {
             "model": where,
@@ -115,6 +138,7 @@ def evaluate(
             "seconds_of": rounded(seconds),
             "batch_size": batch_size,
             "runtime": runtime,
+            "procedure": segmenter.procedure.to_json(),
             "backend": keras.backend.backend(),
             "kerseg_version": __version__,
             "left_out": [asdict(damage) for damage in left_out],

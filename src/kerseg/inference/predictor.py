@@ -1,6 +1,6 @@
 """A model as a function from images to labels: compiled once, for any image size, on each backend."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -132,12 +132,12 @@ def batches(examples: Iterable[Example], batch_size: int) -> Iterator[list[Examp
 
 
 def predict_batches(
-    predictor: Predictor, examples: Iterable[Example], batch_size: int
+    predictor: Callable[[Images], NDArray[Any]], examples: Iterable[Example], batch_size: int
 ) -> Iterator[tuple[Example, NDArray[Any]]]:
     """Predict examples one after the other, in batches where neighbours have the same size.
 
     Args:
-        predictor: The model.
+        predictor: From images to labels: a `Predictor`, or a `Segmenter`.
         examples: Mappings with ``image``, uint8 or float32 (height, width, channels), and whatever else.
         batch_size: Most images at a time, 1 or more.
 

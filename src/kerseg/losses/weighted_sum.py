@@ -1,6 +1,5 @@
 """Losses from their names and options, and their weighted sum."""
 
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,8 +9,7 @@ import numpy as np
 from kerseg.errors import ConfigError
 from kerseg.losses import LOSSES
 from kerseg.losses.base import SegmentationLoss
-from kerseg.losses.expression import Term, parse
-from kerseg.registry import nearest
+from kerseg.losses.expression import options_of, parse
 
 
 @keras.saving.register_keras_serializable("kerseg")
@@ -100,7 +98,7 @@ def create(
         3.0
     """
     terms = parse(expression)
-    chosen = _options_of(terms, options or {}, expression)
+    chosen = options_of(terms, options or {})
     losses = [
         LOSSES.load(term.name)(class_weights=class_weights, ignore_label=ignore_label, **chosen[term.name])
         for term in terms
@@ -109,40 +107,3 @@ def create(
         only: SegmentationLoss = losses[0]
         return only
     return WeightedSum(losses, [term.weight for term in terms])
-
-
-def _options_of(
-    terms: Sequence[Term], options: Mapping[str, Any], expression: str
-) -> dict[str, dict[str, Any]]:
-    """Return the options of each term."""
-    known = {term.name: _known(term.name) for term in terms}
-    chosen: dict[str, dict[str, Any]] = {term.name: {} for term in terms}
-    for name, value in options.items():
-        if name in chosen and isinstance(value, Mapping):
-            for option in value:
-                if option not in known[name]:
-                    raise _unknown(option, name, known[name])
-            chosen[name].update(value)
-            continue
-        takers = [term for term, taken in known.items() if name in taken]
-        if not takers:
-            raise _unknown(name, expression, [option for taken in known.values() for option in taken])
-        if len(takers) > 1:
-            each = " or ".join(f"`loss_options.{taker}.{name}`" for taker in takers)
-            raise ConfigError(
-                f"`loss_options.{name}`: {' and '.join(takers)} both have such an option. Say whose: {each}."
-            )
-        chosen[takers[0]][name] = value
-    return chosen
-
-
-def _known(name: str) -> list[str]:
-    parameters = inspect.signature(LOSSES.load(name).__init__).parameters.values()
-    return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
-
-
-def _unknown(option: str, loss: str, known: Sequence[str]) -> ConfigError:
-    taken = ", ".join(known) or "none"
-    return ConfigError(
-        f"The loss {loss!r} has no option {option!r}.{nearest(option, known)} It takes: {taken}."
-    )

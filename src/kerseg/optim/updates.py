@@ -1,4 +1,4 @@
-"""What kerseg adds to the update rules of Keras: decay inside the gradient, layers of their own rate, frozen layers."""
+"""What kerseg adds to the update rules of Keras: decay inside the gradient, rates by layer, layers frozen first."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -7,6 +7,7 @@ from typing import Any
 from keras import ops
 
 from kerseg.core.solver import is_kernel
+from kerseg.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -135,3 +136,41 @@ def is_decayed(variable: Any) -> bool:
         [True, False]
     """
     return is_kernel(str(variable.path))
+
+
+def arrange(
+    optimizer: Any,
+    *,
+    accumulate: int = 1,
+    clip_norm: float | None = None,
+    ema: float | None = None,
+    layerwise: Layerwise | None = None,
+) -> None:
+    """Give an optimizer that is not built yet what every optimizer can have.
+
+    Args:
+        optimizer: An entry of ``OPTIMIZERS`` made it.
+        accumulate: Calls for one update, by the mean of their gradients.
+        clip_norm: Largest norm of all gradients together; larger ones are scaled down to it (Pascanu et al. 2013).
+        ema: Momentum of a moving average of the weights, 0 to below 1; ``None`` keeps none.
+        layerwise: What is done to each variable in its own way.
+
+    Raises:
+        ConfigError: The optimizer cannot treat layers in their own way.
+
+    Example:
+        >>> optimizer = sgd(0.1, model.trainable_variables, weight_decay=0.0)
+        >>> arrange(optimizer, accumulate=4, ema=0.999)
+    """
+    if accumulate > 1:
+        optimizer.gradient_accumulation_steps = accumulate
+    optimizer.global_clipnorm = clip_norm
+    if ema is not None:
+        optimizer.use_ema, optimizer.ema_momentum = True, ema
+    if layerwise is not None:
+        if not isinstance(optimizer, Updates):
+            raise ConfigError(
+                f"{type(optimizer).__name__} has one learning rate for all layers, and freezes none: it needs "
+                "kerseg.optim.updates.Updates among its bases."
+            )
+        optimizer.layerwise = layerwise

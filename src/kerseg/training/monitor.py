@@ -12,6 +12,7 @@ from rich.console import Console
 
 from kerseg import visualize
 from kerseg.config import TrainConfig
+from kerseg.core.console import worded
 from kerseg.core.files import whole
 from kerseg.core.progress import Progress as Bar
 from kerseg.core.tensorflow import system_errors
@@ -74,7 +75,7 @@ class Monitor:
 
     def say(self, text: str) -> None:
         """Print lines of text."""
-        self.console.print(text, soft_wrap=True, highlight=False, markup=False)
+        self.console.print(worded(text), soft_wrap=True, highlight=False, markup=False)
 
     @contextmanager
     def epoch(self, progress: Progress) -> Iterator[Callable[[float], None]]:
@@ -111,10 +112,9 @@ class Monitor:
 
     def interrupted(self, progress: Progress) -> None:
         """Say where the run stands and how to go on."""
-        self.console.print(
+        self.say(
             f"Stopped at {self._place(progress)}; everything is saved. "
-            f"Go on with: `kerseg.train(resume={str(self.run.path)!r})`",
-            soft_wrap=True,
+            f"Go on with: `kerseg.train(resume={str(self.run.path)!r})`"
         )
 
     def end(self, progress: Progress) -> None:

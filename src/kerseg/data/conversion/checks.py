@@ -10,12 +10,13 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from kerseg.core.console import is_control, printable
+from kerseg.core.console import printable
 from kerseg.core.info import IGNORE_LABEL, Skipped
 from kerseg.data.formats.channels import ArrayImage, read_channels
 from kerseg.data.formats.files import BadFileError, Place
 from kerseg.data.formats.images import EncodedImage, read_image
 from kerseg.data.formats.labels import Label
+from kerseg.data.formats.names import unusable
 from kerseg.data.formats.records import Record, encode_label, serialize
 from kerseg.data.formats.tfrecord import frame
 from kerseg.data.formats.volumes import ArrayPart
@@ -74,8 +75,7 @@ def _faults_of_name(pair: Pair) -> list[Skipped]:
         faults.append(fault(pair.image, f"no label: no label file of the name {pair.name!r} belongs to it."))
     if pair.image is None:
         faults.append(fault(pair.label, f"no image: no image file of the name {pair.name!r} belongs to it."))
-    if any(map(is_control, pair.name)):
-        why = "it is not UTF-8" if not _is_utf8(pair.name) else "it holds control characters"
+    if why := unusable(pair.name):
         faults.append(fault(pair.image or pair.label, f"unusable name: {why}. Rename the file."))
     return faults
 
@@ -101,7 +101,11 @@ def _attempt(read: Callable[[P], T], path: P | None, faults: list[Skipped]) -> T
 
 def _read_image(source: Source, path: Place) -> EncodedImage | ArrayImage:
     channels = source.channels if isinstance(path, ArrayPart) else None
-    return read_channels(path, channels) if channels and isinstance(path, ArrayPart) else read_image(path)
+    return (
+        read_channels(path, channels)
+        if channels and isinstance(path, ArrayPart)
+        else read_image(path, pixels=False)
+    )
 
 
 def _read_label(source: Source, path: Place) -> tuple[Label, NDArray[np.int64]]:
@@ -141,7 +145,3 @@ def _store(
     encoded = encode_label(pixels)
     record = Record(name, data, image_format, height, width, image.channels, encoded, dtype=image.dtype)
     return Checked(frame(serialize(record)), counts)
-
-
-def _is_utf8(name: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in name)

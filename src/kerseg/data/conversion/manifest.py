@@ -41,6 +41,9 @@ _READERS_OF_0_1 = "dad01429ceaa24fb07fd33e2d75d7ac9557dd935b49f33b353a4aa4dc9c57
 """What version 0.1 had in its place, the SHA-256 of its code for data. Its records are those of version 1."""
 _NAMES_OF_0_1 = {"whole_image": "whole_picture"}
 """Options that had another name then."""
+_CLASS_VARIABLES_OF_0_1 = {"name", "releases", "counts", "classes"}
+_NEWER = {"image_root"}
+"""Options that it did not have. Those who give them convert anew."""
 
 _SETTLED = 2.0
 """Seconds: the coarsest clock of a file system, FAT's. A file that changed less than that before it was read may
@@ -82,14 +85,20 @@ def made_by(source: Source) -> str:
     These are the source's options, but for folders, which are in the keys; files among them, by size and time;
     the classes; the version of kerseg's readers, and the module of a source from elsewhere; and the libraries.
     """
-    names = [field.name for field in fields(source)] if is_dataclass(source) else list(vars(source))
+    names = list(vars(source))
+    if is_dataclass(source):
+        # An option that is as it was before there was one is left out: a new one changes nothing.
+        names = [each.name for each in fields(source) if getattr(source, each.name) != each.default]
     return _made_by(source, {name: name for name in names}, f"readers {READERS_VERSION}")
 
 
 def made_by_0_1(source: Source) -> str:
     """Return what version 0.1 wrote for the same options, classes and libraries."""
-    # It took class variables for options, too, in the order of the class.
-    names = type(source).__dataclass_fields__ if is_dataclass(source) else vars(source)
+    names = list(vars(source))
+    if is_dataclass(source):
+        # It took class variables for options, too, in the order of the class.
+        known = {each.name for each in fields(source)} - _NEWER | _CLASS_VARIABLES_OF_0_1
+        names = [name for name in source.__dataclass_fields__ if name in known]
     return _made_by(source, {name: _NAMES_OF_0_1.get(name, name) for name in names}, _READERS_OF_0_1)
 
 

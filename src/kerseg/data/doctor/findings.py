@@ -1,6 +1,6 @@
 """What the doctor says: findings, and the evidence that they are drawn from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from kerseg.data.doctor.converted import ShardFault
 from kerseg.data.doctor.facts import Facts, LabelFacts
 from kerseg.data.doctor.meaning import Meaning
 from kerseg.data.formats.files import Place
+from kerseg.data.formats.names import alike
 
 Severity = Literal["error", "warning"]
 
@@ -93,6 +94,14 @@ class Evidence:
     def splits(self) -> tuple[str, ...]:
         """Names of the splits, in order."""
         return tuple(dict.fromkeys(facts.split for facts in self.facts))
+
+    @cached_property
+    def alike(self) -> Mapping[str, set[str]]:
+        """Split -> names that only look the same."""
+        return {
+            split: alike(facts.pair.name for facts in self.facts if facts.split == split)
+            for split in self.splits
+        }
 
     def label(self, index: int, detail: str = "", other: int | None = None) -> Affected:
         """Return the label of a pair as affected."""

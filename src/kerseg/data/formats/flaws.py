@@ -40,7 +40,7 @@ def flaw(data: bytes, image: Image.Image) -> str:
 
     Args:
         data: The file.
-        image: As Pillow decoded it.
+        image: As Pillow opened it; a PNG, as Pillow decoded it.
     """
     if image.format in JPEG_FORMATS:
         return _flaw_of_jpeg(data)

@@ -49,7 +49,7 @@ _BEYOND_RGB = "To keep its values, convert with `kerseg convert folder` and `val
 
 @dataclass(frozen=True)
 class EncodedImage:
-    """An image file that was read and decoded to its last pixel."""
+    """An image file that was read and checked to its last pixel."""
 
     path: Place
     data: bytes
@@ -100,11 +100,13 @@ class EncodedImage:
         return _png(self.path, self.image), "png"
 
 
-def read_image(path: Place) -> EncodedImage:
-    """Read and decode a whole image.
+def read_image(path: Place, *, pixels: bool = True) -> EncodedImage:
+    """Read a whole image, and decode it.
 
     Args:
         path: JPEG, PNG, BMP, GIF, TIFF or WebP; the content decides, not the suffix.
+        pixels: Whether they are needed. A JPEG is as well checked without being decoded by Pillow, which does it
+            when they are asked for.
 
     Raises:
         BadFileError: Unreadable, empty, truncated, damaged, of several frames, or too large to decode safely.
@@ -114,7 +116,7 @@ def read_image(path: Place) -> EncodedImage:
         (32, 48)
     """
     data = read_bytes(path)
-    image = decode(path, data)
+    image = decode(path, data, pixels=pixels)
     return EncodedImage(path=path, data=data, image=image, orientation=_orientation(image))
 
 
@@ -193,7 +195,7 @@ def label_values(path: Place, image: Image.Image, *, advice: str = "") -> NDArra
     )
 
 
-def decode(path: Place, data: bytes) -> Image.Image:
+def decode(path: Place, data: bytes, *, pixels: bool = True) -> Image.Image:
     """Decode all pixels of ``data``, the content of ``path``; the arguments and errors of `read_image`.
 
     Raises:
@@ -205,8 +207,11 @@ def decode(path: Place, data: bytes) -> Image.Image:
             image = Image.open(io.BytesIO(data), formats=FORMATS)
             frames = getattr(image, "n_frames", 1)
             if frames == 1 or image.format == "MPO":
-                image.load()
+                if image.format not in JPEG_FORMATS:
+                    image.load()
                 missing = flaw(data, image)
+                if pixels and not missing:
+                    image.load()
         except UnidentifiedImageError:
             raise BadFileError(path, f"unreadable: {_what_it_is(data)}") from None
         except Image.DecompressionBombError:

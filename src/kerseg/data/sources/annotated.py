@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from kerseg.core.console import note
@@ -35,6 +36,9 @@ class AnnotatedSource(Source):
     """Names of shapes whose pixels are to be ignored."""
     clip: bool = False
     """Cut off what of a shape lies outside its image, instead of reporting it."""
+    image_root: Path | None = None
+    """Folder that all images lie in. Without it, images that annotations name outside the folder that their names
+    start from are refused."""
 
     name: ClassVar[str] = ""
     options_title: ClassVar[str] = "What shapes become"

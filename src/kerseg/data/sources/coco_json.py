@@ -22,6 +22,7 @@ from kerseg.data.formats.labels import Label
 from kerseg.data.formats.shapes import Region, largest_first, paint, polygon, runs, union
 from kerseg.data.sources.annotated import AnnotatedSource
 from kerseg.data.sources.base import Pair
+from kerseg.data.sources.below import Outside, below, name_of
 from kerseg.data.sources.folders import hold_out
 from kerseg.errors import ConfigError, DataError
 
@@ -132,13 +133,16 @@ class CocoJson(AnnotatedSource):
                 f"{len(of_image)} such image{'s' * (len(of_image) > 1)}. Export the data again.",
             )
         labels = self._with_shapes(path, labels, lambda label: bool(label.annotations), what="objects")
-        if labels and not any((images / label.key).exists() for label in labels):
+        folder = self.image_root or images
+        places = [below(path, images, label.key, folder) for label in labels]
+        if labels and not any(isinstance(place, Outside) or place.exists() for place in places):
             raise DataError(
                 f"{images}: has none of the {len(labels)} images of {path}, such as {labels[0].key}. "
                 f"Give --{split}-image-path, the folder that these names start from."
             )
         return [
-            Pair(Path(label.key).with_suffix("").as_posix(), images / label.key, label) for label in labels
+            Pair(name_of(images / label.key, images, folder), place, label)
+            for label, place in zip(labels, places, strict=True)
         ]
 
     def _value_of(self, path: CocoLabel, annotation: dict[str, object]) -> int:

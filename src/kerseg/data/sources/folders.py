@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from kerseg.data.formats.files import read_regular
@@ -57,10 +57,17 @@ def read_list(path: Path) -> list[str]:
     names = [words[0] for line in lines if (words := line.split()) and not words[0].startswith("#")]
     if not names:
         raise DataError(f"{path}: lists no images. Each line is the name of one.")
+    if wrong := [name for name in names if not _is_below(name)]:
+        raise DataError(f"{path}: lists {wrong[0]!r}, which is no name below a folder.")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{path}: lists {twice!r} more than once.")
     return names
+
+
+def _is_below(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts
 
 
 def pair_names(

@@ -27,6 +27,7 @@ from kerseg.data.formats.shapes import Points, Region, box, ellipse, paint, poly
 from kerseg.data.formats.suffixes import IMAGE_SUFFIXES
 from kerseg.data.sources.annotated import AnnotatedSource, note_without_area
 from kerseg.data.sources.base import Pair
+from kerseg.data.sources.below import Outside, below, is_below
 from kerseg.data.sources.class_mapping import ClassMapping, class_mapping
 from kerseg.data.sources.folders import hold_out, named_files
 from kerseg.data.sources.palettes import read_names
@@ -103,7 +104,7 @@ class Labelme(AnnotatedSource):
                 member(path, document, "imageWidth", int, "the document"),
             )
         else:  # the oldest files do not have it
-            height, width = upright_shape(_image(path, document))
+            height, width = upright_shape(_image(path, document, self._folder_of(path)))
         layers = []
         for number, shape in enumerate(shapes, start=1):
             label, owner = _named(path, shape, number)
@@ -121,10 +122,15 @@ class Labelme(AnnotatedSource):
             if folder and not folder.is_dir():
                 raise DataError(f"{folder}: no such folder (--{split}-path).")
         return {
-            split: [_summary(path) for _, path in named_files(folder, (".json",))]
+            split: [_summary(path, self.image_root or folder) for _, path in named_files(folder, (".json",))]
             for split, folder in given.items()
             if folder
         }
+
+    def _folder_of(self, path: Path) -> Path:
+        """Return the folder that the image of a JSON must lie in."""
+        given = [folder for folder in (self.train_path, self.val_path, self.test_path) if folder]
+        return self.image_root or next((folder for folder in given if is_below(path, folder)), path.parent)
 
     @cached_property
     def _mapping(self) -> ClassMapping:
@@ -188,14 +194,14 @@ def _mask(path: Path, shape: object, points: Points, owner: str, height: int, wi
     return Region(mask, int(top), int(left))
 
 
-def _summary(path: Path) -> _Summary:
+def _summary(path: Path, folder: Path) -> _Summary:
     try:
         document = read_object(path)
         shapes = [
             (_named(path, shape, number)[0], _kind(shape))
             for number, shape in enumerate(member(path, document, "shapes", list, "the document"), start=1)
         ]
-        image = _image(path, document)
+        image = _image(path, document, folder)
     except BadFileError:
         # Reading the label will say what is wrong. The image is most likely the one that is named like it.
         likely = (path.with_suffix(suffix) for suffix in IMAGE_SUFFIXES)
@@ -208,10 +214,13 @@ def _summary(path: Path) -> _Summary:
     )
 
 
-def _image(path: Path, document: dict[str, object]) -> Place:
+def _image(path: Path, document: dict[str, object], folder: Path) -> Place:
     """Return the file that a JSON names, or the image inside it if that file is not there."""
-    named = path.parent / member(path, document, "imagePath", str, "the document").replace("\\", "/")
-    return EmbeddedImage(path, "imageData") if document.get("imageData") and not named.exists() else named
+    name = member(path, document, "imagePath", str, "the document").replace("\\", "/")
+    named = below(path, path.parent, name, folder)
+    if document.get("imageData") and (isinstance(named, Outside) or not named.exists()):
+        return EmbeddedImage(path, "imageData")
+    return named
 
 
 def _named(path: Path, shape: object, number: int) -> tuple[str, str]:
