@@ -10,6 +10,7 @@ from kerseg.config import TrainConfig
 from kerseg.core.info import DatasetInfo
 from kerseg.losses.class_weights import class_weights
 from kerseg.losses.cross_entropy import CrossEntropy
+from kerseg.losses.labels import OnGrid
 from kerseg.optim import OPTIMIZERS
 from kerseg.optim.schedules import Schedule
 from kerseg.training.run import Plan
@@ -43,6 +44,7 @@ def build(config: TrainConfig, data: Any, plan: Plan) -> Learner:
     """
     network = _network(config, data.info)
     weights = models.loss_weights(config.model, network)
+    grids = models.label_grids(config.model, network)
     training = keras.Model(network.input, {name: network.output[name] for name in weights}, name=network.name)
     split = data.info.split(config.train_split)
     if config.class_weights != "none":
@@ -56,7 +58,10 @@ def build(config: TrainConfig, data: Any, plan: Plan) -> Learner:
     )
     training.compile(
         optimizer,
-        loss={name: CrossEntropy(classes) for name in weights},
+        loss={
+            name: OnGrid(CrossEntropy(classes), grids[name]) if name in grids else CrossEntropy(classes)
+            for name in weights
+        },
         loss_weights=weights,
         jit_compile=_jit(config.jit),
     )
