@@ -40,8 +40,8 @@ BEST = "best.keras"
 _CARD = "kerseg.json"
 _WEIGHTS = "model.weights.h5"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_LARGEST_JSON = 2**24
-"""Bytes. That of the largest network here, GCN on ResNet-152, has a tenth of it."""
+_LARGEST_JSON, _MOST_PARTS = 2**22, 10_000
+"""Of JSON: bytes, and layers, initializers and so on. GCN on ResNet-152, the largest, has 520 kB and 2,716."""
 _EXPANSION = 4
 """Bytes in memory for one in the file: Keras compresses nothing, and packing trained weights anew halves them."""
 _ALWAYS = 2**26
@@ -160,6 +160,10 @@ def load(path: str | Path) -> tuple[keras.Model, ModelCard]:
         card = _read_card(archive, path)
         version = _keras_version(archive)
         with _named(path, version):
+            if (parts := archive.read("config.json").count(b'"class_name"')) > _MOST_PARTS:
+                raise ValueError(
+                    f"Not allowed: {parts:,} layers and other parts, of which no model has so many"
+                )
             stored = _check_weights(archive)
     _register_layers(card.architecture if card else "")
     with _named(path, version), _variables_of_at_most(stored + _ALWAYS // 4):
@@ -196,6 +200,8 @@ def locate(path: str | Path) -> Path:
     if not path.is_dir():
         if not path.exists():
             raise WeightsError(f"{path}: does not exist. Give a run folder or a .keras file.")
+        if not path.is_file():  # to read a pipe or a device may never end
+            raise WeightsError(f"{path}: neither a file nor a folder. Give a run folder or a .keras file.")
         return path
     if (path / BEST).is_file():
         return path / BEST
@@ -223,6 +229,10 @@ def _open(path: Path) -> Iterator[zipfile.ZipFile]:
         if "config.json" not in archive.namelist():
             raise WeightsError(f"{path}: a zip archive, but not a Keras model: it holds no config.json.")
         for member in members:
+            if ".." in Path(member.filename).parts or Path(member.filename).is_absolute():
+                raise WeightsError(
+                    f"{path}: its {member.filename!r} leads out of the archive: do not use this file."
+                )
             if member.filename.endswith(".json") and member.file_size > _LARGEST_JSON:
                 raise WeightsError(
                     f"{path}: its {member.filename} has {member.file_size:,} bytes, where a model's has at most "

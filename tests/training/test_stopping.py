@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from runs import OPTIONS, SMALL, assert_same_state, history
 
 import kerseg
 from kerseg import modelfile
 from kerseg.errors import ConfigError, DataError, KersegError
 from kerseg.training.monitor import Monitor
 from kerseg.training.run import Progress, Run
+from tiny_runs import OPTIONS, SMALL, assert_same_state, history
 
 # Trains from a recipe, is asked to stop after the 3rd save, goes on, and kills itself after the 4th from there.
 BROKEN = """
@@ -38,6 +38,7 @@ def save_state(self, *arguments):
         os.kill(os.getpid(), signal.SIGKILL)
 
 Run.save_state = save_state
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
 recipe, output = sys.argv[1:]
 assert not kerseg.train(recipe, output=output).finished
 assert len(calls) == 4  # once more when it stops
