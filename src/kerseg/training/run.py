@@ -43,7 +43,7 @@ HISTORY_COLUMNS = (
     "images_per_second",
     "seconds",
 )
-Row = dict[str, float]
+Row = dict[str, int | float]
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
