@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from kerseg import modelfile, models
+from kerseg.__version__ import __version__
 from kerseg.config import TrainConfig
 from kerseg.core.files import explained
 from kerseg.core.interrupt import Interrupt
@@ -65,7 +66,7 @@ def resumed(path: Path) -> TrainResult:
     """
     with Run.opened(path) as (run, config):
         before = Environment.read(run.environment_file)
-        if before is not None:
+        if before is not None and before.begun_by != __version__:
             config = _as_of(config, before.begun_by)
         return Trainer(config, run, TrainingData.opened(config), before).train()
 
@@ -73,8 +74,11 @@ def resumed(path: Path) -> TrainResult:
 def _as_of(config: TrainConfig, version: str) -> TrainConfig:
     """Return the options that make the architecture what kerseg ``version`` called by its name."""
     options_of_version = getattr(models, "options_of_version", None)
-    options = options_of_version(config.model, version) if options_of_version else {}
-    return dataclasses.replace(config, model_options={**options, **config.model_options})
+    if options_of_version is None:
+        return config
+    return dataclasses.replace(
+        config, model_options=options_of_version(config.model, version, config.model_options)
+    )
 
 
 class Trainer:
