@@ -68,7 +68,7 @@ def _convert() -> Iterator[str]:
         ]
         # A source's own options come before those that its base shares with others.
         options.sort(key=lambda option: option.name not in vars(source)["__annotations__"])
-        options += [download] * hasattr(source, "releases")
+        options += [download] * bool(source.releases)
         yield f"### convert {name}\n"
         yield f"{inspect.getdoc(source)}\n"
         yield _table(options)
@@ -108,7 +108,7 @@ def sources() -> str:
     for name in SOURCES:
         row = f"| [`{name}`](command-line.md#convert-{name}) | {SOURCES.summary(name)} |"
         source = SOURCES.load(name)
-        if not getattr(source, "name", ""):
+        if not source.name:
             formats.append(row)
             continue
         text = inspect.getdoc(sys.modules[source.__module__]) or ""

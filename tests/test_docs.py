@@ -189,7 +189,10 @@ def test_ci_runs_the_readme_s_test_command():
     assert 'bash -euo pipefail -c "$test_command"' in script
 
 
-@pytest.mark.parametrize("name", [".ci/run", "scripts/lint", "scripts/test", "scripts/bench"])
+SCRIPTS = [".ci/run", *(f"scripts/{name}" for name in ("lint", "test", "test-backends", "bench"))]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
 def test_scripts_can_be_run_and_name_no_machine(name):
     path = ROOT / name
     text = path.read_text(encoding="utf-8")

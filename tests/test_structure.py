@@ -6,6 +6,7 @@ top, inside a function, or by ``import_module`` of a literal name. Imports for t
 """
 
 import ast
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -185,6 +186,35 @@ def test_frameworks_are_imported_where_they_may_be():
     assert not offenders, "\n".join(offenders)
 
 
+def below_the_command_line() -> Iterator[tuple[Path, ast.AST]]:
+    for path in FILES:
+        if path.relative_to(PACKAGE).parts[0] != "cli":
+            yield from ((path, node) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+def test_the_command_line_s_library_stays_in_the_command_line():
+    offenders = [
+        f"{path.relative_to(PACKAGE)}:{line} {name}"
+        for path in FILES
+        if path.relative_to(PACKAGE).parts[0] != "cli"
+        for name, line in imports(path)
+        if name.partition(".")[0] == "cyclopts"
+    ]
+    assert not offenders, "\n".join(offenders)
+
+
+def test_messages_below_the_command_line_name_options_as_python_does():
+    # `crop_size` becomes --crop-size when the command line prints it; Apache Beam has flags of its own.
+    offenders = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno} {node.value.strip()[:60]}"
+        for path, node in below_the_command_line()
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if re.search(r"(?<![\w`-])--[a-z]", node.value) and path.name not in ("beam.py", "figures.py")
+        if not re.search(r"--runner=FlinkRunner|kerseg [a-z ]+--[a-z]", node.value)
+    ]
+    assert not offenders, "\n".join(offenders)
+
+
 def test_the_reader_sees_what_it_should(tmp_path, monkeypatch):
     monkeypatch.setitem(globals(), "PACKAGE", tmp_path / "kerseg")
     for name, text in {
@@ -206,7 +236,7 @@ def test_the_reader_sees_what_it_should(tmp_path, monkeypatch):
 
 
 def test_the_ground_stands_on_the_standard_library():
-    known = ("kerseg", "cyclopts", "msgspec", "numpy", "PIL", "rich", "tensorflow", "yaml")
+    known = ("kerseg", "cyclopts", "isal", "msgspec", "numpy", "PIL", "rich", "tensorflow", "yaml")
     libraries = {*sys.stdlib_module_names, *known}
     offenders = [
         f"{path.relative_to(PACKAGE)}:{line} {name}"

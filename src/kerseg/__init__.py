@@ -16,11 +16,13 @@ if TYPE_CHECKING:  # scripts/signatures.py writes this and __all__
     from kerseg.inference.evaluation import evaluate as evaluate
     from kerseg.inference.prediction import predict as predict
     from kerseg.profiling.description import describe as describe
+    from kerseg.report.comparison import compare as compare
     from kerseg.training.training import train as train
 
 __all__ = [
     "VERBS",
     "__version__",
+    "compare",
     "convert",
     "data",
     "describe",
@@ -43,6 +45,7 @@ VERBS = Registry(
         "train": "kerseg.training.training:train",
         "preview": "kerseg.data.reading.preview:preview",
         "evaluate": "kerseg.inference.evaluation:evaluate",
+        "compare": "kerseg.report.comparison:compare",
         "predict": "kerseg.inference.prediction:predict",
         "describe": "kerseg.profiling.description:describe",
     },

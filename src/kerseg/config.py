@@ -235,8 +235,8 @@ def load(kind: type[Config], path: str | Path, options: Mapping[str, object] | N
             range; the message begins with the file and the line.
 
     Example:
-        >>> load(TrainConfig, Path("recipes/camvid_enet.yaml")).model
-        'enet'
+        >>> load(TrainConfig, Path("runs/unet/config.yaml")).model
+        'unet'
     """
     recipe = recipes.read(Path(path))
     config = _build(kind, _as_written(recipe.values, kind), recipe=recipe)

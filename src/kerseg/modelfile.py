@@ -6,29 +6,46 @@ A ``.keras`` file is a zip archive; kerseg adds one member, ``kerseg.json``, whi
     kerseg.json                                      architecture, classes, palette, channels, data set, scores
 
 So one file is all that evaluation, prediction and export need. `keras.saving.load_model` reads it too, once
-the modules of `kerseg.layers` are imported.
+the modules of `kerseg.layers` are imported. Equal models make equal files, byte for byte. A file may come from
+anyone: nothing of it is read before it is known to be no larger than the file makes plausible.
 """
 
+import io
 import json
+import math
+import re
+import threading
 import zipfile
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from datetime import UTC, datetime
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
+import h5py
 import keras
+import numpy as np
 
 from kerseg.__version__ import __version__
-from kerseg.core.files import whole
-from kerseg.core.info import IGNORE_LABEL, RGB, Channels, Colour, as_palette, default_palette
-from kerseg.errors import WeightsError
+from kerseg.core.files import explained, whole
+from kerseg.core.info import IGNORE_LABEL, RGB, Channels, Colour, default_palette
+from kerseg.core.schema import decode_json
+from kerseg.errors import ConfigError, KersegError, WeightsError
 
 BEST = "best.keras"
 """Name of the model file in a run folder."""
 _CARD = "kerseg.json"
+_WEIGHTS = "model.weights.h5"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_LARGEST_JSON = 2**24
+"""Bytes. That of the largest network here, GCN on ResNet-152, is far smaller."""
+_EXPANSION = 4
+"""Bytes in memory for one in the file: Keras compresses nothing, and packing trained weights anew halves them."""
+_ALWAYS = 2**26
+"""Bytes in memory that any file may take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +53,9 @@ class ModelCard:
     """What a model file says of its model.
 
     Example:
-        >>> model, card = modelfile.load("runs/enet")
+        >>> model, card = load("runs/unet")
         >>> card.architecture, card.class_names[:2]
-        ('enet', ('sky', 'building'))
+        ('unet', ('sky', 'building'))
     """
 
     architecture: str
@@ -56,8 +73,20 @@ class ModelCard:
     scores: Mapping[str, Any] = field(default_factory=dict)
     """`Scores.to_json` of the validation that chose these weights."""
     kerseg_version: str = __version__
-    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
-    """Date and time, UTC."""
+    created: str = ""
+    """Date and time, UTC, in files of kerseg 0.1; equal models of later ones make equal files."""
+
+    def __post_init__(self) -> None:
+        if not self.class_names:
+            raise ConfigError("class_names is empty: a model has a class or more.")
+        if spoilt := [name for name in self.class_names if _CONTROL.search(name)]:
+            raise ConfigError(f"class_names holds {spoilt[0]!r}: control characters cannot be printed.")
+        if len(self.palette) != len(self.class_names):
+            raise ConfigError(
+                f"palette has {len(self.palette)} colours, and class_names {len(self.class_names)} names."
+            )
+        if wrong := [colour for colour in self.palette if not 0 <= min(colour) <= max(colour) <= 255]:
+            raise ConfigError(f"palette holds {wrong[0]}: a colour is three numbers of 0 to 255.")
 
     @property
     def num_classes(self) -> int:
@@ -84,8 +113,32 @@ def save(model: keras.Model, path: Path, card: ModelCard) -> None:
     twin = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     with whole(path) as temporary:
         twin.save(temporary)
-        with zipfile.ZipFile(temporary, "a") as archive:
-            archive.writestr(_CARD, json.dumps(asdict(card), indent=1))
+        with zipfile.ZipFile(temporary) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        members["metadata.json"] = json.dumps({"keras_version": keras.__version__}).encode()
+        members["config.json"] = json.dumps(_without_addresses(json.loads(members["config.json"]))).encode()
+        members[_CARD] = json.dumps(asdict(card), indent=1).encode()
+        with zipfile.ZipFile(temporary, "w") as archive:
+            for name, content in members.items():
+                # A ZipInfo of its own has a fixed date.
+                archive.writestr(zipfile.ZipInfo(name), content)
+
+
+def _without_addresses(config: Any) -> Any:
+    """Number the objects that several layers share: Keras takes their addresses in memory."""
+    numbers: dict[int, int] = {}
+
+    def renumbered(value: Any) -> Any:
+        if isinstance(value, list):
+            return [renumbered(entry) for entry in value]
+        if not isinstance(value, dict):
+            return value
+        return {
+            key: numbers.setdefault(entry, len(numbers)) if key == "shared_object_id" else renumbered(entry)
+            for key, entry in value.items()
+        }
+
+    return renumbered(config)
 
 
 def load(path: str | Path) -> tuple[keras.Model, ModelCard]:
@@ -99,23 +152,19 @@ def load(path: str | Path) -> tuple[keras.Model, ModelCard]:
         The model, not compiled, and its card.
 
     Raises:
-        WeightsError: The file is missing, damaged, no Keras model, or no segmentation model.
+        WeightsError: The file is missing, damaged, no Keras model, or no segmentation model; or a weight is NaN or
+            infinite.
     """
     path = locate(path)
     with _open(path) as archive:
         card = _read_card(archive, path)
         version = _keras_version(archive)
+        with _named(path, version):
+            stored = _check_weights(archive)
     _register_layers(card.architecture if card else "")
-    try:
+    with _named(path, version), _variables_of_at_most(stored + _ALWAYS // 4):
         model = keras.saving.load_model(path, compile=False)
-    except Exception as error:  # Keras, h5py and zipfile raise whatever they please at a damaged file.
-        # What is wrong stands after the configuration of the whole model, which Keras prints first.
-        text = str(error).rpartition("Exception encountered: ")[2].strip() or repr(error)
-        reason = text.splitlines()[0][:300]
-        raise WeightsError(
-            f"{path}: Keras cannot read this model: {reason} "
-            f"(The file was written by Keras {version}; this is {keras.__version__}.)"
-        ) from error
+    _check_finite(model, path)
     classes = _num_classes(model, path)
     card = card or blank_card(classes)
     if card.num_classes != classes:
@@ -147,6 +196,8 @@ def locate(path: str | Path) -> Path:
     if not path.is_dir():
         if not path.exists():
             raise WeightsError(f"{path}: does not exist. Give a run folder or a .keras file.")
+        if not path.is_file():  # a pipe would be waited for
+            raise WeightsError(f"{path}: is no regular file. Give a run folder or a .keras file.")
         return path
     if (path / BEST).is_file():
         return path / BEST
@@ -158,34 +209,145 @@ def locate(path: str | Path) -> Path:
     raise WeightsError(f"{path}: not a run folder: it has no {BEST}. Give a run folder or a .keras file.")
 
 
-def _open(path: Path) -> zipfile.ZipFile:
+@contextmanager
+def _open(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Give an archive whose members are no larger than plausible."""
     try:
-        archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
+        with explained(path):
+            archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         with path.open("rb") as file:
             started = file.read(4) == b"PK\x03\x04"
         what = "the file is cut off: copy it again" if started else "not a .keras file (a zip archive)"
         raise WeightsError(f"{path}: {what}.") from error
-    if "config.json" not in archive.namelist():
-        archive.close()
-        raise WeightsError(f"{path}: a zip archive, but not a Keras model: it holds no config.json.")
-    return archive
+    with archive:
+        members = archive.infolist()
+        if "config.json" not in archive.namelist():
+            raise WeightsError(f"{path}: a zip archive, but not a Keras model: it holds no config.json.")
+        for member in members:
+            if member.filename.endswith(".json") and member.file_size > _LARGEST_JSON:
+                raise WeightsError(
+                    f"{path}: its {member.filename} has {member.file_size:,} bytes, where a model's has at most "
+                    f"{_LARGEST_JSON:,}. No kerseg wrote this file: do not use it."
+                )
+        _check_size(sum(member.file_size for member in members), path.stat().st_size, path)
+        yield archive
+
+
+def _check_size(unpacked: int, packed: int, what: object) -> None:
+    if unpacked > _EXPANSION * packed + _ALWAYS:
+        raise WeightsError(
+            f"{what}: its {packed:,} bytes unpack to {unpacked:,}, which trained weights never do. No kerseg wrote "
+            "this file: do not use it."
+        )
 
 
 def _read_card(archive: zipfile.ZipFile, path: Path) -> ModelCard | None:
     if _CARD not in archive.namelist():
         return None
     try:
-        values = json.loads(archive.read(_CARD))
-        # A later kerseg may say more: what this one does not know, it leaves.
-        known = {entry.name: values[entry.name] for entry in fields(ModelCard) if entry.name in values}
-        known["class_names"] = tuple(known["class_names"])
-        known["palette"] = as_palette(known["palette"])
-        if known.get("channels"):
-            known["channels"] = Channels.from_json(known["channels"])
-        return ModelCard(**known)
-    except (ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"{path}: its {_CARD} is damaged ({error!r}).") from error
+        content = archive.read(_CARD)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error) as error:
+        raise WeightsError(f"{path}: its {_CARD} is damaged: {error}.") from error
+    return decode_json(content, ModelCard, where=f"{path}: its {_CARD}", error=WeightsError)
+
+
+@contextmanager
+def _named(path: Path, version: str) -> Iterator[None]:
+    """Say of which file Keras, h5py or zipfile speak, which raise whatever they please at a damaged one."""
+    try:
+        yield
+    except (KersegError, MemoryError):
+        raise
+    except Exception as error:
+        # What is wrong stands after the configuration of the whole model, which Keras prints first.
+        text = str(error).rpartition("Exception encountered: ")[2].strip() or repr(error)
+        reason = " ".join(text.split())
+        raise WeightsError(
+            f"{path}: Keras cannot read this model: {reason[:1000].rstrip('.')}. "
+            f"(The file was written by Keras {version}; this is {keras.__version__}.)"
+        ) from error
+
+
+def _check_weights(archive: zipfile.ZipFile) -> int:
+    """Refuse HDF5 that claims more than it holds, or that leads out of the file.
+
+    Returns:
+        Bytes of all arrays, or 0 for a model without HDF5.
+
+    Raises:
+        ValueError: It does; the words name the entry.
+        WeightsError: Its arrays are larger than plausible.
+    """
+    if _WEIGHTS not in archive.namelist():
+        return 0
+    content = archive.read(_WEIGHTS)
+    with h5py.File(io.BytesIO(content), "r") as file:
+        total = sum(_sizes(file, set()))
+    _check_size(total, len(content), f"{archive.filename}: {_WEIGHTS}")
+    return total
+
+
+def _sizes(group: h5py.Group, seen: set[Any]) -> Iterator[int]:
+    """Yield the bytes of each array below a group."""
+    for name in group:
+        link = group.get(name, getlink=True)
+        if not isinstance(link, h5py.HardLink):
+            raise ValueError(
+                f"Not allowed: {group.name}/{name} is a {type(link).__name__}, which leads elsewhere"
+            )
+        entry = group[name]
+        place = h5py.h5o.get_info(entry.id).addr
+        if place in seen:
+            raise ValueError(f"Not allowed: {entry.name} is there under a second name")
+        seen.add(place)
+        if isinstance(entry, h5py.Group):
+            yield from _sizes(entry, seen)
+        elif not isinstance(entry, h5py.Dataset):
+            raise ValueError(f"Not allowed: {entry.name} is neither a group nor an array")
+        elif entry.external or entry.is_virtual:
+            raise ValueError(f"Not allowed: {entry.name} keeps its values in other files")
+        else:
+            yield int(entry.nbytes)
+
+
+_loading = threading.Lock()
+
+
+@contextmanager
+def _variables_of_at_most(numbers: int) -> Iterator[None]:
+    """Refuse layers whose variables have more numbers than the file holds, before these take memory.
+
+    Keras makes a model's variables from the configuration, and looks at the weights afterwards.
+    """
+    layer, here, left = keras.layers.Layer, threading.get_ident(), numbers
+    real = layer.add_weight
+
+    def add_weight(self: Any, shape: Any = None, *arguments: Any, **options: Any) -> Any:
+        nonlocal left
+        if threading.get_ident() == here:
+            left -= math.prod(shape or ())
+            if left < 0:
+                raise ValueError(
+                    f"layer {self.name!r} needs a variable of shape {tuple(shape)}, which is not in the file"
+                )
+        return real(self, shape, *arguments, **options)
+
+    with _loading:
+        layer.add_weight = add_weight
+        try:
+            yield
+        finally:
+            layer.add_weight = real
+
+
+def _check_finite(model: keras.Model, path: Path) -> None:
+    for weight in model.weights:
+        if not np.all(np.isfinite(keras.ops.convert_to_numpy(weight))):
+            raise WeightsError(
+                f"{path}: the weight {weight.path} holds NaN or infinity: the training that wrote this file had "
+                "diverged. Train again, with a lower `learning_rate`."
+            )
 
 
 def blank_card(num_classes: int) -> ModelCard:
@@ -195,14 +357,13 @@ def blank_card(num_classes: int) -> ModelCard:
         class_names=tuple(f"class {index}" for index in range(num_classes)),
         palette=default_palette(num_classes),
         kerseg_version="",
-        created="",
     )
 
 
 def _keras_version(archive: zipfile.ZipFile) -> str:
     try:
         return str(json.loads(archive.read("metadata.json"))["keras_version"])
-    except (ValueError, KeyError, TypeError, zipfile.BadZipFile):
+    except (ValueError, KeyError, TypeError, RecursionError, RuntimeError, zlib.error, zipfile.BadZipFile):
         return "?"
 
 

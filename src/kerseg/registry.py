@@ -154,7 +154,7 @@ class Registry(Mapping[str, str]):
             ConfigError: No such entry.
 
         Example:
-            >>> MODELS.default("deeplab_v3", "backbone")
+            >>> kerseg.models.MODELS.default("deeplab_v3", "backbone")
             'resnet101'
         """
         found = self.options(name).get(option)

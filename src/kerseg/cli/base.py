@@ -1,5 +1,6 @@
 """The command line as a whole: its name and help, its verbs, and how it ends."""
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -12,6 +13,8 @@ from kerseg.__version__ import __version__
 from kerseg.cli.tf1 import translate
 from kerseg.cli.wording import as_flags
 from kerseg.core.console import note, wording
+from kerseg.core.files import failure
+from kerseg.core.interrupt import Stopped, stopped_politely
 from kerseg.data.sources import SOURCES
 from kerseg.errors import ConfigError, KersegError
 from kerseg.registry import Registry
@@ -87,28 +90,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words after ``kerseg``; default: those of this process.
 
     Returns:
-        0; 1 where data or a model file is at fault; 2 where an option is; 130 after Ctrl-C.
+        0; 1 where data, a model file or the machine is at fault; 2 where an option is; 130 after Ctrl-C, 143 after
+        SIGTERM, 129 after SIGHUP.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     with wording(as_flags):
         try:
-            words = translate([word for word in words if word != "--debug"], note=note)
-            result = app(words, exit_on_error=False)
+            with stopped_politely():
+                words = translate([word for word in words if word != "--debug"], note=note)
+                result = app(words, exit_on_error=False)
         except cyclopts.CycloptsError:
             return 2  # cyclopts has printed what is wrong and what is near
-        except KersegError as error:
-            if debug:
+        except BrokenPipeError:
+            # Nobody reads what is printed, as after `kerseg list | head`; Python's own last flush would say so.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        except Exception as error:
+            if debug or not (isinstance(error, KersegError | OSError) or _is_out_of_memory(error)):
                 raise
             Console(stderr=True).print("[bold red]error:[/]", end=" ")
-            note(str(error))
+            note(_sentence(error))
             return 2 if isinstance(error, ConfigError) else 1
+        except Stopped as stopped:
+            note(f"Stopped by {stopped.signal}.")
+            return stopped.code
         except KeyboardInterrupt:
             if debug:
                 raise
             note("Interrupted.")
             return 130
     return result if isinstance(result, int) else 0
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether it is Python's MemoryError, or what TensorFlow, PyTorch or JAX raise in its place."""
+    known = {"ResourceExhaustedError", "OutOfMemoryError"}
+    return (
+        isinstance(error, MemoryError) or type(error).__name__ in known or "RESOURCE_EXHAUSTED" in str(error)
+    )
+
+
+def _sentence(error: Exception) -> str:
+    if _is_out_of_memory(error):
+        return "Not enough memory. Try a smaller model, --batch-size or --crop-size, or fewer --workers."
+    return failure(error) if isinstance(error, OSError) else str(error)
 
 
 def run() -> None:

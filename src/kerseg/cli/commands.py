@@ -19,7 +19,7 @@ def __getattr__(name: str) -> Callable[..., int]:
             results.end_of("convert"),
             given={"source": source},
             text=source.__doc__ or "",
-            leave_out=() if hasattr(source, "releases") else ("download",),
+            leave_out=() if source.releases else ("download",),
         )
     for table in (VERBS, OWN):
         if name in table:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # each comes with its verb
     from kerseg.inference.prediction import Report
     from kerseg.metrics import Scores
     from kerseg.profiling.measurement import Description
+    from kerseg.report.comparison import Comparison
     from kerseg.training.trainer import TrainResult
 
 MENDED_LINES = 20
@@ -61,6 +62,18 @@ def _scored(scores: "Scores", arguments: Mapping[str, Any]) -> int:
     from kerseg.cli.tables import scores_table
 
     Console().print(scores_table(scores))
+    return 0
+
+
+def _compared(comparison: "Comparison", arguments: Mapping[str, Any]) -> int:
+    from kerseg.cli.tables import comparison_tables
+    from kerseg.core.console import note
+    from kerseg.report.comparison import warnings
+
+    for line in warnings(comparison):
+        note(line)
+    for table in comparison_tables(comparison):
+        Console().print(table)
     return 0
 
 
@@ -138,6 +151,7 @@ _ENDS: dict[str, End] = {
     "convert": _converted,
     "train": _trained,
     "evaluate": _scored,
+    "compare": _compared,
     "predict": _predicted,
     "describe": _described,
     "doctor": _diagnosed,

@@ -74,7 +74,7 @@ def _words(name: str, value: str | None) -> list[str]:
     try:
         table = ast.literal_eval(value)
     except (ValueError, SyntaxError):
-        return [name, value]
+        table = None
     if isinstance(table, dict):
         return [word for key, entry in table.items() for word in (f"{name}.{key}", *_value(repr(entry)))]
     return [name, *_value(value)]

@@ -13,6 +13,7 @@ from typing import cast
 
 import yaml
 
+from kerseg.core.files import failure
 from kerseg.errors import ConfigError
 
 DEPTH = 20
@@ -50,32 +51,34 @@ def read(path: Path) -> Recipe:
             names file, line and key.
     """
     try:
-        if path.is_file() and path.stat().st_size > SIZE:
+        if path.exists() and not path.is_file():
+            what = "a folder" if path.is_dir() else "no regular file"
+            raise ConfigError(f"{path}: is {what}; a recipe is a YAML file.")
+        if path.exists() and path.stat().st_size > SIZE:
             raise ConfigError(
                 f"{path}: no recipe has more than {SIZE} bytes; this has {path.stat().st_size}."
             )
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such recipe.") from None
-    except IsADirectoryError:
-        raise ConfigError(f"{path}: is a folder; a recipe is a YAML file.") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(failure(error, path)) from error
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not a YAML recipe: {error}.") from error
-    loader = _Loader(text, path)
     try:
-        values = loader.get_single_data()
+        values, lines = _load(text, path)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}, line {mark.line + 1}" if mark else str(path)
         reason = " ".join(part for part in (error.context, error.problem) if part)
         raise ConfigError(f"{where}: not a YAML recipe: {reason}.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
+        if isinstance(error, ConfigError):
+            raise
         raise ConfigError(f"{path}: not a YAML recipe: {error}.") from error
-    finally:
-        loader.dispose()
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: a recipe is a table of `name: value` lines. Received: {values!r:.60}.")
-    return Recipe(path, values, loader.lines)
+    return Recipe(path, values, lines)
 
 
 def scalar(text: str) -> object:
@@ -85,11 +88,16 @@ def scalar(text: str) -> object:
         >>> scalar("16"), scalar("1e-3"), scalar("no"), scalar("[1, 2]"), scalar("3x3")
         (16, 0.001, False, [1, 2], '3x3')
     """
-    loader = _Loader(text, Path("value"))
     try:
-        return cast(object, loader.get_single_data())
-    except (yaml.YAMLError, ConfigError, ValueError, RecursionError):
+        return _load(text, Path("value"))[0]
+    except (yaml.YAMLError, ValueError, RecursionError):  # ConfigError is a ValueError
         return text
+
+
+def _load(text: str, path: Path) -> tuple[object, dict[str, int]]:
+    loader = _Loader(text, path)
+    try:
+        return loader.get_single_data(), loader.lines
     finally:
         loader.dispose()
 

@@ -48,12 +48,12 @@ def map_in_order(
         workers: Number of processes.
 
     Raises:
-        KersegError: A worker process died.
+        KersegError: A worker process died, or there was too little memory.
 
     Example:
-        >>> with map_in_order(os.path.getsize, ["a.png", "b.png"], workers=2) as results:
+        >>> with map_in_order(len, ["a", "bb"], workers=2) as results:
         ...     list(results)
-        [('a.png', 1204), ('b.png', 988)]
+        [('a', 1), ('bb', 2)]
     """
     # Spawned and not forked: a fork of a process that runs TensorFlow's threads can hang.
     context = multiprocessing.get_context("spawn")
@@ -76,6 +76,10 @@ def map_in_order(
                 'start the work under `if __name__ == "__main__":`.'
             )
         raise KersegError(f"A worker process ended without an answer: {cause}") from error
+    except MemoryError as error:
+        raise KersegError(
+            f"There is not enough memory. Try fewer `workers`: {workers} were at work. {error}"
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -1,26 +1,28 @@
 """Score a model on a data set: every image whole, every label at its own size, one confusion matrix."""
 
-import json
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-import kerseg.data
 from kerseg.__version__ import __version__
 from kerseg.core.console import note
-from kerseg.core.files import write_text
+from kerseg.core.files import explained
 from kerseg.core.info import Channels, DatasetInfo
 from kerseg.core.ranges import check_range
 from kerseg.core.tensorflow import import_tensorflow
 from kerseg.data.reading.integrity import describe_damage
 from kerseg.errors import ConfigError
 from kerseg.inference import RUNTIMES
+from kerseg.inference.crf import CrfOptions, crf_given
+from kerseg.inference.procedure import Procedure
+from kerseg.metrics import Meter, Scores, choose
 
 if TYPE_CHECKING:  # they import Keras, and a refused option must not wait for that
     import keras
 
-    from kerseg.metrics import ConfusionMatrix, Scores
     from kerseg.modelfile import ModelCard
 
 
@@ -34,8 +36,20 @@ def evaluate(
     dataset: str | None = None,
     runtime: str = "keras",
     skip_bad: bool = False,
-) -> "Scores":
-    """Score a model on a data set, at the labels' own size, and write the result as JSON.
+    scales: Sequence[float] = (1.0,),
+    flip: bool = False,
+    window: tuple[int, int] | None = None,
+    overlap: int | None = None,
+    crf: bool | Literal["tune"] = False,
+    crf_options: CrfOptions | Mapping[str, Any] | None = None,
+    metrics: Sequence[str] = (),
+    metric_options: Mapping[str, Any] | None = None,
+    report: bool = False,
+) -> Scores:
+    """Score a model on a data set, at the labels' own size, with intervals, and write the result.
+
+    Two files: JSON with all figures, and beside it an .npz with one confusion matrix an image, from which `kerseg
+    compare` tells whether another model is better.
 
     Args:
         model: Run folder, .keras file, or a model in memory.
@@ -49,9 +63,19 @@ def evaluate(
         runtime: What runs the model; `kerseg list runtimes`. OpenVINO's are faster on a CPU.
         skip_bad: Compare the shards with their checksums first, and leave out the damaged ones; the JSON and a
             warning list them.
+        scales: Factors by which images are scaled; the probabilities are averaged over them.
+        flip: Average over mirrored images, too.
+        window: Height and width, in pixels, of windows in which images are predicted; by default they are whole.
+        overlap: Strip that neighbouring windows share, pixels, at most half a window; default: a quarter of it.
+        crf: Refine the labels with a dense CRF. ``tune`` first searches its weights on val, and writes them beside
+            the model file, where evaluation and prediction find them from then on.
+        crf_options: Weights of the CRF, in place of those that were found, or of the defaults; each can be given.
+        metrics: What to measure besides the figures of overlap; `kerseg list metrics`.
+        metric_options: Options of these metrics, such as `metric_options.tolerance=3`.
+        report: Write a page too, <split>.html beside the JSON: scores, classes, confusion matrix, images.
 
     Returns:
-        The scores. The JSON holds them too, with the confusion matrix and what they were measured on.
+        The scores, with all measures and their bootstrap intervals.
 
     Raises:
         WeightsError: The model file is missing, damaged or no segmentation model.
@@ -60,19 +84,29 @@ def evaluate(
             unknown.
 
     Example:
-        >>> evaluate("runs/enet", "data/camvid", split="test").mean_iou
-        0.51
+        >>> scores = evaluate("runs/unet", "data/street", split="val")
+        >>> 0 <= scores.mean_iou <= 1
+        True
     """
     check_range("batch_size", batch_size, least=1)
     RUNTIMES.resolve(runtime)
+    procedure = Procedure(
+        scales=tuple(scales), flip=flip, window=window, overlap=overlap, crf=crf_given(crf_options)
+    )
+    choose(metrics, metric_options)  # refuses unknown ones before the seconds of the imports
     import_tensorflow()
     import keras
 
     from kerseg import modelfile
-    from kerseg.inference.confusion import confusion
+    from kerseg.data.reading.pipeline import load
+    from kerseg.inference.crf_tuning import tune, with_crf
+    from kerseg.inference.measuring import measure
+    from kerseg.inference.outcome import planned, remarks, rounded
     from kerseg.inference.predictor import Predictor
+    from kerseg.inference.segmenter import Segmenter
 
-    data = kerseg.data.load(data_dir, dataset=dataset, skip_bad=skip_bad)
+    with explained(Path(data_dir)):
+        data = load(data_dir, dataset=dataset, skip_bad=skip_bad)
     data.info.split(split)  # refuses an unknown one before the model is loaded
     left_out = [damage for damage in data.left_out if damage.split == split]
     for line in describe_damage(data.folder, left_out):
@@ -84,22 +118,35 @@ def evaluate(
     predictor = Predictor(network, runtime=runtime)
     _check_channels(predictor.num_channels, card, data.info, where)
     _check_classes(predictor.num_classes, card, data.info, where)
+    segmenter = Segmenter(predictor, with_crf(procedure, model) if crf is True else procedure)
+    if crf == "tune":
+        segmenter = tune(segmenter, data, model)
+    target = _target(model, split, output)
+    outcome = planned(target, data.info, split, metrics, metric_options or {}, report=report)
+    meter = Meter(data.info.class_names, outcome.metrics, data.info.ignore_label)
     began = time.monotonic()
-    matrix = confusion(predictor, data, split, batch_size=batch_size)
-    measured = {
-        "model": where,
-        "architecture": card.architecture if card else network.name,
-        "data_dir": str(data_dir),
-        "seconds": round(time.monotonic() - began, 3),
-        "batch_size": batch_size,
-        "runtime": runtime,
-        "left_out": [asdict(damage) for damage in left_out],
-    }
-    scores = matrix.scores(data.info.class_names)
-    if (target := _target(model, split, output)) is not None:
-        report = measured | _report(data.info, split, matrix, scores)
-        write_text(target, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-    return scores
+    seconds = measure(segmenter, data, split, meter, batch_size=batch_size, watchers=outcome.watchers)
+    found = meter.measurements(
+        {
+            "model": where,
+            "architecture": card.architecture if card else network.name,
+            "data_dir": str(data_dir),
+            "dataset": data.info.name,
+            "split": split,
+            "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            "seconds": round(time.monotonic() - began, 3),
+            "seconds_of": rounded(seconds),
+            "batch_size": batch_size,
+            "runtime": runtime,
+            "procedure": segmenter.procedure.to_json(),
+            "backend": keras.backend.backend(),
+            "kerseg_version": __version__,
+            "left_out": [asdict(damage) for damage in left_out],
+        }
+    )
+    for line in remarks(found, seconds):
+        note(line)
+    return outcome.write(found, seconds, data.info, _run_folder(model))
 
 
 def _check_channels(count: int, card: "ModelCard | None", info: DatasetInfo, where: str) -> None:
@@ -138,19 +185,12 @@ def _check_classes(count: int, card: "ModelCard | None", info: DatasetInfo, wher
         note(f"Warning: model and data name {len(other)} classes differently (model / data): {shown}.")
 
 
-def _report(info: DatasetInfo, split: str, matrix: "ConfusionMatrix", scores: "Scores") -> dict[str, Any]:
-    import keras
-
-    return {
-        "backend": keras.backend.backend(),
-        "kerseg_version": __version__,
-        "dataset": info.name,
-        "split": split,
-        "images": info.split(split).records,
-        "labelled_pixels": int(matrix.counts.sum()),
-        **scores.to_json(),
-        "confusion_matrix": {"rows": "truth", "columns": "prediction", "pixels": matrix.counts.tolist()},
-    }
+def _run_folder(model: "keras.Model | str | Path") -> Path | None:
+    """Return the folder of the run that a model is of, if it is one's."""
+    if not isinstance(model, str | Path):
+        return None
+    folder = Path(model) if Path(model).is_dir() else Path(model).parent
+    return folder if (folder / "config.yaml").is_file() else None
 
 
 def _target(model: "keras.Model | str | Path", split: str, output: str | Path | None) -> Path | None:

@@ -109,8 +109,14 @@ def cut(images: Sequence[Input], layout: Layout) -> list[Input]:
 
 
 def is_result(path: Path) -> bool:
-    """Return whether ``path`` is a PNG that `kerseg predict` wrote."""
-    return is_signed(path, SOFTWARE)
+    """Return whether ``path`` is a file that `kerseg predict` wrote: each says so near its beginning."""
+    if path.suffix.lower() not in (".json", ".geojson", ".xml", ".npz"):
+        return is_signed(path, SOFTWARE)
+    try:
+        with path.open("rb") as file:
+            return SOFTWARE.encode() in file.read(512)
+    except OSError:
+        return False
 
 
 def _expand(item: str | Path, suffixes: tuple[str, ...]) -> Iterable[tuple[Path, PurePath]]:

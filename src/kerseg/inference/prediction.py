@@ -1,47 +1,36 @@
-"""Predict images: class indices, colours and an overlay for each, as PNG."""
+"""Predict images, reading ahead and writing behind; what is written is in `outputs`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
+from kerseg.core.ahead import Behind, ahead
 from kerseg.core.console import note
+from kerseg.core.files import explained
 from kerseg.core.info import Channels
 from kerseg.core.progress import Progress
 from kerseg.core.ranges import check_range
-from kerseg.core.signed_png import save_signed
 from kerseg.core.tensorflow import import_tensorflow
 from kerseg.data.formats import arrays
-from kerseg.data.formats.images import BadFileError
-from kerseg.errors import DataError
+from kerseg.data.formats.files import BadFileError
+from kerseg.errors import ConfigError, DataError
 from kerseg.inference import RUNTIMES
+from kerseg.inference.crf import CrfOptions, crf_given
 from kerseg.inference.images import read_input
-from kerseg.inference.inputs import SOFTWARE, SUFFIXES, Failure, Input, collect, cut, is_result
+from kerseg.inference.inputs import SUFFIXES, Failure, Input, collect, cut
+from kerseg.inference.outputs import SUFFIXES as SUFFIXES_OF
+from kerseg.inference.outputs import Kind, Outputs, PolygonFormat, Written
+from kerseg.inference.procedure import Procedure
+from kerseg.registry import nearest
 
 if TYPE_CHECKING:  # they import Keras, and a refused option must not wait for that
     import keras
 
     from kerseg.inference.predictor import Predictor
-    from kerseg.modelfile import ModelCard
-
-KINDS = ("index", "colour", "overlay")
-
-
-@dataclass(frozen=True)
-class Written:
-    """An image and its results."""
-
-    image: Path
-    index: Path
-    """8-bit grey PNG: the class index of each pixel."""
-    colour: Path
-    """RGB PNG: each pixel in the colour of its class."""
-    overlay: Path
-    """RGB PNG: the colours over the image, with a legend below it."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +50,23 @@ def predict(
     batch_size: int = 1,
     alpha: float = 0.5,
     runtime: str = "keras",
+    save: Sequence[Kind] = ("index", "colour", "overlay"),
+    polygon_format: PolygonFormat = "coco",
+    scales: Sequence[float] = (1.0,),
+    flip: bool = False,
+    window: tuple[int, int] | None = None,
+    overlap: int | None = None,
+    crf: bool = False,
+    crf_options: CrfOptions | Mapping[str, Any] | None = None,
 ) -> Report:
-    """Predict images: index PNG, colour PNG and overlay with a legend.
+    """Predict images: index PNG, colour PNG and overlay with a legend; on request probabilities and polygons.
 
-        output/index/city/a.png      class index of each pixel, 8-bit grey
-        output/colour/city/a.png     each pixel in the colour of its class
-        output/overlay/city/a.png    the colours over the image, and a legend
+        output/index/city/a.png              class index of each pixel, 8-bit grey
+        output/colour/city/a.png             each pixel in the colour of its class
+        output/overlay/city/a.png            the colours over the image, and a legend
+        output/probabilities/city/a.npz      of each class at each pixel, float16
+        output/polygons/annotations.json     outlines of all images, as COCO's format has them; CVAT's are an XML,
+                                             LabelMe's and GeoJSON a file for each image
 
     An image that cannot be read does not stop the others. Results of an earlier prediction are replaced; a
     file that is none is never overwritten: its image then counts as failed.
@@ -78,6 +78,14 @@ def predict(
         batch_size: Images predicted at a time, 1 or more; only neighbours of equal size share a batch.
         alpha: Strength of the colours in the overlay, 0 to 1.
         runtime: What runs the model; `kerseg list runtimes`. OpenVINO's are faster on a CPU.
+        save: What to write of each image.
+        polygon_format: Format of the polygons.
+        scales: Factors by which images are scaled; the probabilities are averaged over them.
+        flip: Average over mirrored images, too.
+        window: Height and width, in pixels, of windows in which images are predicted; by default they are whole.
+        overlap: Strip that neighbouring windows share, pixels, at most half a window; default: a quarter of it.
+        crf: Refine the labels with a dense CRF, of the weights that evaluation has found for the model, if any.
+        crf_options: Weights of the CRF, in place of those that were found, or of the defaults; each can be given.
 
     Returns:
         What was written, and what failed and why.
@@ -85,21 +93,28 @@ def predict(
     Raises:
         ConfigError: An option is out of range, or the runtime is unknown or not installed.
         DataError: There is no image at all.
+        KersegError: A result cannot be written.
         WeightsError: The model file is missing, damaged or no segmentation model.
 
     Example:
-        >>> report = predict("runs/enet", ["photos"], output="predictions")
+        >>> report = predict("runs/unet", ["street/val/images"], output="predictions")
         >>> [failure.path for failure in report.failed]
         []
     """
     check_range("batch_size", batch_size, least=1)
     check_range("alpha", alpha, least=0, most=1)
     RUNTIMES.resolve(runtime)
+    procedure = Procedure(
+        scales=tuple(scales), flip=flip, window=window, overlap=overlap, crf=crf_given(crf_options)
+    )
+    _check_kinds(save)
     import_tensorflow()
     import keras
 
     from kerseg import modelfile
-    from kerseg.inference.predictor import Predictor, predict_batches
+    from kerseg.inference.crf_tuning import with_crf
+    from kerseg.inference.predictor import Predictor, batches
+    from kerseg.inference.segmenter import Segmenter
 
     if isinstance(model, keras.Model):
         predictor = Predictor(model, runtime=runtime)
@@ -113,69 +128,67 @@ def predict(
     )
     if card.channels is not None:
         images = cut(images, card.channels.layout)
+    segmenter = Segmenter(predictor, with_crf(procedure, model) if crf else procedure)
+    outputs = Outputs(Path(output), card, images, save, alpha=alpha, polygon_format=polygon_format)
     written: list[Written] = []
-    with Progress("predict", total=len(images), unit="images") as bar:
-        examples = _examples(images, Path(output), predictor, card.channels, failed, bar)
-        for example, label in predict_batches(predictor, examples, batch_size):
-            _write(example["image"], label, example["written"], card, alpha)
-            written.append(example["written"])
-            bar.advance()
+    with explained(Path(output)), Progress("predict", total=len(images), unit="images") as bar:
+        stream = ahead(_read(images, outputs, predictor, card.channels))
+        with outputs, Behind() as behind, closing(stream):
+            for batch in batches(_good(stream, failed, bar), batch_size):
+                pixels = np.stack([example["image"] for example in batch])
+                labels, probabilities = segmenter.both(pixels, "probabilities" in save)
+                for example, label, each in zip(batch, labels, probabilities, strict=True):
+                    behind.do(
+                        outputs.write, example["input"], example["image"], label, each, example["written"]
+                    )
+                    written.append(example["written"])
+                    bar.advance()
     # All slices of a volume fail for the same reason.
     report = Report(Path(output), tuple(written), tuple(dict.fromkeys(failed)))
-    _tell(report)
+    _tell(report, save)
     return report
 
 
-def _examples(
-    images: Sequence[Input],
-    output: Path,
-    predictor: "Predictor",
-    channels: Channels | None,
-    failed: list[Failure],
-    bar: Progress,
-) -> Iterator[dict[str, Any]]:
-    """Read the images one by one; note those that have to be left out in ``failed``."""
+def _read(
+    images: Sequence[Input], outputs: Outputs, predictor: "Predictor", channels: Channels | None
+) -> Iterator[dict[str, Any] | Failure]:
+    """Read the images one by one, or say why they have to be left out."""
     for place in images:
-        written = Written(place.path, *(output / kind / place.result for kind in KINDS))
         try:
-            _check_free(written)
+            written = outputs.places(place)
             image = read_input(place, channels)
             predictor.check(image[np.newaxis])
         except BadFileError as error:
-            failed.append(Failure(place.path, error.reason))
+            yield Failure(place.path, error.reason)
         except DataError as error:
-            failed.append(Failure(place.path, str(error)))
+            yield Failure(place.path, str(error))
         else:
-            yield {"image": image, "written": written}
-            continue
-        bar.advance()
+            yield {"image": image, "input": place, "written": written}
 
 
-def _check_free(written: Written) -> None:
-    for path in (written.index, written.colour, written.overlay):
-        if path.exists() and not is_result(path):
-            raise DataError(f"{path} exists and is not a result of kerseg predict. Give another `output`.")
+def _good(
+    stream: Iterable[dict[str, Any] | Failure], failed: list[Failure], bar: Progress
+) -> Iterator[dict[str, Any]]:
+    for each in stream:
+        if isinstance(each, Failure):
+            failed.append(each)
+            bar.advance()
+        else:
+            yield each
 
 
-def _write(
-    image: NDArray[Any], label: NDArray[Any], written: Written, card: "ModelCard", alpha: float
-) -> None:
-    from kerseg import visualize
-
-    # A prediction has no ignored pixels: -1 is never predicted.
-    colours = visualize.colourise(label, card.palette, ignore_label=-1)
-    shown = visualize.as_rgb(image, card.channels.names if card.channels else ())
-    mixed = visualize.overlay(shown, label, card.palette, alpha=alpha, ignore_label=-1)
-    framed = visualize.with_legend(mixed, label, card.palette, card.class_names, ignore_label=-1)
-    index = label if label.dtype == np.uint8 else label.astype(np.uint16)
-    save_signed(Image.fromarray(index), written.index, SOFTWARE)
-    save_signed(Image.fromarray(colours), written.colour, SOFTWARE)
-    save_signed(framed, written.overlay, SOFTWARE)
+def _check_kinds(save: Sequence[str]) -> None:
+    known = ", ".join(SUFFIXES_OF)
+    for kind in save:
+        if kind not in SUFFIXES_OF:
+            raise ConfigError(f"There is no `save={kind!r}`.{nearest(kind, SUFFIXES_OF)} Known: {known}.")
+    if not save:
+        raise ConfigError("`save` names what to write. Received: nothing.")
 
 
-def _tell(report: Report) -> None:
+def _tell(report: Report, save: Sequence[str]) -> None:
     if report.written:
-        folders = ", ".join(str(report.output / kind) for kind in KINDS)
+        folders = ", ".join(str(report.output / kind) for kind in save)
         note(f"{len(report.written)} predicted: {folders}")
     if report.failed:
         note(f"{len(report.failed)} failed:")

@@ -1,6 +1,6 @@
 """A model as a function from images to labels: compiled once, for any image size, on each backend."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -33,9 +33,9 @@ class Predictor:
             or not for this backend.
 
     Example:
-        >>> predictor = Predictor(kerseg.models.build("enet", num_classes=11))
-        >>> predictor(np.zeros((1, 360, 480, 3), "uint8")).shape
-        (1, 360, 480)
+        >>> predictor = Predictor(kerseg.models.build("unet", num_classes=11, width=2))
+        >>> predictor(np.zeros((1, 36, 48, 3), "uint8")).shape
+        (1, 36, 48)
     """
 
     def __init__(self, model: keras.Model, *, runtime: str = "keras"):
@@ -83,8 +83,8 @@ class Predictor:
 
     def _argmax(self, logits: Any) -> Any:
         if keras.backend.backend() == "tensorflow":
-            # Half the processor time of tf.argmax up to 21 classes: 37 ms against 87 ms on 1024x2048x19. Of equal
-            # logits both take the first.
+            # Half the processor time of tf.argmax for 19 classes (benchmarks/choices.py, argmax). Of equal logits
+            # both take the first.
             import tensorflow as tf
 
             best = tf.math.top_k(logits, k=1).indices[..., 0]
@@ -117,7 +117,8 @@ def batches(examples: Iterable[Example], batch_size: int) -> Iterator[list[Examp
     """Group neighbours of the same image size, at most ``batch_size`` at a time; the order stays.
 
     Example:
-        >>> [len(batch) for batch in batches(six_images, 4)]    # 3 upright, then 3 lying ones
+        >>> upright, lying = {"image": np.zeros((4, 3, 3))}, {"image": np.zeros((3, 4, 3))}
+        >>> [len(batch) for batch in batches([upright] * 3 + [lying] * 3, 4)]
         [3, 3]
     """
     batch: list[Example] = []
@@ -131,12 +132,12 @@ def batches(examples: Iterable[Example], batch_size: int) -> Iterator[list[Examp
 
 
 def predict_batches(
-    predictor: Predictor, examples: Iterable[Example], batch_size: int
+    predictor: Callable[[Images], NDArray[Any]], examples: Iterable[Example], batch_size: int
 ) -> Iterator[tuple[Example, NDArray[Any]]]:
     """Predict examples one after the other, in batches where neighbours have the same size.
 
     Args:
-        predictor: The model.
+        predictor: From images to labels: a `Predictor`, or a `Segmenter`.
         examples: Mappings with ``image``, uint8 or float32 (height, width, channels), and whatever else.
         batch_size: Most images at a time, 1 or more.
 

@@ -49,7 +49,7 @@ def median_frequency_weights(
 
     Example:
         >>> median_frequency_weights([50, 30, 20], [100, 100, 50])
-        (0.8, 1.3333333333333333, 1.0)
+        (0.8, 1.333..., 1.0)
     """
     pixels, image_pixels = np.asarray(class_pixels, float), np.asarray(class_image_pixels, float)
     present = pixels > 0
@@ -73,7 +73,7 @@ def enet_weights(
 
     Example:
         >>> enet_weights([100, 0], [100, 0])
-        (1.4222825186183553, 50.49834...)
+        (1.42227..., 50.49834...)
     """
     share = np.asarray(class_pixels, float) / sum(class_pixels)
     return tuple((1.0 / np.log(offset + share)).tolist())

@@ -77,7 +77,7 @@ def build(
         WeightsError: The weights cannot be read, or do not fit.
 
     Example:
-        >>> model = build("unet", num_classes=21, width=32)
+        >>> model = build("unet", num_classes=21, width=8)
         >>> model(keras.ops.zeros((1, 37, 53, 3))).shape
         (1, 37, 53, 21)
     """

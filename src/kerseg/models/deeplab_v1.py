@@ -42,7 +42,7 @@ def deeplab_v1(
         20,483,904 + 1,025 * num_classes trainable parameters at width 64.
 
     Example:
-        >>> deeplab_v1(num_classes=21)(keras.ops.zeros((1, 321, 321, 3))).shape
+        >>> deeplab_v1(num_classes=21, width=8)(keras.ops.zeros((1, 321, 321, 3))).shape
         (1, 321, 321, 21)
     """
     image = keras.Input(input_shape, name="image")

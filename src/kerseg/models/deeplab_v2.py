@@ -56,7 +56,7 @@ def deeplab_v2(
         ConfigError: There is no such backbone.
 
     Example:
-        >>> deeplab_v2(num_classes=21, width=8)(keras.ops.zeros((1, 321, 321, 3))).shape
+        >>> deeplab_v2(num_classes=21, width=8, backbone="resnet50")(keras.ops.zeros((1, 321, 321, 3))).shape
         (1, 321, 321, 21)
     """
     image = keras.Input(input_shape, name="image")

@@ -57,7 +57,7 @@ def deeplab_v3(
         ConfigError: There is no such backbone or stride.
 
     Example:
-        >>> deeplab_v3(num_classes=21, width=8)(keras.ops.zeros((1, 513, 513, 3))).shape
+        >>> deeplab_v3(num_classes=21, width=8, backbone="resnet50")(keras.ops.zeros((1, 513, 513, 3))).shape
         (1, 513, 513, 21)
     """
     image = keras.Input(input_shape, name="image")

@@ -45,9 +45,8 @@ def enet(
         ConfigError: ``width`` is not a multiple of 4, or not above the image's channels.
 
     Example:
-        >>> model = enet(num_classes=11)
-        >>> model(keras.ops.zeros((1, 360, 480, 3))).shape
-        (1, 360, 480, 11)
+        >>> enet(num_classes=11)(keras.ops.zeros((1, 45, 60, 3))).shape
+        (1, 45, 60, 11)
     """
     if width % 4 or width <= input_shape[2]:
         raise ConfigError(

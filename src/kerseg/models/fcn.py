@@ -37,7 +37,7 @@ def fcn_32s(*, num_classes: int, input_shape: Size = (None, None, 3), width: int
         computes the same without any weight, so the model has no parameters besides the trainable ones.
 
     Example:
-        >>> fcn_32s(num_classes=21)(keras.ops.zeros((1, 375, 500, 3))).shape
+        >>> fcn_32s(num_classes=21, width=8)(keras.ops.zeros((1, 375, 500, 3))).shape
         (1, 375, 500, 21)
     """
     image, features = _trunk(input_shape, width)
@@ -67,7 +67,7 @@ def fcn_16s(
         a learned upsampling.
 
     Example:
-        >>> fcn_16s(num_classes=21)(keras.ops.zeros((1, 375, 500, 3))).shape
+        >>> fcn_16s(num_classes=21, width=8)(keras.ops.zeros((1, 375, 500, 3))).shape
         (1, 375, 500, 21)
     """
     image, features = _trunk(input_shape, width)
@@ -99,7 +99,7 @@ def fcn_8s(
         learned upsamplings.
 
     Example:
-        >>> fcn_8s(num_classes=21)(keras.ops.zeros((1, 375, 500, 3))).shape
+        >>> fcn_8s(num_classes=21, width=8)(keras.ops.zeros((1, 375, 500, 3))).shape
         (1, 375, 500, 21)
     """
     image, features = _trunk(input_shape, width)

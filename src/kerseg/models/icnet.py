@@ -49,8 +49,8 @@ def icnet(
         auxiliary heads.
 
     Example:
-        >>> icnet(num_classes=19)(keras.ops.zeros((1, 1025, 2049, 3))).shape
-        (1, 1025, 2049, 19)
+        >>> icnet(num_classes=19)(keras.ops.zeros((1, 129, 257, 3))).shape
+        (1, 129, 257, 19)
     """
     image = keras.Input(input_shape, name="image")
     normalized = Normalize(mean=image_mean(image), name="normalize")(image)

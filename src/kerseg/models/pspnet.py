@@ -60,7 +60,7 @@ def pspnet(
         ConfigError: There is no such backbone, stem or stride.
 
     Example:
-        >>> pspnet(num_classes=21, width=8)(keras.ops.zeros((1, 473, 473, 3))).shape
+        >>> pspnet(num_classes=21, width=8, backbone="resnet50")(keras.ops.zeros((1, 473, 473, 3))).shape
         (1, 473, 473, 21)
     """
     image = keras.Input(input_shape, name="image")

@@ -34,7 +34,7 @@ def segnet(*, num_classes: int, input_shape: Size = (None, None, 3), width: int 
         with 29,443,008 + 577 * num_classes trainable parameters at width 64 and three channels.
 
     Example:
-        >>> segnet(num_classes=11)(keras.ops.zeros((1, 360, 480, 3))).shape
+        >>> segnet(num_classes=11, width=8)(keras.ops.zeros((1, 360, 480, 3))).shape
         (1, 360, 480, 11)
     """
     image = keras.Input(input_shape, name="image")
@@ -79,7 +79,7 @@ def segnet_basic(*, num_classes: int, input_shape: Size = (None, None, 3), width
         with 1,415,872 + 65 * num_classes trainable parameters at width 64 and three channels.
 
     Example:
-        >>> segnet_basic(num_classes=11)(keras.ops.zeros((1, 360, 480, 3))).shape
+        >>> segnet_basic(num_classes=11, width=8)(keras.ops.zeros((1, 360, 480, 3))).shape
         (1, 360, 480, 11)
     """
     image = keras.Input(input_shape, name="image")

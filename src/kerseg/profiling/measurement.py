@@ -1,10 +1,10 @@
-"""What a model is and what it costs, counted from its graph and measured here: the work of `kerseg.describe`."""
+"""What a model is and what it costs, counted and measured: the work of `kerseg.describe`."""
 
 import dataclasses
-import os
 import statistics
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ import keras
 import numpy as np
 
 from kerseg import modelfile, models
+from kerseg.core.workers import default_workers
 from kerseg.errors import ConfigError
 from kerseg.inference.predictor import Predictor
 from kerseg.modelfile import ModelCard
 from kerseg.models import MODELS
 from kerseg.profiling import figures
-from kerseg.profiling.complexity import multiply_adds, output_stride
+from kerseg.profiling.complexity import multiply_adds, output_stride, shapes_only
 from kerseg.profiling.figures import NUM_CLASSES, Paper, Starts
 from kerseg.profiling.footprint import Footprint, Task, device_of, measure
 
@@ -91,7 +92,7 @@ def described(
     measure: bool,
 ) -> Description:
     """Count what a model costs, and measure it; arguments and errors are those of `kerseg.describe`."""
-    subject = _subject(model, num_classes, dict(model_options))
+    subject = _subject(model, num_classes, dict(model_options), weights=measure)
     _check_size(subject.network, size)
     trainable, other = figures.parameters(subject.network)
     description = Description(
@@ -131,9 +132,12 @@ class _Subject:
     """The file it was read from."""
 
 
-def _subject(model: keras.Model | str | Path, num_classes: int | None, options: dict[str, Any]) -> _Subject:
+def _subject(
+    model: keras.Model | str | Path, num_classes: int | None, options: dict[str, Any], *, weights: bool
+) -> _Subject:
     if isinstance(model, str) and figures.is_name(model):
-        return _built(MODELS.resolve(model), NUM_CLASSES if num_classes is None else num_classes, options)
+        classes = NUM_CLASSES if num_classes is None else num_classes
+        return _built(MODELS.resolve(model), classes, options, weights=weights)
     if num_classes is not None or options:
         raise ConfigError(
             "`num_classes` and `model_options` are for the name of an architecture; this model is built already."
@@ -147,13 +151,14 @@ def _subject(model: keras.Model | str | Path, num_classes: int | None, options: 
             name=network.name, network=network, options={}, losses={"logits": 1.0}, card=card, path=path
         )
     # The file has no training heads: they come from the architecture.
-    built = _built(card.architecture, card.num_classes, dict(card.options))
+    built = _built(card.architecture, card.num_classes, dict(card.options), weights=False)
     return dataclasses.replace(built, network=network, card=card, path=path)
 
 
-def _built(name: str, num_classes: int, options: dict[str, Any]) -> _Subject:
+def _built(name: str, num_classes: int, options: dict[str, Any], *, weights: bool) -> _Subject:
     models.check(name, options)
-    network = models.build(name, num_classes=num_classes, auxiliary=True, **options)
+    with nullcontext() if weights else shapes_only():
+        network = models.build(name, num_classes=num_classes, auxiliary=True, **options)
     return _Subject(
         name=name,
         network=keras.Model(network.input, network.output["logits"], name=network.name),
@@ -225,9 +230,4 @@ def _forward(network: keras.Model, description: Description) -> Forward:
 
 def _device() -> str:
     device = device_of(keras.ops.zeros(1))
-    return f"cpu, {_cores()} cores" if device == "cpu" else device
-
-
-def _cores() -> int:
-    # Those that this process may use, where the system says.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return f"cpu, {default_workers()} cores" if device == "cpu" else device

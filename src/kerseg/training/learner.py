@@ -12,6 +12,7 @@ from kerseg import models
 from kerseg.config import TrainConfig
 from kerseg.core.info import DatasetInfo
 from kerseg.core.solver import Solver
+from kerseg.data.reading.pipeline import Dataset
 from kerseg.errors import ConfigError
 from kerseg.layers import norm
 from kerseg.losses.class_weights import class_weights
@@ -69,7 +70,7 @@ class Learner:
                 variable.assign(value)
 
 
-def build(config: TrainConfig, data: Any, plan: Plan) -> Learner:
+def build(config: TrainConfig, data: Dataset, plan: Plan) -> Learner:
     """Build and compile what a run trains; its first weights follow from the seed.
 
     Args:

@@ -1,12 +1,9 @@
-"""One run from its first step to its last: the loop, and what it saves.
+"""The loop of one run: what happens between its first step and its last."""
 
-A run can be stopped at any moment, by a kill too, and goes on from its last saved step as if nothing had
-happened: the order of the examples, their augmentation and the model's own random numbers all follow from the
-seed and from where the run stands, and that is saved with the weights and the optimizer's state.
-"""
-
+import dataclasses
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,18 +11,20 @@ from typing import Any
 import keras
 import numpy as np
 
-import kerseg.data
-from kerseg import modelfile
+from kerseg import modelfile, models
 from kerseg.config import TrainConfig
+from kerseg.core.files import explained
 from kerseg.core.interrupt import Interrupt
-from kerseg.errors import ConfigError, KersegError
+from kerseg.errors import KersegError
 from kerseg.inference.confusion import confusion
 from kerseg.inference.predictor import Predictor
 from kerseg.metrics import Scores
 from kerseg.training import learner
+from kerseg.training.environment import Environment
 from kerseg.training.monitor import Monitor
-from kerseg.training.run import Plan, Run
-from kerseg.training.state import State, devices
+from kerseg.training.opening import TrainingData
+from kerseg.training.run import Row, Run
+from kerseg.training.state import State
 from kerseg.weights import load as load_weights
 
 
@@ -42,23 +41,40 @@ class TrainResult:
 
 
 def begun(config: TrainConfig) -> TrainResult:
-    """Train a new run, from its first step; arguments and errors are those of `kerseg.train`."""
-    data = _load(config)
-    _plan(config, data)
-    data.check_augment(config.augment)
-    run = Run.create(config)
-    try:
-        trainer = Trainer(config, run)
-    except BaseException:
-        run.discard()
-        raise
-    return trainer.train()
+    """Train a new run.
+
+    Args:
+        config: The options, checked against one another.
+
+    Raises:
+        KersegError: As `kerseg.training.training.train`.
+    """
+    data = TrainingData.opened(config)
+    with Run.created(config) as run:
+        return Trainer(config, run, data).train()
 
 
 def resumed(path: Path) -> TrainResult:
-    """Go on with the run in a folder."""
-    run, config = Run.open(path)
-    return Trainer(config, run).train()
+    """Go on with a run.
+
+    Args:
+        path: Its folder.
+
+    Raises:
+        KersegError: As `kerseg.training.training.train`.
+    """
+    with Run.opened(path) as (run, config):
+        before = Environment.read(run.environment_file)
+        if before is not None:
+            config = _as_of(config, before.begun_by)
+        return Trainer(config, run, TrainingData.opened(config), before).train()
+
+
+def _as_of(config: TrainConfig, version: str) -> TrainConfig:
+    """Return the options that make the architecture what kerseg ``version`` called by its name."""
+    options_of_version = getattr(models, "options_of_version", None)
+    options = options_of_version(config.model, version) if options_of_version else {}
+    return dataclasses.replace(config, model_options={**options, **config.model_options})
 
 
 class Trainer:
@@ -67,14 +83,20 @@ class Trainer:
     Args:
         config: The options, ``data_dir`` among them.
         run: The run folder, which may hold a state to go on from.
+        opened: The data and the plan.
+        before: Where the run has been trained so far; None for one that begins.
     """
 
-    def __init__(self, config: TrainConfig, run: Run):
+    def __init__(
+        self, config: TrainConfig, run: Run, opened: TrainingData, before: Environment | None = None
+    ):
         self.config = config
         self.run = run
-        self.data = _load(config)
+        self.opened = opened
+        self.data = opened.data
         self.info = self.data.info
-        self.plan = _plan(config, self.data)
+        self.plan = opened.plan
+        environment = Environment.found(config, self.data).after(before, run.path, self.data.folder)
         self.learner = learner.build(config, self.data, self.plan)
         self.model = self.learner.training
         self.predictor = Predictor(self.learner.inference)
@@ -85,19 +107,18 @@ class Trainer:
             self.state.restore(saved, run)
         elif config.weights is not None:
             load_weights(self.learner.inference, config.weights, say=self.monitor.say)
-        left_out = [
-            shard for shard in self.data.left_out if shard.split in (config.train_split, config.val_split)
-        ]
-        run.write_environment(config, devices(), keras.backend.backend(), left_out)
+        environment.write(run.environment_file)
 
     def train(self) -> TrainResult:
         """Train to the end, or until interrupted.
 
         Raises:
-            KersegError: The loss became NaN or infinite.
+            KersegError: The loss became NaN or infinite, or a file could not be written.
         """
         self.monitor.start(self.model, self.progress)
-        with Interrupt() as interrupt:
+        with self._explained(), Interrupt() as interrupt:
+            if not self.run.has_history(self.progress.history):
+                self.monitor.record(self.progress)  # which a kill, or a full disk, kept from being written
             while not self._is_finished() and not interrupt.requested:
                 self._epoch(interrupt)
         if finished := self._is_finished():
@@ -106,8 +127,12 @@ class Trainer:
             self.monitor.interrupted(self.progress)
         return TrainResult(self.run.path, self.progress.best, finished)
 
+    def _explained(self) -> AbstractContextManager[None]:
+        return explained(self.run.path, f"Then go on with: `{self.run.resume_call}`")
+
     def _epoch(self, interrupt: Interrupt) -> None:
         """Train and score one epoch, or what is left of it."""
+        self.opened.check(self.run)
         steps = self.plan.steps(self.progress.epoch)
         if self.progress.batch < steps:
             self._fit(interrupt)
@@ -116,6 +141,7 @@ class Trainer:
         else:
             loss = float(keras.ops.convert_to_numpy(self.model.metrics[0].result()))
             self._check_loss(loss)
+            self._checked_values()  # before a model of them is scored, called the best and written
             self._finish_epoch(loss, self._validate())
 
     def _fit(self, interrupt: Interrupt) -> None:
@@ -154,8 +180,8 @@ class Trainer:
         """Write the epoch down: history, best model, state, in an order that a kill cannot harm."""
         progress = self.progress
         row = self._row(loss, scores)
-        improved = scores is None or progress.best is None or scores.mean_iou > progress.best
-        if improved:
+        self.opened.check(self.run)
+        if scores is None or progress.best is None or scores.mean_iou > progress.best:
             progress.best = scores.mean_iou if scores else None
             progress.best_epoch = progress.epoch + 1
             # Before the state: a kill in between repeats the epoch, and writes the same model again.
@@ -164,13 +190,12 @@ class Trainer:
         progress.history.append(row)
         progress.epoch, progress.batch, progress.seconds = progress.epoch + 1, 0, 0.0
         self.save()
-        self.run.write_history(progress.history)
         with self.learner.averaged():  # for the previews
-            self.monitor.report(progress, row, scores, improved=improved)
+            self.monitor.report(progress)
 
-    def _row(self, loss: float, scores: Scores | None) -> dict[str, float]:
+    def _row(self, loss: float, scores: Scores | None) -> Row:
         progress, steps = self.progress, self.plan.steps(self.progress.epoch)
-        row: dict[str, float] = {
+        row: Row = {
             "epoch": progress.epoch + 1,
             "step": progress.epoch * self.plan.epoch_steps + steps,
             "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
@@ -207,13 +232,19 @@ class Trainer:
         """Write the state to resume from.
 
         Raises:
-            KersegError: A weight is NaN or infinite: the state before is kept.
+            KersegError: A weight is NaN or infinite, or the data has changed: the state before is kept.
         """
+        values = self._checked_values()
+        self.opened.check(self.run)
+        self.run.save_state(values, self.progress)
+
+    def _checked_values(self) -> dict[str, np.ndarray]:
+        """Return all that is saved; refuse what is not finite."""
         values = self.state.values()
         for name, value in values.items():
             if not np.all(np.isfinite(value)):
                 raise self._diverged(f"the weight {name} holds NaN or infinity")
-        self.run.save_state(values, self.progress)
+        return values
 
     def _check_loss(self, loss: float) -> None:
         if not np.isfinite(loss):
@@ -280,25 +311,3 @@ class _Watch(keras.callbacks.Callback):
         step = progress.epoch * self.trainer.plan.epoch_steps + progress.batch
         by_steps = config.save_steps is not None and step % config.save_steps == 0
         return by_steps or now - self.saved > 60 * config.save_minutes
-
-
-def _load(config: TrainConfig) -> Any:
-    return kerseg.data.load(
-        config.data_folder, dataset=config.dataset, samples=config.samples, skip_bad=config.skip_bad
-    )
-
-
-def _plan(config: TrainConfig, data: Any) -> Plan:
-    """Return how long the run is.
-
-    Raises:
-        ConfigError: Not one batch can be filled, or the warm-up is longer than the run.
-    """
-    epoch_steps = data.steps(split=config.train_split, batch_size=config.batch_size)
-    plan = Plan(epoch_steps, config.steps or config.epochs * epoch_steps)
-    if (warmup := plan.warmup(config.warmup_epochs)) > plan.total:
-        raise ConfigError(
-            f"`warmup_epochs={config.warmup_epochs:g}` is {warmup} steps, longer than the run "
-            f"(`steps={plan.total}`)."
-        )
-    return plan

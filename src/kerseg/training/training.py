@@ -10,8 +10,8 @@ from kerseg import models
 from kerseg.augment.options import Augment
 from kerseg.config import TrainConfig
 from kerseg.core.options import default, given
+from kerseg.core.ranges import check_batch
 from kerseg.core.tensorflow import import_tensorflow
-from kerseg.data.reading.unconverted import describe
 from kerseg.errors import ConfigError
 
 if TYPE_CHECKING:  # it imports Keras, and a refused option must not wait for that
@@ -139,9 +139,10 @@ def train(
         KersegError: The loss became NaN or infinite; the last good state is kept.
 
     Example:
-        >>> run = kerseg.train(data_dir="data/camvid", model="enet", epochs=50, output="runs/enet")
-        >>> run.path, run.best
-        (PosixPath('runs/enet'), 0.51)
+        >>> run = kerseg.train(data_dir="data/street", model="unet", model_options={"width": 2}, steps=1,
+        ...                    crop_size=(32, 48), batch_size=2, previews=0, output="runs/trained")
+        >>> run.path, run.finished
+        (PosixPath('runs/trained'), True)
     """
     options = given(locals())
     del options["recipe"], options["resume"]
@@ -156,6 +157,9 @@ def train(
     config = configs.override(base, options)
     config = dataclasses.replace(config, data_dir=config.data_folder, weights=config.weights_source)
     models.check(config.model, config.model_options, option="model")
+    check_batch("crop_size", config.crop_size, config.batch_size)
+    from kerseg.data.reading.unconverted import describe
+
     describe(config.data_folder, config.dataset)
     import_tensorflow()
     from kerseg.training.trainer import begun

@@ -226,7 +226,7 @@ FAULTS = (
     Fault("size_mismatch", "error", _lost_exif, _labels(4), ONE, "at its image's size", name="lost_exif"),
     Fault("exif_orientation", "warning", _exif, _images(4), ONE, "as their label lies"),
     Fault(
-        "alphan_image",
+        "alpha_image",
         "warning",
         lambda r: _with_alpha(image(r, 3), image(r, 3).with_suffix(".png"), 9),
         ("train/images/street_0003.png",),
@@ -355,7 +355,9 @@ FAULTS = (
         1.0,
         "`label_values=[0, 40, 80, 120, 160, 200, 240]`",
     ),
-    Fault("one_based", "warning", lambda r: change_all(r, _up), ALL, 1.0, "`label_values=[1, 2, 3, 4, 5, 6, 7]`"),
+    Fault(
+        "one_based", "warning", lambda r: change_all(r, _up), ALL, 1.0, "`label_values=[1, 2, 3, 4, 5, 6, 7]`"
+    ),
     Fault(
         "one_based",
         "error",

@@ -89,7 +89,7 @@ class TestExitCodes:
         assert json.loads(Path("data/dataset.json").read_text())["class_names"] == ["0", "1"]
 
     def test_a_model_s_number_of_classes(self, clean_streets, cwd, capsys, monkeypatch):
-        monkeypatch.setattr("kerseg.cli.data._num_classes", lambda path: 4)
+        monkeypatch.setattr("kerseg.data.doctor._num_classes", lambda model: 4)
         assert main(["doctor", str(clean_streets), "--model", "run.keras"]) == 1
         assert "run.keras: 4 classes, the labels 7" in capsys.readouterr().out
 

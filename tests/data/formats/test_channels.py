@@ -25,7 +25,6 @@ from kerseg.data.formats.images import BadFileError
 from kerseg.data.formats.records import DTYPES, Record, parse, serialize
 from kerseg.data.formats.volumes import ArrayPart, label_values, parts, siblings, slice_names
 from kerseg.data.reading.decode import decode_numbers
-from kerseg.data.sources.base import channels_of
 from kerseg.data.sources.folder import Folder
 from kerseg.errors import ConfigError, DataError
 
@@ -668,10 +667,10 @@ def test_channels_are_found_once_and_travel_with_the_source(tmp_path, monkeypatc
     npy(tmp_path / "i/a.npy", numbers(6, 8, 4))
     png_label(tmp_path / "l/a.png", label_of(6, 8))
     source = folders(tmp_path)
-    found = channels_of(source)
+    found = source.channels
     copy = pickle.loads(pickle.dumps(source))
     monkeypatch.setattr(Folder, "splits", lambda self: pytest.fail("looked at the files again"))
-    assert channels_of(copy) == found
+    assert copy.channels == found
     [part] = parts([tmp_path / "i/a.npy"], Layout())
     np.testing.assert_array_equal(read_channels(part, found).values, numbers(6, 8, 4))
 

@@ -44,7 +44,7 @@ def write(folder, counts=(5, 4, 3), make=record, split="train"):
             for _ in range(count):
                 made = make(next(numbers))
                 writer.write(made if isinstance(made, bytes) else serialize(made))
-        shards.append(Shard(file.name, count, file.stat().st_size, ""))
+        shards.append(Shard(file.name, count, file.stat().st_size, "0" * 64))
     splits = {split: Split(tuple(shards), (0,), (0,))}
     DatasetInfo("blocks", ("block",), ((0, 0, 0),), splits).save(folder)
     return folder

@@ -164,7 +164,8 @@ def test_the_table_and_the_folder_of_sources_agree():
         "annotated",
         "array_folders",
         "base",
-        "mapping",
+        "class_mapping",
+        "folders",
         "palettes",
     }
     assert files == {target.partition(":")[0].rpartition(".")[2] for target in SOURCES.values()}

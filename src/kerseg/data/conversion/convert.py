@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +24,9 @@ from kerseg.core.workers import default_workers, map_in_order
 from kerseg.data.conversion.checks import Checked
 from kerseg.data.conversion.manifest import ManifestWriter, Previous, check_keyed, made_by
 from kerseg.data.conversion.options import MEBIBYTE, ConvertOptions, is_ours
-from kerseg.data.conversion.split_checks import Duplicates, check_splits, described
+from kerseg.data.conversion.split_checks import Duplicates, check_names, check_splits, described
 from kerseg.data.conversion.split_writer import SplitWriter
-from kerseg.data.sources.base import Pair, Source, channels_of
-from kerseg.download.release import Downloadable
+from kerseg.data.sources.base import Pair, Source
 from kerseg.download.release import download as fetch_releases
 from kerseg.errors import ConfigError, DataError
 
@@ -80,11 +79,16 @@ def convert(
         ConfigError: An option is wrong.
 
     Example:
-        >>> info = convert(CamVid(root=Path("camvid")), output=Path("data/camvid"))
+        >>> info = convert(source, output=Path("data/again"))
         >>> info.splits["train"].records
-        367
+        8
     """
     options = collect(ConvertOptions, locals())
+    if not isinstance(source, Source):
+        raise ConfigError(
+            f"`source` is an instance of a class derived from {Source.__module__}.Source. Received: a "
+            f"{type(source).__name__}."
+        )
     if download:
         _fetch(source)
     if runner == "beam":
@@ -99,16 +103,18 @@ def convert(
 
 
 def _fetch(source: Source) -> None:
-    if not hasattr(source, "releases"):
+    if not source.releases:
         raise ConfigError("`download` is for published data sets, and this source reads files of your own.")
-    fetch_releases(cast(Downloadable, source))
+    fetch_releases(source)
 
 
 def _fill(folder: Path, source: Source, options: ConvertOptions) -> DatasetInfo:
     """Write the shards of all splits into ``folder`` and return what is in them."""
     classes, pairs = source.classes, source.splits()
+    name = options.name or source.name or options.output.resolve().name
+    check_names(classes, pairs, name)
     check_splits(source, pairs, options.output)
-    channels_of(source)  # which the workers need, and would each find out anew
+    _ = source.channels  # which the workers need, and would each find out anew
     total = sum(len(members) for members in pairs.values())
     splits: dict[str, Split] = {}
     with (
@@ -133,7 +139,6 @@ def _fill(folder: Path, source: Source, options: ConvertOptions) -> DatasetInfo:
                 splits[split] = writer.finish()
         progress.describe("convert")
         manifest.finish(made_by(source), splits)
-    name = options.name or source.name or options.output.resolve().name
     return described(source, classes, splits, pairs=total, name=name, skip_bad=options.skip_bad)
 
 

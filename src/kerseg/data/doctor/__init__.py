@@ -87,7 +87,7 @@ def diagnose(
         ConfigError: The options do not fit each other.
 
     Example:
-        >>> diagnosis = kerseg.doctor("camvid", class_names=["sky", "building", ...])
+        >>> diagnosis = kerseg.doctor("street", num_classes=7)
         >>> [finding.code for finding in diagnosis.errors]
         []
     """

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from kerseg.core.info import IGNORE_LABEL
 from kerseg.data.doctor.facts import LabelFacts
 from kerseg.data.doctor.findings import Affected, Evidence, Found, Severity
-from kerseg.data.formats.images import describe_counts
+from kerseg.data.formats.wording import describe_counts
 
 FEW = 24
 """Colours named at most."""

@@ -61,8 +61,8 @@ def find(
         ConfigError: Only one of ``images`` and ``labels`` is given.
 
     Example:
-        >>> find(Path("camvid"))[0]
-        Branch(split='train', images=Path('camvid/train'), labels=Path('camvid/trainannot'), label_tail='')
+        >>> [branch.split for branch in find(Path("street"))]
+        ['train', 'val']
     """
     if (images is None) != (labels is None):
         raise ConfigError("`images` and `labels` go together. Give both, or neither.")

@@ -12,14 +12,15 @@ from PIL import Image, ImageOps
 
 from kerseg.core.console import worded
 from kerseg.core.files import write_text
-from kerseg.core.info import IGNORE_LABEL
+from kerseg.core.info import IGNORE_LABEL, default_palette
 from kerseg.data.doctor import text
 from kerseg.data.doctor.diagnosis import Diagnosis
 from kerseg.data.doctor.facts import Facts, open_label
 from kerseg.data.doctor.findings import Affected, Finding
-from kerseg.data.formats.images import Place, decode, read_bytes, read_image
+from kerseg.data.formats.files import Place, read_bytes
+from kerseg.data.formats.images import decode, read_image
 from kerseg.errors import DataError
-from kerseg.visualize import colourise, default_palette
+from kerseg.visualize import colourise
 
 FILES = 12
 """Pairs on the contact sheet of a finding."""
@@ -54,7 +55,7 @@ def write(diagnosis: Diagnosis, path: Path) -> None:
     template = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
     html = template.from_string(Path(__file__).with_name("page.html").read_text(encoding="utf-8")).render(
         path=str(diagnosis.path),
-        split_checks=text.split_checks(diagnosis),
+        conclusion=text.conclusion(diagnosis),
         summary=text.summary(diagnosis),
         findings=[
             (replace(finding, remedy=worded(finding.remedy)), contact_sheet(diagnosis, finding))

@@ -11,7 +11,7 @@ from rich.text import Text
 from kerseg.core.console import worded
 from kerseg.data.doctor.diagnosis import Diagnosis
 from kerseg.data.doctor.findings import Finding
-from kerseg.data.formats.images import describe_size
+from kerseg.data.formats.wording import describe_size
 
 FILES = 3
 """Files named below each finding; the page names more."""
@@ -26,7 +26,7 @@ def show(diagnosis: Diagnosis, console: Console) -> None:
         console.print(class_table(diagnosis))
     for finding in diagnosis.findings:
         _show(finding, console)
-    console.print(Text(split_checks(diagnosis), style="bold"))
+    console.print(Text(conclusion(diagnosis), style="bold"))
 
 
 def summary(diagnosis: Diagnosis) -> list[str]:
@@ -78,7 +78,7 @@ def _share(pixels: int, total: int) -> str:
     return f"{100 * pixels / total:.2f}" if pixels else "-"
 
 
-def split_checks(diagnosis: Diagnosis) -> str:
+def conclusion(diagnosis: Diagnosis) -> str:
     """Return the last line: how many errors and warnings."""
     errors, warnings = len(diagnosis.errors), len(diagnosis.warnings)
     if not errors and not warnings:

@@ -17,7 +17,9 @@ from PIL import Image
 
 from kerseg.core.info import Channels, Layout
 from kerseg.data.formats.arrays import Values, is_plain
-from kerseg.data.formats.images import JPEG_FORMATS, BadFileError, read_bytes
+from kerseg.data.formats.files import BadFileError, read_bytes
+from kerseg.data.formats.flaws import JPEG_FORMATS
+from kerseg.data.formats.images import FORMATS
 from kerseg.data.formats.records import ARRAY, DTYPES
 from kerseg.data.formats.volumes import ArrayPart
 from kerseg.errors import ConfigError
@@ -25,8 +27,8 @@ from kerseg.errors import ConfigError
 _GLANCE = 8
 """Images looked at to say how many channels there are, and which values."""
 _LEVEL = 1
-"""Of zlib's compression: a CT slice is 5 % larger than at 9 and written eight times as fast (13 ms, not 102), noisy
-reflectance is no larger."""
+"""Of zlib's compression: slices are little larger than at 9 and written nine times as fast
+(``benchmarks/choices.py``, slices)."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +212,7 @@ def _own_bytes(array: ArrayImage) -> tuple[bytes, str] | None:
     if array.path.others or not is_plain(array.path.file):
         return None
     data = read_bytes(array.path.file)
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         turned = image.getexif().get(0x0112, 1) != 1
         kind, mode, clear = image.format, image.mode, "transparency" in image.info
     if kind in JPEG_FORMATS and mode in ("L", "RGB") and not turned:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from PIL import Image
 
 from kerseg import visualize
@@ -22,6 +23,16 @@ CELL_HEIGHT = 192
 """Pixels."""
 
 Cells = list[tuple[str, RGBImage]]
+Record = tuple[np.int64, bytes]
+"""Index in the split, and the record as it lies in its shard."""
+
+
+class Original(NamedTuple):
+    """An image as it is stored, before any crop."""
+
+    name: str
+    image: NDArray[np.uint8 | np.float32]
+    label: NDArray[np.uint8]
 
 
 def draw(
@@ -66,7 +77,7 @@ def draw(
     save_signed(visualize.contact_sheet(rows, entries), output, software)
 
 
-def _spread(shards: Shards, count: int) -> list[tuple[Any, Any]]:
+def _spread(shards: Shards, count: int) -> list[Record]:
     """Return (index, record) of ``count`` images, or of all if there are no more."""
     total = sum(shards.counts)
     count = min(count, total)
@@ -75,15 +86,16 @@ def _spread(shards: Shards, count: int) -> list[tuple[Any, Any]]:
     return list(found.as_numpy_iterator())
 
 
-def _originals(data: Dataset, records: list[tuple[Any, Any]], split: str) -> Iterator[dict[str, Any]]:
+def _originals(data: Dataset, records: list[Record], split: str) -> Iterator[Original]:
     shards = Shards(data.folder, data.info, split)
     for index, record in records:
-        yield {name: value.numpy() for name, value in shards.decoded(tf.constant(index), record).items()}
+        found = shards.decoded(tf.constant(index), tf.constant(record))
+        yield Original(found["name"].numpy().decode(), found["image"].numpy(), found["label"].numpy())
 
 
 def _crops(
     data: Dataset,
-    records: list[tuple[Any, Any]],
+    records: list[Record],
     split: str,
     crop_size: tuple[int, int],
     batch_size: int,
@@ -105,16 +117,18 @@ def _crops(
         yield from zip(images, labels, strict=True)
 
 
-def _row(data: Dataset, original: dict[str, Any], crops: list[tuple[RGBImage, RGBImage]]) -> Cells:
-    cells = _pair(data, original["name"].decode(), original["image"], original["label"])
+def _row(data: Dataset, original: Original, crops: list[tuple[RGBImage, RGBImage]]) -> Cells:
+    cells = _pair(data, original.name, original.image, original.label)
     for epoch, (image, label) in enumerate(crops):
         cells += _pair(data, f"epoch {epoch}", image, label)
     return cells
 
 
-def _pair(data: Dataset, caption: str, image: RGBImage, label: RGBImage) -> Cells:
+def _pair(
+    data: Dataset, caption: str, pixels: NDArray[np.uint8 | np.float32], label: NDArray[np.uint8]
+) -> Cells:
     info = data.info
-    image = visualize.as_rgb(image, info.channels.names if info.channels else ())
+    image = visualize.as_rgb(pixels, info.channels.names if info.channels else ())
     shown = visualize.overlay(image, label, info.palette, alpha=0.6, ignore_label=info.ignore_label)
     shown[label == info.ignore_label] = IGNORE_COLOUR
     return [(caption, _resized(image)), ("label", _resized(shown))]

@@ -42,8 +42,8 @@ def describe(folder: str | Path, dataset: str | None = None) -> DatasetInfo:
         ConfigError: No such data set, or ``dataset.json`` has another number of classes.
 
     Example:
-        >>> describe("dataset/tfrecord", "pascal_voc2012").splits["train"].records
-        1464
+        >>> describe("data/street").splits["train"].records
+        8
     """
     folder = Path(folder)
     if dataset is not None:

@@ -4,13 +4,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from kerseg.core.console import note
 from kerseg.core.info import IGNORE_LABEL, Colour
-from kerseg.data.formats.images import BadFileError, Place
+from kerseg.data.formats.files import BadFileError, Place
 from kerseg.data.formats.labels import Classes
 from kerseg.data.formats.shapes import Points, outside
+from kerseg.data.sources.base import Source
 from kerseg.data.sources.class_mapping import ClassMapping, class_mapping
 from kerseg.registry import nearest
 
@@ -18,7 +20,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnnotatedSource:
+class AnnotatedSource(Source):
     """Base of such a source, with the options that all of them have.
 
     A derived class says what the classes are, with `_labels`, and keeps what all its files hold in
@@ -34,10 +36,14 @@ class AnnotatedSource:
     """Names of shapes whose pixels are to be ignored."""
     clip: bool = False
     """Cut off what of a shape lies outside its image, instead of reporting it."""
+    image_root: Path | None = None
+    """Folder that all images lie in. Without it, images that annotations name outside the folder that their names
+    start from are refused."""
 
     name: ClassVar[str] = ""
     options_title: ClassVar[str] = "What shapes become"
     """Above these options in the help of the command line."""
+    drawn = True
 
     def __getstate__(self) -> dict[str, Any]:
         # Workers get the shapes of an image with its pair, and not those of all images with the source.

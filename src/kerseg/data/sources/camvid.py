@@ -19,9 +19,10 @@ from typing import ClassVar
 import numpy as np
 
 from kerseg.core.info import IGNORE_LABEL, Colour
-from kerseg.data.formats.images import BadFileError, label_values, read_label
+from kerseg.data.formats.files import BadFileError
+from kerseg.data.formats.images import label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_colours, map_values
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import find_root, pair_folders
 from kerseg.download.release import Archive, Release
 from kerseg.errors import DataError
@@ -105,7 +106,7 @@ _RELEASE = Release(
 
 
 @dataclass(frozen=True, kw_only=True)
-class CamVid:
+class CamVid(Source):
     """CamVid, as prepared for SegNet or as released: 11 classes of road scenes."""
 
     root: Path

@@ -20,13 +20,14 @@ from PIL import Image
 from kerseg.core.info import IGNORE_LABEL, STORED, Channels, Layout, default_palette
 from kerseg.data.formats.arrays import SUFFIXES
 from kerseg.data.formats.channels import declare
-from kerseg.data.formats.images import BadFileError, Place, label_values, read_label
+from kerseg.data.formats.files import BadFileError, Place
+from kerseg.data.formats.images import label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_colours, map_values
 from kerseg.data.formats.suffixes import IMAGE_SUFFIXES, suffix_of
 from kerseg.data.formats.volumes import ArrayPart
 from kerseg.data.formats.volumes import label_values as array_values
 from kerseg.data.sources.array_folders import label_place, pair_arrays
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import named_files, pair_folders
 from kerseg.data.sources.palettes import read_names, read_palette
 from kerseg.errors import ConfigError, DataError
@@ -38,7 +39,7 @@ _MANY = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class Folder:
+class Folder(Source):
     """Folders of images and of labels; the two are matched by file name, sub-folders included."""
 
     train_image_path: Path | None = None

@@ -50,7 +50,7 @@ def read_palette(words: tuple[str, ...]) -> Classes:
     if len(words) == 1 and Path(words[0]).is_file():
         return _read_file(Path(words[0]))
     if len(words) == 1 and words[0] in SOURCES:
-        classes = getattr(SOURCES.load(words[0]), "classes", None)
+        classes = SOURCES.load(words[0]).classes
         if isinstance(classes, Classes):
             return classes
         raise ConfigError(f"`palette=[{words[0]!r}]`: this source has no colours of its own.")

@@ -15,7 +15,7 @@ from kerseg.data.formats.images import label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_values
 from kerseg.data.formats.matlab import need_scipy, read_values
 from kerseg.data.sources import known
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import find_root, pair_names, read_list
 from kerseg.download.release import Archive, Release
 
@@ -62,7 +62,7 @@ _VALUES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class PascalContext:
+class PascalContext(Source):
     """PASCAL-Context: 59 classes; 4,998 training and 5,105 validation images."""
 
     root: Path

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from kerseg.data.formats.labels import Classes, Label, map_values
 from kerseg.data.formats.matlab import need_scipy, read_values
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import find_root, pair_names, read_list
 from kerseg.data.sources.voc2012 import CLASSES
 from kerseg.download.release import Archive, Release
@@ -37,7 +37,7 @@ _TABLE = {index: index for index in range(len(CLASSES.names))}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sbd:
+class Sbd(Source):
     """Semantic Boundaries Dataset: VOC's 21 classes; 8,498 training and 2,857 validation images."""
 
     root: Path

@@ -14,7 +14,7 @@ from kerseg.core.info import IGNORE_LABEL
 from kerseg.data.formats.images import label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_values
 from kerseg.data.sources import known
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import find_root, pair_names, read_list
 from kerseg.download.release import Archive, Release
 
@@ -41,7 +41,7 @@ _TABLE = {**{index: index for index in range(len(CLASSES.names))}, 255: IGNORE_L
 
 
 @dataclass(frozen=True, kw_only=True)
-class Voc2012:
+class Voc2012(Source):
     """PASCAL VOC 2012: 21 classes; 1,464 training and 1,449 validation images."""
 
     root: Path

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from kerseg.data.formats.labels import Classes, Label
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import find_root, named_files, pair_names
 from kerseg.data.sources.sbd import RELEASE as SBD
 from kerseg.data.sources.sbd import read_sbd_label, sbd_list, sbd_pairs, sbd_root
@@ -27,7 +27,7 @@ _LAYOUT = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Voc2012Aug:
+class Voc2012Aug(Source):
     """PASCAL VOC 2012 with SBD's labels: 21 classes; 10,582 training and 1,449 validation images."""
 
     voc: Path

@@ -1,10 +1,10 @@
-"""Labels as images: colours, overlays, legends, previews and training curves. NumPy, Pillow and matplotlib.
+"""Labels as images: colours, overlays, legends and previews. NumPy, Pillow, and a font of matplotlib's.
 
 Pixels in, pixels out are uint8 RGB arrays (height, width, 3); what has text on it is a Pillow image.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from kerseg.core.files import whole
 from kerseg.core.info import IGNORE_LABEL, Colour
 from kerseg.errors import DataError
 
@@ -25,29 +24,6 @@ IGNORE_COLOUR: Colour = (224, 224, 192)
 _PAPER: Colour = (24, 26, 30)
 _INK: Colour = (236, 236, 236)
 _FAINT: Colour = (150, 154, 160)
-
-
-def default_palette(num_classes: int) -> tuple[Colour, ...]:
-    """Return one distinct colour a class: the colour map of PASCAL VOC.
-
-    Source: VOCdevkit, VOCcode/VOClabelcolormap.m: bits 0, 3, 6 ... of the index are the bits of red, from the
-    highest down, bits 1, 4, 7 ... those of green, bits 2, 5, 8 ... those of blue.
-
-    Args:
-        num_classes: Number of colours; VOC's own map has 256, and the rule goes on.
-
-    Returns:
-        ``num_classes`` colours; the first is black.
-
-    Example:
-        >>> default_palette(3)
-        ((0, 0, 0), (128, 0, 0), (0, 128, 0))
-    """
-
-    def channel(index: int, first: int) -> int:
-        return sum(((index >> (3 * place + first)) & 1) << (7 - place) for place in range(8))
-
-    return tuple((channel(i, 0), channel(i, 1), channel(i, 2)) for i in range(num_classes))
 
 
 def as_rgb(image: NDArray[Any], names: Sequence[str] = ()) -> RGBImage:
@@ -100,13 +76,25 @@ def colourise(
         >>> colourise(np.array([[0, 1, 255]]), [(0, 0, 0), (128, 0, 0)]).tolist()
         [[[0, 0, 0], [128, 0, 0], [224, 224, 192]]]
     """
-    label = np.asarray(label)
-    known = label != ignore_label
-    if known.any() and not 0 <= label[known].min() <= label[known].max() < len(palette):
-        worst = label[known].max() if label[known].min() >= 0 else label[known].min()
-        raise DataError(f"The palette has colours for 0 to {len(palette) - 1}. Received: label {worst}.")
     colours = np.array([*palette, ignore_colour], np.uint8)
-    return colours[np.where(known, label, len(palette))]
+    return np.take(colours, _entries(label, len(palette), ignore_label), axis=0)
+
+
+def _entries(label: NDArray[Any], classes: int, ignore_label: int) -> NDArray[Any]:
+    """Return the label with ``classes`` in ignored pixels: an index into colours of which the last is for these.
+
+    Raises:
+        DataError: A label has no colour.
+    """
+    label = np.asarray(label)
+    low, high = (int(label.min()), int(label.max())) if label.size else (0, 0)
+    if 0 <= low <= high < classes and not low <= ignore_label <= high:
+        return label  # as most labels are: nothing to ignore
+    known = label != ignore_label
+    if known.any() and not 0 <= label[known].min() <= label[known].max() < classes:
+        worst = label[known].max() if label[known].min() >= 0 else label[known].min()
+        raise DataError(f"The palette has colours for 0 to {classes - 1}. Received: label {worst}.")
+    return np.where(known, label, classes)
 
 
 def overlay(
@@ -139,9 +127,16 @@ def overlay(
         raise DataError(
             f"Image and label must have one size. Received: {image.shape[:2]} and {np.shape(label)}."
         )
-    colours = colourise(label, palette, ignore_colour=(0, 0, 0), ignore_label=ignore_label)
-    blended = np.rint(image * np.float32(1 - alpha) + colours * np.float32(alpha)).astype(np.uint8)
-    return np.where(colours.any(axis=-1, keepdims=True), blended, image)
+    colours = np.array([*palette, (0, 0, 0)], np.uint8)
+    # What each value of the image becomes under each colour: a table is faster than sums over all pixels.
+    values = np.arange(256, dtype=np.float32) * np.float32(1 - alpha)
+    table = np.rint(values + colours[..., np.newaxis] * np.float32(alpha)).astype(np.uint8)
+    table[~colours.any(axis=-1)] = np.arange(256, dtype=np.uint8)
+    places = np.asarray(_entries(label, len(palette), ignore_label), np.int32) << 8
+    mixed = np.empty_like(image)
+    for channel in range(3):
+        mixed[..., channel] = table[:, channel].ravel().take(places | image[..., channel])
+    return mixed
 
 
 def legend(entries: Sequence[tuple[str, Colour]], width: int, *, text_size: int | None = None) -> Image.Image:
@@ -156,21 +151,29 @@ def legend(entries: Sequence[tuple[str, Colour]], width: int, *, text_size: int 
         RGB, on a dark ground; as high as it needs.
     """
     size = text_size or _text_size(width)
-    font, gap, row = _font(size), size // 2, round(1.6 * size)
-    longest = max((font.getlength(text) for text, _ in entries), default=0.0)
+    gap, row = size // 2, round(1.6 * size)
+    longest = max((_length(text, size) for text, _ in entries), default=0.0)
     columns = max(1, min(len(entries), int((width - gap) // (longest + size + 3 * gap))))
     rows, column = math.ceil(len(entries) / columns), (width - gap) // columns
     strip = Image.new("RGB", (width, rows * row + gap if rows else 0), _PAPER)
-    draw = ImageDraw.Draw(strip)
     for place, (text, colour) in enumerate(entries):
         # Down the columns, as a list is read.
-        left, middle = gap + place // rows * column, gap // 2 + place % rows * row + row // 2
-        box = (left, middle - size // 2, left + size, middle + size // 2)
-        # The faint border shows where a black or dark swatch is.
-        draw.rounded_rectangle(box, radius=size // 6, fill=colour, outline=_FAINT)
-        shown = _fit(text, font, column - size - 2 * gap)
-        draw.text((left + size + gap, middle), shown, font=font, fill=_INK, anchor="lm")
+        corner = gap + place // rows * column, gap // 2 + place % rows * row
+        strip.paste(_legend_entry(text, colour, size, column), corner)
     return strip
+
+
+@lru_cache(maxsize=1024)  # the images of a prediction have the same classes, in nearly the same shares
+def _legend_entry(text: str, colour: Colour, size: int, width: int) -> Image.Image:
+    font, gap, row = _font(size), size // 2, round(1.6 * size)
+    entry = Image.new("RGB", (width, row), _PAPER)
+    draw, middle = ImageDraw.Draw(entry), row // 2
+    box = (0, middle - size // 2, size, middle + size // 2)
+    # The faint border shows where a black or dark swatch is.
+    draw.rounded_rectangle(box, radius=size // 6, fill=colour, outline=_FAINT)
+    shown = _fit(text, font, width - size - 2 * gap)
+    draw.text((size + gap, middle), shown, font=font, fill=_INK, anchor="lm")
+    return entry
 
 
 def with_legend(
@@ -196,10 +199,11 @@ def with_legend(
         RGB, as wide as the (enlarged) image.
     """
     image = _enlarge(image, 320)
-    values, counts = np.unique(label, return_counts=True)
+    label = np.ravel(label)
+    counts = np.bincount(label) if label.dtype.kind in "u" else np.bincount(label[label >= 0])
     entries = [
-        (f"{class_names[value]}  {_percent(count / np.size(label))}", palette[value])
-        for value, count in zip(values.tolist(), counts.tolist(), strict=True)
+        (f"{class_names[value]}  {_percent(counts[value] / label.size)}", palette[value])
+        for value in np.flatnonzero(counts).tolist()
         if value != ignore_label
     ]
     return _below(Image.fromarray(image), legend(entries, image.shape[1]))
@@ -301,6 +305,8 @@ def _text_size(width: int) -> int:
 
 def _enlarge(image: RGBImage, width: int) -> RGBImage:
     factor = math.ceil(width / image.shape[1])
+    if factor == 1:
+        return image
     return image.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
@@ -313,6 +319,11 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size)
 
 
+@lru_cache(maxsize=1024)
+def _length(text: str, size: int) -> float:
+    return _font(size).getlength(text)
+
+
 def _fit(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
     """Shorten ``text`` until it is at most ``width`` pixels wide."""
     if font.getlength(text) <= width:
@@ -320,67 +331,3 @@ def _fit(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
     while text and font.getlength(text + "…") > width:
         text = text[:-1]
     return text.rstrip() + "…"
-
-
-def curves(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw the history of a training run: loss, mean IoU and learning rate over the epochs.
-
-    Args:
-        rows: One mapping an epoch, as in ``history.csv``: ``epoch``, and what there is of ``loss``,
-            ``val_loss``, ``mean_iou``, ``val_mean_iou`` and ``learning_rate``; numbers or their text. A
-            missing or empty value leaves a gap; a chart without any value is left out.
-        path: The PNG file to write.
-    """
-    from matplotlib.figure import Figure  # late: matplotlib takes most of a second to import
-
-    epochs = [_number(row.get("epoch", number)) for number, row in enumerate(rows, start=1)]
-    charts = []
-    for title, lines in _CHARTS.items():
-        drawn = {name: [_number(row.get(name)) for row in rows] for name in lines}
-        drawn = {name: values for name, values in drawn.items() if not np.all(np.isnan(values))}
-        if drawn:
-            charts.append((title, lines, drawn))
-    figure = Figure(figsize=(4.6 * max(1, len(charts)), 3.4), dpi=120, layout="constrained")
-    for place, (title, lines, drawn) in enumerate(charts, start=1):
-        axes = figure.add_subplot(1, len(charts), place)
-        for name, values in drawn.items():
-            text, colour = lines[name]
-            # A single epoch has no line to draw: the marker shows it.
-            axes.plot(epochs, values, color=colour, label=text, marker="." if len(rows) < 30 else "")
-        # Half an epoch on each side: a single one has no range of its own.
-        axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
-        _dress(axes, title, len(drawn) > 1)
-        if "val_mean_iou" in drawn:
-            _mark_best(axes, epochs, drawn["val_mean_iou"])
-    with whole(path) as temporary:
-        figure.savefig(temporary, format="png")
-
-
-_CHARTS: dict[str, dict[str, tuple[str, str]]] = {
-    "loss": {"loss": ("train", "#4c78a8"), "val_loss": ("val", "#f58518")},
-    "mean IoU": {"mean_iou": ("train", "#4c78a8"), "val_mean_iou": ("val", "#f58518")},
-    "learning rate": {"learning_rate": ("", "#54a24b")},
-}
-"""Chart -> column of the history -> text in the key, colour."""
-
-
-def _dress(axes: Any, title: str, key: bool) -> None:
-    axes.set_title(title, loc="left", fontsize=11)
-    axes.set_xlabel("epoch")
-    axes.set_ylim(bottom=0)
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
-    if key:
-        axes.legend(frameon=False)
-
-
-def _mark_best(axes: Any, epochs: Sequence[float], values: Sequence[float]) -> None:
-    best = int(np.nanargmax(values))
-    axes.plot(epochs[best], values[best], "o", color="#e45756")
-    text = f"best {values[best]:.3f}, epoch {epochs[best]:.0f}"
-    axes.set_title(text, loc="right", fontsize=9, color="#e45756")
-
-
-def _number(value: Any) -> float:
-    return math.nan if value is None or value == "" else float(value)

@@ -1,11 +1,6 @@
 """Counts and figures against hand-computed values and scikit-learn; the Keras metric against both."""
 
 import json
-import os
-import subprocess
-import sys
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,9 +8,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, jaccard_score
 
-from kerseg import metrics
 from kerseg.errors import ConfigError, DataError
-from kerseg.metrics import ConfusionMatrix, MeanIoU
+from kerseg.metrics import ConfusionMatrix, MeanIoU, keras_metric
 
 CLASSES = 7
 
@@ -172,7 +166,7 @@ def test_metric_leaves_absent_classes_out():
 
 
 def test_metric_carries_from_word_to_word(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(metrics, "_WORD", 64)
+    monkeypatch.setattr(keras_metric, "_WORD", 64)
     metric, matrix = MeanIoU(CLASSES), ConfusionMatrix(CLASSES)
     for seed in range(5):
         label, prediction = random_pair(seed)
@@ -246,22 +240,3 @@ def test_metric_is_rebuilt_from_its_config():
 def test_metric_refuses(label: tuple[int, ...], prediction: np.ndarray, weight: Any, message: str):
     with pytest.raises(ConfigError, match=message):
         MeanIoU(CLASSES).update_state(np.zeros(label, np.uint8), prediction, sample_weight=weight)
-
-
-@pytest.mark.skipif("KERSEG_INNER" in os.environ, reason="this is the inner run")
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
-def test_on_the_other_backends(backend: str):
-    """Run this file, the predictor's, and an evaluation in a process with another backend."""
-    if backend == keras.backend.backend() or find_spec(backend) is None:
-        pytest.skip("is this run's backend, or is not installed")
-    tests = Path(__file__).parent
-    evaluation = tests / "inference" / "test_evaluation.py::test_run_folder_and_its_report"
-    chosen = [__file__, str(tests / "inference" / "test_predictor.py"), str(evaluation)]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen],
-        env=os.environ | {"KERAS_BACKEND": backend, "KERSEG_INNER": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout[-4000:]
-    assert "passed" in done.stdout
