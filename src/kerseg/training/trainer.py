@@ -118,7 +118,8 @@ class Trainer:
         self.monitor.start(self.model, self.progress)
         with self._explained(), Interrupt() as interrupt:
             if not self.run.has_history(self.progress.history):
-                self.monitor.record(self.progress)  # which a kill, or a full disk, kept from being written
+                with self.learner.averaged():  # what a kill, or a full disk, kept from being written
+                    self.monitor.record(self.progress)
             while not self._is_finished() and not interrupt.requested:
                 self._epoch(interrupt)
         if finished := self._is_finished():
