@@ -73,12 +73,8 @@ def resumed(path: Path) -> TrainResult:
 
 def _as_of(config: TrainConfig, version: str) -> TrainConfig:
     """Return the options that make the architecture what kerseg ``version`` called by its name."""
-    options_of_version = getattr(models, "options_of_version", None)
-    if options_of_version is None:
-        return config
-    return dataclasses.replace(
-        config, model_options=options_of_version(config.model, version, config.model_options)
-    )
+    options = models.options_of_version(config.model, version, config.model_options)
+    return dataclasses.replace(config, model_options=options)
 
 
 class Trainer:
@@ -122,7 +118,8 @@ class Trainer:
         self.monitor.start(self.model, self.progress)
         with self._explained(), Interrupt() as interrupt:
             if not self.run.has_history(self.progress.history):
-                self.monitor.record(self.progress)  # which a kill, or a full disk, kept from being written
+                with self.learner.averaged():  # what a kill, or a full disk, kept from being written
+                    self.monitor.record(self.progress)
             while not self._is_finished() and not interrupt.requested:
                 self._epoch(interrupt)
         if finished := self._is_finished():
