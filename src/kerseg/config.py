@@ -146,7 +146,7 @@ class TrainConfig:
         SCHEDULES.check(self.schedule, self.schedule_options, option="schedule")
         if self.class_weights != "none":
             CLASS_WEIGHTS.check(
-                self.class_weights, self.class_weights_options, option="class_weights_options"
+                self.class_weights, self.class_weights_options, option="class_weights"
             )
         elif self.class_weights_options:
             raise ConfigError("`class_weights_options` are for `class_weights`, which is 'none'.")
@@ -303,7 +303,7 @@ def dump(config: object, path: Path, *, header: str, leave_out: tuple[str, ...] 
     write_text(path, comment + yaml.safe_dump(kept, sort_keys=False, allow_unicode=True))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """Return ``value`` as YAML's own types: text for paths, Python's numbers for NumPy's."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {each.name: _plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
