@@ -41,7 +41,7 @@ _CARD = "kerseg.json"
 _WEIGHTS = "model.weights.h5"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LARGEST_JSON = 2**24
-"""Bytes. That of the largest network here, GCN on ResNet-152, has a tenth of it."""
+"""Bytes. That of the largest network here, GCN on ResNet-152, is far smaller."""
 _EXPANSION = 4
 """Bytes in memory for one in the file: Keras compresses nothing, and packing trained weights anew halves them."""
 _ALWAYS = 2**26

@@ -33,7 +33,7 @@ Colour = tuple[Byte, Byte, Byte]
 """Red, green and blue, 0 to 255."""
 
 _LARGEST = 2**28
-"""Bytes of a ``dataset.json``; one that lists 100,000 faults of 200 bytes has a tenth of that."""
+"""Bytes of a ``dataset.json``; one that lists 100,000 faults of 200 bytes has 2e7."""
 
 
 @dataclass(frozen=True)
