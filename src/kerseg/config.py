@@ -173,9 +173,7 @@ class TrainConfig:
         OPTIMIZERS.check(self.optimizer, self.optimizer_options, option="optimizer")
         SCHEDULES.check(self.schedule, self.schedule_options, option="schedule")
         if self.class_weights != "none":
-            CLASS_WEIGHTS.check(
-                self.class_weights, self.class_weights_options, option="class_weights"
-            )
+            CLASS_WEIGHTS.check(self.class_weights, self.class_weights_options, option="class_weights")
         elif self.class_weights_options:
             raise ConfigError("`class_weights_options` are for `class_weights`, which is 'none'.")
 

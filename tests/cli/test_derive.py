@@ -187,8 +187,7 @@ def test_every_option_of_every_verb_has_a_type_and_help(table: Any) -> None:
         assert not {
             parameter.name
             for parameter in inspect.signature(verb).parameters.values()
-            if parameter.kind is parameter.VAR_KEYWORD
-            or parameter.annotation in (parameter.empty, Any)
+            if parameter.kind is parameter.VAR_KEYWORD or parameter.annotation in (parameter.empty, Any)
         }, f"{name} takes what nobody can know"
         for option in options_of(verb, given=given):
             assert option.help, f"{name}: {option.name} has no help"
