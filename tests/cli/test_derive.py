@@ -12,7 +12,8 @@ import pytest
 
 import kerseg
 from kerseg.cli.base import OWN, app
-from kerseg.cli.derive import command, one_dot, options_of
+from kerseg.cli.derive import command, options_of
+from kerseg.cli.wording import one_dot
 from kerseg.core.options import default
 from kerseg.data.sources import SOURCES
 
@@ -116,7 +117,7 @@ def test_fields_and_entries_have_flags_of_their_own() -> None:
 
 
 def test_tables_in_dictionaries_and_words_before_all_flags() -> None:
-    words = one_dot("--model-options.focal.gamma 3 --model-options.a=b.c".split())
+    words = one_dot(["--model-options.focal.gamma", "3", "--model-options.a=b.c"])
     assert typed(" ".join(["run a", *words]))["model_options"] == {"focal": {"gamma": 3}, "a": "b.c"}
 
     def compare(*runs: str | Path, split: str = "val") -> None:

@@ -10,9 +10,8 @@ from rich.console import Console
 
 from kerseg import VERBS
 from kerseg.__version__ import __version__
-from kerseg.cli.derive import one_dot
 from kerseg.cli.tf1 import translate
-from kerseg.cli.wording import as_flags
+from kerseg.cli.wording import as_flags, one_dot
 from kerseg.core.console import note, wording
 from kerseg.core.files import failure
 from kerseg.core.interrupt import Stopped, stopped_politely

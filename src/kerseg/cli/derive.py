@@ -151,23 +151,6 @@ def command(
     return run
 
 
-def one_dot(words: Sequence[str]) -> list[str]:
-    """Return words with one dot a flag, which is all that cyclopts knows of dictionaries.
-
-    Example:
-        >>> one_dot(["--loss-options.focal.gamma", "3", "--augment.flip", "a.b.c"])
-        ['--loss-options.focal:gamma', '3', '--augment.flip', 'a.b.c']
-    """
-
-    def changed(word: str) -> str:
-        flag_, equals, value = word.partition("=")
-        head, dot, rest = flag_.partition(".")
-        nested = head.startswith("--") and head.endswith("-options")
-        return f"{head}{dot}{rest.replace('.', ':')}{equals}{value}" if nested else word
-
-    return [changed(word) for word in words]
-
-
 def _put(arguments: dict[str, Any], option: Option, value: object) -> None:
     """Put the value of an option where its function wants it."""
     if isinstance(value, dict):
