@@ -297,7 +297,7 @@ def _refuse_unknown(
 
 
 def _as_written(values: Mapping[str, object], kind: type) -> dict[str, object]:
-    """Return a recipe's values as 0.1 took them: ``"3"`` for 3, 3 for ``"3"``, one word for a list."""
+    """Return a recipe's values as 0.1 took them: ``"3"`` or 3.0 for 3, 3 for ``"3"``, one word for a list."""
     hints, found = get_type_hints(kind), dict(values)
     for name, value in values.items():
         wanted = get_args(hints.get(name)) or (hints.get(name),)
@@ -305,6 +305,8 @@ def _as_written(values: Mapping[str, object], kind: type) -> dict[str, object]:
             found[name] = _as_written(value, hints[name])
         elif isinstance(value, str) and str not in wanted and {int, float, bool} & set(wanted):
             found[name] = recipes.scalar(value)
+        elif isinstance(value, float) and value.is_integer() and int in wanted and float not in wanted:
+            found[name] = int(value)
         elif isinstance(value, int | float) and not isinstance(value, bool) and {str, Path} & set(wanted):
             found[name] = str(value)
         elif isinstance(value, str) and hints.get(name) == tuple[str, ...]:
