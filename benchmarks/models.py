@@ -7,8 +7,8 @@ kerseg trains as ``kerseg.train`` does (``fit`` with its cross entropy and Adam,
 and predicts with its ``Predictor``; PyTorch runs the plain loop, channels last. Both take uint8 images, both
 read the loss after each step, and both give uint8 labels back. Further contenders are kerseg's graph of ENet in
 Keras's own layers, with Keras's Adam, and, in prediction, OpenVINO in float32 and in bfloat16, which takes all
-cores whatever ``--threads`` says. DeepLab-v3 and PSPNet are on ResNet-50, U-Net has width 32, so that two cores can
-train them.
+cores whatever ``--threads`` says, and PyTorch's autocast to bfloat16. DeepLab-v3 and PSPNet are on ResNet-50, U-Net
+has width 32, so that two cores can train them.
 
 Before anything is timed the contenders must be the same network: as many trainable parameters, and the same
 logits from the same weights. Each then has a process of its own, and they take turns, so that what else the
@@ -193,7 +193,7 @@ def use_stock_layers() -> None:
 class PyTorch:
     """The networks of ``torch_models``, eager."""
 
-    def __init__(self, task: Task, *, channels_last: bool = True):
+    def __init__(self, task: Task, *, channels_last: bool = True, autocast: bool = False):
         import torch
 
         import torch_models
@@ -202,6 +202,7 @@ class PyTorch:
         self.imported = time.time()
         self.torch, self.copy_weights = torch, torch_models.copy_weights
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
+        self.autocast = torch.autocast("cpu", torch.bfloat16, enabled=autocast)
         model = torch_models.MODELS[task.model](CLASSES, **OPTIONS[task.model][1])
         self.model = model.to(memory_format=self.layout)
         self.optimizer = torch.optim.Adam(self.model.parameters(), RATE, eps=1e-7)  # Keras's epsilon
@@ -243,7 +244,7 @@ class PyTorch:
 
     def _predict(self) -> np.ndarray:
         self.model.eval()
-        with self.torch.inference_mode():
+        with self.torch.inference_mode(), self.autocast:
             logits = self.model(self._tensor(self.images))["logits"]
             return logits.argmax(1).to(self.torch.uint8).numpy()
 
@@ -254,15 +255,17 @@ CONTENDERS: dict[str, Callable[[Task], Any]] = {
     "openvino_bf16": lambda task: Kerseg(task, runtime="openvino_bf16"),
     "keras": lambda task: Kerseg(task, stock=True),
     "pytorch": PyTorch,
+    "pytorch_bf16": lambda task: PyTorch(task, autocast=True),
     "pytorch_nchw": lambda task: PyTorch(task, channels_last=False),
 }
-PREDICT_ONLY = "openvino", "openvino_bf16"
+PREDICT_ONLY = "openvino", "openvino_bf16", "pytorch_bf16"
 TITLES = {
     "kerseg": "kerseg",
     "openvino": "kerseg, OpenVINO",
     "openvino_bf16": "kerseg, OpenVINO, bfloat16",
     "keras": "Keras's layers",
     "pytorch": "PyTorch",
+    "pytorch_bf16": "PyTorch, autocast to bfloat16",
     "pytorch_nchw": "PyTorch, NCHW",
 }
 
