@@ -234,7 +234,9 @@ def test_corrected_and_converted_again(run: Path, pics: Path, tmp_path: Path):
 
     (pics / "broken.jpg").unlink()
     predict(run, pics, output=tmp_path / "out", save=("polygons", "index"), polygon_format="labelme")
-    source = Labelme(train_path=tmp_path / "out" / "polygons", class_names=CARD.class_names)
+    source = Labelme(
+        train_path=tmp_path / "out" / "polygons", class_names=CARD.class_names, image_root=tmp_path
+    )
     pairs = source.splits()["train"]
     assert [pair.name for pair in pairs] == ["a", "city/b", "city/c"]
     for pair in pairs:

@@ -1,7 +1,7 @@
 """Georeferenced rasters of any size: read, predicted and written window by window.
 
-Memory does not grow with the height of a raster, and with its width by one strip of probabilities (the overlap of the
-windows). What is finished is written at once, into tiled, compressed GeoTIFFs with the raster's own transform and
+Memory does not grow with the height of a raster, and with its width by one strip of probabilities (the overlap of
+the windows). What is finished is written at once, into tiled, compressed GeoTIFFs with the raster's own transform and
 coordinate reference system. rasterio reads and writes whatever GDAL knows; several tiles can be one scene.
 """
 
@@ -163,13 +163,13 @@ class Scene:
         first = self._tiles[0]
         if self.channels is None and (tile.count == 2 or tile.dtypes[0] != "uint8"):
             raise DataError(
-                f"{path}: the model takes 8-bit RGB, and this has {tile.count} bands of type {tile.dtypes[0]}. Train "
-                "on such data with `value_range` given, or convert it (gdal_translate -ot Byte -scale)."
+                f"{path}: the model takes 8-bit RGB, and this has {tile.count} bands of type {tile.dtypes[0]}. "
+                "Train on such data with `value_range` given, or convert it (gdal_translate -ot Byte -scale)."
             )
         if self.channels is not None and tile.count < len(self.channels.names):
             raise DataError(
-                f"{path}: the model takes {len(self.channels.names)} channels ({', '.join(self.channels.names)}), and "
-                f"this has {tile.count} bands."
+                f"{path}: the model takes {len(self.channels.names)} channels "
+                f"({', '.join(self.channels.names)}), and this has {tile.count} bands."
             )
         if (tile.crs, tile.res) != (first.crs, first.res):
             raise DataError(
