@@ -74,7 +74,6 @@ def test_images_of_several_sizes_at_their_own_size():
     data = SimpleNamespace(
         folder=Path("mixed"),
         info=DatasetInfo("mixed", TINY_CLASSES, TINY_PALETTE, {"val": split}),
-        folder=Path("mixed"),
         examples=lambda split: SimpleNamespace(as_numpy_iterator=lambda: iter(examples)),
         naming_damage=lambda split: nullcontext(),
     )

@@ -1,29 +1,19 @@
-"""Predict images, reading ahead and writing behind; what is written is in `outputs`."""
+"""Predict images, rasters and videos: the verb. How is in `jobs`, what is written in `outputs`."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from kerseg.core.ahead import Behind, ahead
 from kerseg.core.console import note
 from kerseg.core.files import explained
-from kerseg.core.info import Channels
-from kerseg.core.progress import Progress
 from kerseg.core.ranges import check_range
 from kerseg.core.tensorflow import import_tensorflow
 from kerseg.data.formats import arrays
-from kerseg.data.formats.files import BadFileError
-from kerseg.errors import ConfigError, DataError
-from kerseg.inference.choice import TRIAL, Precision, check_runtime, decide
+from kerseg.errors import ConfigError
+from kerseg.inference.choice import Precision, check_runtime
 from kerseg.inference.crf import CrfOptions, crf_given
-from kerseg.inference.images import read_input
-from kerseg.inference.inputs import SUFFIXES, Failure, Input, collect, cut
+from kerseg.inference.inputs import RASTERS, SUFFIXES, VIDEOS, Failure, collect, cut
 from kerseg.inference.outputs import SUFFIXES as SUFFIXES_OF
 from kerseg.inference.outputs import Kind, Outputs, PolygonFormat, Written
 from kerseg.inference.procedure import Procedure
@@ -31,8 +21,6 @@ from kerseg.registry import nearest
 
 if TYPE_CHECKING:  # they import Keras, and a refused option must not wait for that
     import keras
-
-    from kerseg.inference.predictor import Predictor
 
 
 T = TypeVar("T")
@@ -62,6 +50,7 @@ def predict(
     flip: bool = False,
     window: tuple[int, int] | None = None,
     overlap: int | None = None,
+    mosaic: bool = False,
     crf: bool = False,
     crf_options: CrfOptions | Mapping[str, Any] | None = None,
 ) -> Report:
@@ -73,6 +62,9 @@ def predict(
         output/probabilities/city/a.npz      of each class at each pixel, float16
         output/polygons/annotations.json     outlines of all images, as COCO's format has them; CVAT's are an XML,
                                              LabelMe's and GeoJSON a file for each image
+
+    A raster that is georeferenced or very large is predicted window by window, and its results are GeoTIFFs. Of a
+    volume in NIfTI the index is a volume, too. Of a video the overlay is written, as a video.
 
     An image that cannot be read does not stop the others. Results of an earlier prediction are replaced; a
     file that is none is never overwritten: its image then counts as failed.
@@ -92,6 +84,7 @@ def predict(
         flip: Average over mirrored images, too.
         window: Height and width, in pixels, of windows in which images are predicted; by default they are whole.
         overlap: Strip that neighbouring windows share, pixels, at most half a window; default: a quarter of it.
+        mosaic: Predict all rasters as one scene, of which they are the tiles.
         crf: Refine the labels with a dense CRF, of the weights that evaluation has found for the model, if any.
         crf_options: Weights of the CRF, in place of those that were found, or of the defaults; each can be given.
 
@@ -121,8 +114,9 @@ def predict(
 
     from kerseg import modelfile
     from kerseg.inference.crf_tuning import with_crf
-    from kerseg.inference.predictor import Predictor, batches
-    from kerseg.inference.segmenter import Segmenter
+    from kerseg.inference.jobs import Job
+    from kerseg.inference.predictor import Predictor
+    from kerseg.inference.rasters import is_raster
 
     if isinstance(model, keras.Model):
         plain = Predictor(model)
@@ -132,80 +126,24 @@ def predict(
         plain = Predictor(network)
     images, failed = collect(
         [inputs] if isinstance(inputs, (str, Path)) else inputs,
-        SUFFIXES if card.channels is None else (*arrays.SUFFIXES, *SUFFIXES),
+        (*(SUFFIXES if card.channels is None else (*arrays.SUFFIXES, *SUFFIXES)), *RASTERS, *VIDEOS),
     )
-    if card.channels is not None:
+    videos = [image for image in images if image.path.suffix.lower() in VIDEOS]
+    scenes = [image for image in images if is_raster(image.path)]
+    images = [image for image in images if image not in videos and image not in scenes]
+    if card.channels is not None and images:
         images = cut(images, card.channels.layout)
-    procedure = with_crf(procedure, model) if crf else procedure
-    outputs = Outputs(Path(output), card, images, save, alpha=alpha, polygon_format=polygon_format)
-    written: list[Written] = []
-    with explained(Path(output)), Progress("predict", total=len(images), unit="images") as bar:
-        stream = ahead(_read(images, outputs, plain, card.channels))
-        with outputs, Behind() as behind, closing(stream):
-            groups = batches(_good(stream, failed, bar), batch_size)
-            first = _first(groups, TRIAL)
-            choice = decide(
-                plain.model,
-                [_stacked(batch) for batch in first],
-                procedure=procedure,
-                runtime=runtime,
-                precision=precision,
-                wanted="probabilities" in save,
-            )
-            note(str(choice))
-            segmenter = Segmenter(choice.predictor, procedure)
-            for batch in chain(first, groups):
-                labels, probabilities = segmenter.both(_stacked(batch), "probabilities" in save)
-                for example, label, each in zip(batch, labels, probabilities, strict=True):
-                    behind.do(
-                        outputs.write, example["input"], example["image"], label, each, example["written"]
-                    )
-                    written.append(example["written"])
-                    bar.advance()
+    with Outputs(Path(output), card, images, save, alpha=alpha, polygon_format=polygon_format) as outputs:
+        procedure = with_crf(procedure, model) if crf else procedure
+        job = Job(plain, procedure, outputs, runtime, precision, failed=failed)
+        with explained(Path(output)):
+            job.images(images, batch_size=batch_size)
+            job.rasters(scenes, alpha=alpha, mosaic=mosaic)
+            job.videos(videos, alpha=alpha)
     # All slices of a volume fail for the same reason.
-    report = Report(Path(output), tuple(written), tuple(dict.fromkeys(failed)))
-    _tell(report, save)
+    report = Report(Path(output), tuple(job.written), tuple(dict.fromkeys(job.failed)))
+    _tell(report)
     return report
-
-
-def _read(
-    images: Sequence[Input], outputs: Outputs, predictor: "Predictor", channels: Channels | None
-) -> Iterator[dict[str, Any] | Failure]:
-    """Read the images one by one, or say why they have to be left out."""
-    for place in images:
-        try:
-            written = outputs.places(place)
-            image = read_input(place, channels)
-            predictor.check(image[np.newaxis])
-        except BadFileError as error:
-            yield Failure(place.path, error.reason)
-        except DataError as error:
-            yield Failure(place.path, str(error))
-        else:
-            yield {"image": image, "input": place, "written": written}
-
-
-def _stacked(batch: Sequence[Mapping[str, Any]]) -> NDArray[Any]:
-    return np.stack([example["image"] for example in batch])
-
-
-def _first(groups: Iterator[list[T]], count: int) -> list[list[T]]:
-    """Take groups until they have ``count`` members, or there are no more."""
-    found: list[list[T]] = []
-    while sum(map(len, found)) < count and (group := next(groups, None)) is not None:
-        found.append(group)
-    return found
-
-
-def _good(
-    stream: Iterable[dict[str, Any] | Failure], failed: list[Failure], bar: Progress
-) -> Iterator[dict[str, Any]]:
-    for each in stream:
-        if isinstance(each, Failure):
-            failed.append(each)
-            bar.advance()
-        else:
-            yield each
 
 
 def _check_kinds(save: Sequence[str]) -> None:
@@ -217,9 +155,12 @@ def _check_kinds(save: Sequence[str]) -> None:
         raise ConfigError("`save` names what to write. Received: nothing.")
 
 
-def _tell(report: Report, save: Sequence[str]) -> None:
+def _tell(report: Report) -> None:
     if report.written:
-        folders = ", ".join(str(report.output / kind) for kind in save)
+        kinds = dict.fromkeys(
+            path.relative_to(report.output).parts[0] for each in report.written for path in each.results
+        )
+        folders = ", ".join(str(report.output / kind) for kind in kinds)
         note(f"{len(report.written)} predicted: {folders}")
     if report.failed:
         note(f"{len(report.failed)} failed:")

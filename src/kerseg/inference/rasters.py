@@ -1,8 +1,8 @@
 """Georeferenced rasters of any size: read, predicted and written window by window.
 
 Memory does not grow with the height of a raster, and with its width by one strip of probabilities (the overlap of
-the windows). What is finished is written at once, into tiled, compressed GeoTIFFs with the raster's own transform and
-coordinate reference system. rasterio reads and writes whatever GDAL knows; several tiles can be one scene.
+the windows). What is finished is written at once, into tiled, compressed GeoTIFFs with the transform and coordinate
+reference system of the raster. rasterio reads and writes whatever GDAL knows; several tiles can be one scene.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -103,15 +103,20 @@ class Scene:
         for path, tile in zip(paths, self._tiles, strict=True):
             self._check(path, tile)
         # Rows and columns of each tile's first pixel, counted from the first tile's.
-        corners = [~first.transform * (tile.transform.c, tile.transform.f) for tile in self._tiles]
-        places = [(round(row), round(column)) for column, row in corners]
+        back, place = ~first.transform, first.transform
+        corners = [(tile.transform.c, tile.transform.f) for tile in self._tiles]
+        places = [
+            (round(back.d * x + back.e * y + back.f), round(back.a * x + back.b * y + back.c))
+            for x, y in corners
+        ]
         top, left = (min(values) for values in zip(*places, strict=True))
         self._places = [(row - top, column - left) for row, column in places]
         self.height = max(row + tile.height for (row, _), tile in zip(self._places, self._tiles, strict=True))
         self.width = max(
             column + tile.width for (_, column), tile in zip(self._places, self._tiles, strict=True)
         )
-        self.transform = first.transform * Affine.translation(left, top)
+        x, y = place.a * left + place.b * top + place.c, place.d * left + place.e * top + place.f
+        self.transform = Affine(place.a, place.b, x, place.d, place.e, y)
         self.crs = first.crs
 
     def __enter__(self) -> "Scene":
