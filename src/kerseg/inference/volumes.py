@@ -64,6 +64,9 @@ def _save(volume: _Open, path: Path) -> None:
 
     source: Any = nibabel.load(volume.file)
     labels = volume.labels if volume.labels.dtype == np.uint8 else volume.labels.astype(np.int16)
+    # The reader turned the axes to right, front, top: back to where the file has them.
+    upright, own = np.array([[0, 1], [1, 1], [2, 1]]), nibabel.io_orientation(source.affine)
+    labels = nibabel.apply_orientation(labels, nibabel.orientations.ornt_transform(upright, own))
     image = nibabel.Nifti1Image(labels, source.affine)
     image.header.set_xyzt_units(*source.header.get_xyzt_units())
     image.set_sform(source.affine, int(source.header["sform_code"]) or 1)
