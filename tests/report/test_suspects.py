@@ -1,22 +1,15 @@
-"""Planted errors are found; scores by hand; the files hold what was found."""
-
-import json
-from pathlib import Path
+"""Planted errors are found; scores by hand."""
 
 import numpy as np
 import pytest
-from pycocotools import mask as coco_mask
 
 from kerseg.metrics.confusion import count
-from kerseg.report import suspect_files
 from kerseg.report.gallery import Gallery
-from kerseg.report.page import Subject
 from kerseg.report.suspects import Suspects, all_regions, inside, self_confidence
 from kerseg.report.watcher import Predicted
 
 CLASSES = 3
 PALETTE = ((128, 128, 128), (192, 0, 0), (0, 128, 192))
-NAMES = ("ground", "box", "ball")
 SIDE = 48
 
 
@@ -103,29 +96,3 @@ def test_a_small_region_is_no_suspect():
     suspects.see(predicted(0, label, chances))
     assert suspects.ranked()[0].regions == ()
     assert suspects.ranked()[0].score == 0
-
-
-def test_the_files_hold_the_ranking_and_polygons_to_correct(tmp_path: Path):
-    suspects, gallery = planted()
-    ranked = suspects.ranked()
-    files = suspect_files.write(tmp_path / "val.json", ranked, Subject("run", PALETTE, {}), NAMES, gallery)
-    assert {file.name for file in files} == {
-        "val.suspects.json",
-        "val.suspects.coco.json",
-        "val.suspects.png",
-    }
-    listed = json.loads((tmp_path / "val.suspects.json").read_text())
-    assert [image["name"] for image in listed["images"]] == [image.name for image in ranked]
-    assert listed["regions"][0]["labelled"] in ("ground", "ball")
-    coco = json.loads((tmp_path / "val.suspects.coco.json").read_text())
-    assert {image["file_name"] for image in coco["images"]} >= {"03", "11"}
-    number = next(image["id"] for image in coco["images"] if image["file_name"] == "11")
-    (annotation,) = (
-        one
-        for one in coco["annotations"]
-        if one["image_id"] == number and one["area"] < 12 * 16 + 1 and one["bbox"][0] > 20
-    )
-    assert coco["categories"][annotation["category_id"] - 1]["name"] == "box"
-    drawn = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(annotation["segmentation"], SIDE, SIDE)))
-    region = next(region for region in all_regions(ranked, most=9) if region.labelled == 2)
-    assert (drawn.astype(bool) == region.placed((SIDE, SIDE), (SIDE, SIDE))).mean() > 0.99

@@ -9,11 +9,12 @@ from typing import Any
 from kerseg.core.files import explained, write_text
 from kerseg.core.info import DatasetInfo
 from kerseg.errors import ConfigError
+from kerseg.inference import suspect_files
 from kerseg.inference.measuring import Seconds
 from kerseg.metrics import Measurements, Metric, Scores, choose
 from kerseg.metrics.bootstrap import FEW, LEVEL, RESAMPLES
 from kerseg.metrics.meter import measures
-from kerseg.report import page, suspect_files
+from kerseg.report import page
 from kerseg.report.gallery import Gallery
 from kerseg.report.suspects import Suspects
 from kerseg.report.watcher import Watcher

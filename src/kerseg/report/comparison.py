@@ -142,7 +142,8 @@ def measurements_file(run: str | Path, split: str) -> Path:
         file = file.with_suffix(f".{split}.npz")
     if not file.is_file():
         raise DataError(
-            f"{file}: does not exist. Evaluate first: kerseg evaluate {run} --data-dir DIR --split {split}."
+            f"{file}: does not exist. Evaluate first: "
+            f"`kerseg.evaluate({str(run)!r}, data_dir='DIR', split={split!r})`."
         )
     return file
 
