@@ -10,7 +10,7 @@ from markupsafe import Markup
 from kerseg.data.doctor.diagnosis import Diagnosis
 from kerseg.visualize import charts
 
-EXAMPLES = 4
+EXAMPLES = 3
 """Examples of a class; of many classes fewer, so that the page stays small."""
 IMAGES = 160
 """Examples in all."""
