@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import published
 from resources import Resources
 from tiny import write_tiny_dataset
 
@@ -71,6 +72,26 @@ def clean_streets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clean") / "streets"
     street.draw(folder, train=24, val=12, size=(64, 96))
     return folder
+
+
+@pytest.fixture(scope="session", params=["drawn", "real"])
+def camvid(
+    request: pytest.FixtureRequest, clean_streets: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """CamVid as prepared for SegNet, where it is; and eight images of the streets that look like it; read only."""
+    if request.param == "real":
+        return published.find("camvid", "CamVid")
+    return published.draw_camvid(clean_streets, tmp_path_factory.mktemp("camvid"))
+
+
+@pytest.fixture(scope="session", params=["drawn", "real"])
+def isbi(
+    request: pytest.FixtureRequest, clean_streets: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """ISBI 2012's cells, where they are; and eight images of the streets in their form; read only."""
+    if request.param == "real":
+        return published.find("isbi2012_em", "ISBI 2012")
+    return published.draw_isbi(clean_streets, tmp_path_factory.mktemp("isbi"))
 
 
 @pytest.fixture

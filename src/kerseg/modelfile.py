@@ -41,7 +41,7 @@ _CARD = "kerseg.json"
 _WEIGHTS = "model.weights.h5"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LARGEST_JSON = 2**24
-"""Bytes. That of the largest network here, GCN on ResNet-152, has a tenth of it."""
+"""Bytes. That of the largest network here, GCN on ResNet-152, is far smaller."""
 _EXPANSION = 4
 """Bytes in memory for one in the file: Keras compresses nothing, and packing trained weights anew halves them."""
 _ALWAYS = 2**26
@@ -196,6 +196,8 @@ def locate(path: str | Path) -> Path:
     if not path.is_dir():
         if not path.exists():
             raise WeightsError(f"{path}: does not exist. Give a run folder or a .keras file.")
+        if not path.is_file():  # a pipe would be waited for
+            raise WeightsError(f"{path}: is no regular file. Give a run folder or a .keras file.")
         return path
     if (path / BEST).is_file():
         return path / BEST

@@ -111,7 +111,7 @@ def resize_image(source: tf.Tensor, window: Window) -> tf.Tensor:
     Returns:
         (rows.out, columns.out, 3) float32, not yet padded.
     """
-    # Not source[:, ::-1], which takes as long as decoding the label.
+    # Not source[:, ::-1], which takes seven times as long (benchmarks/choices.py, flipped).
     source = _flipped(source, window.flip, 1)
     if window.flip_vertical is not None:
         source = _flipped(source, window.flip_vertical, 0)

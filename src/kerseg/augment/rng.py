@@ -6,7 +6,7 @@ encrypts a counter under a key, here the index and the name under the stream, so
 Adding, dropping or reordering operations leaves the draws of the others as they were.
 
 The operations used lie below ``tf.random.stateless_uniform``, which would first scramble every seed by a
-dozen more: half of the pipeline's graph, for nothing.
+dozen more.
 """
 
 import zlib

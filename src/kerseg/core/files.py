@@ -39,7 +39,7 @@ def whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
     Args:
         path: The file to write; its folder is made if it is missing.
-        durable: Whether a power cut, too, leaves the old file or the new one. That waits for the disk, some 10 ms;
+        durable: Whether a power cut, too, leaves the old file or the new one. That waits for the disk;
             what is quickly made again, by the hundred, does without.
 
     Raises:

@@ -33,7 +33,7 @@ Colour = tuple[Byte, Byte, Byte]
 """Red, green and blue, 0 to 255."""
 
 _LARGEST = 2**28
-"""Bytes of a ``dataset.json``; one that lists 100,000 faults of 200 bytes has a tenth of that."""
+"""Bytes of a ``dataset.json``; one that lists 100,000 faults of 200 bytes has 2e7."""
 
 
 @dataclass(frozen=True)
@@ -260,6 +260,8 @@ class DatasetInfo:
                 out of range, or does not fit the others.
         """
         path = Path(folder) / FILE_NAME
+        if path.parent.is_file():
+            raise DataError(f"{path.parent}: is a file. Give the folder that `kerseg convert` wrote.")
         if not path.is_file():
             what = "the folder does not exist" if not path.parent.is_dir() else "the file does not exist"
             raise DataError(

@@ -2,7 +2,7 @@
 
 A runtime turns a model and a head, which goes from logits to the result, into a function from images to
 NumPy. On a CPU, OpenVINO predicts ENet twice as fast as TensorFlow does, and the large networks a tenth to a fifth
-faster; numbers are in ``benchmarks/README.md``.
+faster (``benchmarks/models.py``).
 """
 
 from collections.abc import Callable
@@ -20,8 +20,8 @@ Run = Callable[[NDArray[Any]], NDArray[Any]]
 """Images (batch, height, width, channels), uint8 or float32, to the head's result."""
 
 SIZES = 4
-"""Shapes of batches for which OpenVINO gets a program of their own: each takes a second and the weights
-once more, and is up to twice as fast as the one for all sizes, which serves the rest."""
+"""Shapes of batches for which OpenVINO gets a program of their own: each takes time to compile, and the
+weights once more, and is faster than the one for all sizes, which serves the rest."""
 
 
 def in_keras(model: keras.Model, head: Head) -> Run:
@@ -84,7 +84,7 @@ def in_openvino(model: keras.Model, head: Head, *, precision: str = "f32") -> Ru
 
 
 def in_openvino_bf16(model: keras.Model, head: Head) -> Run:
-    """Let OpenVINO run TensorFlow's graph in bfloat16: another twice as fast, and labels differ near borders."""
+    """Let OpenVINO run TensorFlow's graph in bfloat16, in half the time; labels differ near borders."""
     return in_openvino(model, head, precision="bf16")
 
 

@@ -5,7 +5,7 @@ papers, and the Caffe, TensorFlow 1 and PyTorch code behind their figures, add `
 gradient, where momentum 0.9 multiplies its effect by ten. A paper's 5e-4 therefore needs the second form.
 
 On TensorFlow a variable is updated by one kernel in place of Keras's dozens of small operations: the same
-arithmetic, traced in a third of the time. ENet has 370 variables, and two thirds of its graph were Adam.
+arithmetic, traced in less time (``benchmarks/choices.py``, adam).
 """
 
 from collections.abc import Sequence

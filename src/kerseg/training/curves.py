@@ -22,7 +22,7 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     Example:
         >>> draw([{"epoch": 1, "loss": 1.2}, {"epoch": 2, "loss": 0.9}], folder / "curves.png")
     """
-    from matplotlib.figure import Figure  # late: matplotlib takes most of a second to import
+    from matplotlib.figure import Figure  # late: matplotlib is slow to import
 
     epochs = [_number(row.get("epoch", number)) for number, row in enumerate(rows, start=1)]
     charts = []

@@ -27,8 +27,8 @@ from kerseg.errors import ConfigError
 _GLANCE = 8
 """Images looked at to say how many channels there are, and which values."""
 _LEVEL = 1
-"""Of zlib's compression: a CT slice is 5 % larger than at 9 and written eight times as fast (13 ms, not 102), noisy
-reflectance is no larger."""
+"""Of zlib's compression: slices are little larger than at 9 and written nine times as fast
+(``benchmarks/choices.py``, slices)."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def _flaw_of_jpeg(data: bytes) -> str:
         return "truncated: the end marker of the JPEG is missing."
     try:
         # All scans are read to their last bit, and next to no pixels are made of them: an eighth of the height and
-        # width, and no colours. That takes a quarter of the time of decoding the image.
+        # width, and no colours. That takes less time than decoding the image does.
         simplejpeg.decode_jpeg(data, "GRAY", fastdct=True, fastupsample=True, min_height=1, min_width=1)
     except ValueError as error:
         # Of several warnings this is the first. One that means nothing may hide others.

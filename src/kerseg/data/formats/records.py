@@ -89,8 +89,8 @@ def encode_label(label: NDArray[np.uint8]) -> bytes:
     """Return a label as the PNG a record holds: 8-bit grey, rows unfiltered.
 
     Decoding its label is the dearest part of reading a training crop. PNG's row filters help photographs, but
-    make flat regions no smaller and twice as slow to decode (2048x1024, 19 classes: 2.4 ms and 75 KB
-    unfiltered, 4.7 ms and 83 KB as Pillow writes it), and no common writer turns them off for grey images.
+    make flat regions no smaller and twice as slow to decode (``benchmarks/choices.py``, labels), and no common
+    writer turns them off for grey images.
 
     Args:
         label: (height, width) uint8, class indices, 255 = ignore.

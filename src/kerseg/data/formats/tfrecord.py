@@ -73,7 +73,7 @@ def example(features: Mapping[str, bytes | int]) -> bytes:
 
 
 def survey(path: Path) -> Survey:
-    """Count the records of a file, skipping over their data: thousands of them take a fraction of a second.
+    """Count the records of a file, skipping over their data.
 
     Raises:
         DataError: The file cannot be read, is no TFRecord file, or ends within a record.
