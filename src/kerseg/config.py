@@ -18,7 +18,8 @@ from kerseg.core import recipes, schema
 from kerseg.core.files import write_text
 from kerseg.core.ranges import check_range
 from kerseg.errors import ConfigError
-from kerseg.losses import CLASS_WEIGHTS, LOSSES
+from kerseg.losses import CLASS_WEIGHTS
+from kerseg.losses.expression import options_of, parse
 from kerseg.optim import OPTIMIZERS, SCHEDULES
 from kerseg.registry import nearest
 
@@ -92,10 +93,23 @@ class TrainConfig:
     warmup_epochs: float = 0.0
     """Epochs over which the learning rate rises linearly from 0; parts of an epoch count."""
 
-    loss: str = "cross_entropy"
-    """What is minimised; `kerseg list losses`."""
+    accumulate: int = 1
+    """Training steps whose gradients make one update, by their mean: a larger batch in the same memory."""
+    clip_norm: float | None = None
+    """Largest norm of all gradients together; larger ones are scaled down to it; default: any."""
+    ema: float | None = None
+    """Momentum of a moving average of the weights, such as 0.999, which is scored and saved; default: none."""
+    layer_rates: Literal["equal", "release"] = "equal"
+    """Learning rates and weight decays of the layers: equal, or multiplied as in the architecture's release."""
+    freeze_backbone_epochs: float = 0.0
+    """Epochs in which the backbone keeps its weights and only the rest learns; parts of an epoch count."""
+    batch_norm: Literal["trained", "statistics_frozen", "frozen"] = "trained"
+    """Batch norm: trained, with the statistics that were loaded, or with loaded scale and shift too."""
+
+    loss: str | None = None
+    """What is minimised, or a sum such as cross_entropy+0.5*dice; default: the model's own."""
     loss_options: dict[str, Any] = field(default_factory=dict)
-    """Options of the loss."""
+    """Options of the loss; of one in a sum also by its name, such as {'dice': {'smooth': 1}}."""
     class_weights: str = "none"
     """Weights of the classes in the loss, from the pixel counts of the training split; none, or one of
     `kerseg list class_weights`."""
@@ -121,11 +135,11 @@ class TrainConfig:
             raise ConfigError(
                 f"`crop_size` takes a height and a width of 1 or more. Received: {self.crop_size}."
             )
-        for name in ("batch_size", "epochs"):
+        for name in ("batch_size", "epochs", "accumulate"):
             check_range(name, getattr(self, name), least=1)
         for name in ("learning_rate", "step_epochs", "step_factor", "save_minutes"):
             check_range(name, getattr(self, name), above=0.0)
-        for name in ("weight_decay", "power", "warmup_epochs", "previews"):
+        for name in ("weight_decay", "power", "warmup_epochs", "previews", "freeze_backbone_epochs"):
             check_range(name, getattr(self, name), least=0)
         check_range("seed", self.seed, least=0, most=MAX_SEED)
         if not 0 <= self.momentum < 1:
@@ -137,11 +151,25 @@ class TrainConfig:
             raise ConfigError(
                 f"`warmup_epochs` ({self.warmup_epochs}) is longer than the run (`epochs={self.epochs}`)."
             )
+        self._check_updates()
         self._check_tables()
+
+    def _check_updates(self) -> None:
+        """Refuse what an update of the weights cannot be made of."""
+        if self.clip_norm is not None:
+            check_range("clip_norm", self.clip_norm, above=0.0)
+        if self.ema is not None and not 0 <= self.ema < 1:
+            raise ConfigError(f"`ema` is 0 or more and below 1. Received: {self.ema}.")
+        for name in ("freeze_backbone_epochs", "batch_norm"):
+            if getattr(self, name) not in (0.0, "trained") and self.weights is None:
+                raise ConfigError(f"`{name}` keeps what was loaded, and nothing is: give `weights`.")
 
     def _check_tables(self) -> None:
         """Refuse names that are in no table, and options that their entries do not take."""
-        LOSSES.check(self.loss, self.loss_options, option="loss")
+        if self.loss is not None:
+            options_of(parse(self.loss), self.loss_options)
+        elif self.loss_options:
+            raise ConfigError("`loss_options` are for `loss`, which is not given.")
         OPTIMIZERS.check(self.optimizer, self.optimizer_options, option="optimizer")
         SCHEDULES.check(self.schedule, self.schedule_options, option="schedule")
         if self.class_weights != "none":

@@ -196,6 +196,8 @@ def locate(path: str | Path) -> Path:
     if not path.is_dir():
         if not path.exists():
             raise WeightsError(f"{path}: does not exist. Give a run folder or a .keras file.")
+        if not path.is_file():  # a pipe would be waited for
+            raise WeightsError(f"{path}: is no regular file. Give a run folder or a .keras file.")
         return path
     if (path / BEST).is_file():
         return path / BEST

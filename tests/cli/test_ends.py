@@ -45,7 +45,9 @@ def test_a_signal_ends_it_with_one_line(
             PermissionError(errno.EACCES, "Permission denied", "out"),
             "out: Permission denied. Ask for permission",
         ),
-        (MemoryError(), "Not enough memory. Try a smaller --batch-size"),
+        (MemoryError(), "Not enough memory. Try a smaller model, --batch-size or --crop-size"),
+        (type("ResourceExhaustedError", (Exception,), {})("OOM when allocating"), "Not enough memory. Try a"),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes."), "Not enough memory. Try a"),
     ],
 )
 def test_an_error_of_the_machine_is_one_line(

@@ -1,5 +1,6 @@
 """Files of options: what they may hold, and where the message says that something is wrong."""
 
+import os
 import time
 from pathlib import Path
 
@@ -69,6 +70,9 @@ def test_what_a_recipe_does_not_need_is_refused_at_once(tmp_path: Path, text: st
 def test_what_is_no_file_of_text(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"is a folder; a recipe is a YAML file\."):
         read(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match=r"pipe: is no regular file; a recipe is a YAML file\."):
+        read(tmp_path / "pipe")
     (tmp_path / "r.yaml").write_bytes(b"a: \xff")
     with pytest.raises(ConfigError, match=r"r\.yaml: not a YAML recipe: .*can't decode byte 0xff"):
         read(tmp_path / "r.yaml")

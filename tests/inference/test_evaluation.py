@@ -72,6 +72,7 @@ def test_images_of_several_sizes_at_their_own_size():
     examples = [{"name": b"a", "image": image, "label": label} for image, label in pairs]
     split = Split((Shard("a", len(pairs), 0, ""),), (), ())
     data = SimpleNamespace(
+        folder=Path("mixed"),
         info=DatasetInfo("mixed", TINY_CLASSES, TINY_PALETTE, {"val": split}),
         folder=Path("mixed"),
         examples=lambda split: SimpleNamespace(as_numpy_iterator=lambda: iter(examples)),

@@ -358,13 +358,21 @@ def test_options_out_of_range_are_refused_before_the_first_image(name: str, opti
 def test_metrics_are_chosen_by_name():
     assert tuple(choose()) == ALWAYS
     assert tuple(choose(["hd95", "dice"])) == (*ALWAYS, "hd95")
-    assert choose(["nsd"], {"nsd": {"tolerance": 3}})["nsd"].options == {"tolerance": 3}
-    with pytest.raises(ConfigError, match=r"There is no metric 'hd59'\. Did you mean 'hd95'\?"):
+    assert choose(["nsd"], {"tolerance": 3.0})["nsd"].options == {"tolerance": 3.0}
+    both = choose(["nsd", "bf_score"], {"tolerance": 0.01, "nsd": {"tolerance": 3.0}})
+    assert (both["nsd"].options, both["bf_score"].options) == ({"tolerance": 3.0}, {"tolerance": 0.01})
+    with pytest.raises(ConfigError, match=r"`metrics`: There is no metric 'hd59'\. Did you mean 'hd95'\?"):
         choose(["hd59"])
-    with pytest.raises(ConfigError, match=r"'nsd' has no option 'tolerence'\. Did you mean 'tolerance'\?"):
-        choose(["nsd"], {"nsd": {"tolerence": 3}})
-    with pytest.raises(ConfigError, match=r"`metric_options` for nsd, which `metrics` does not name\."):
+    with pytest.raises(
+        ConfigError, match=r"`metric_options.tolerence`: no metric .* Did you mean 'tolerance'\?"
+    ):
+        choose(["nsd"], {"tolerence": 3})
+    with pytest.raises(
+        ConfigError, match=r"`metric_options.nsd`: no metric of `metrics` .*They take: none\."
+    ):
         choose([], {"nsd": {"tolerance": 3}})
+    with pytest.raises(ConfigError, match=r"Received: 'far'"):
+        choose(["nsd"], {"tolerance": "far"})
 
 
 def test_every_metric_is_described_and_has_names_for_its_parts():

@@ -55,3 +55,28 @@ def test_wrong_names_and_lengths_are_refused() -> None:
         Schedule("pole", 1.0, 10)
     with pytest.raises(ConfigError, match=r"The warm-up \(11 steps\) is longer than the run \(10\)"):
         Schedule("poly", 1.0, 10, warmup_steps=11)
+
+
+@pytest.mark.parametrize("total", [10, 100, 101])
+def test_one_cycle_is_pytorchs(total: int) -> None:
+    torch = pytest.importorskip("torch")
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.0)
+    reference = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.3, total_steps=total, cycle_momentum=False)
+    expected = []
+    for _ in range(total):
+        expected.append(reference.get_last_lr()[0])
+        optimizer.step()
+        if len(expected) < total:
+            reference.step()
+    last = 1 / 25 / 1e4
+    schedule = Schedule("one_cycle", 0.3, total, peak_at=0.3, first=1 / 25, last=last)
+    assert rates(schedule, *range(total)) == pytest.approx(expected, rel=1e-4, abs=1e-7)
+    assert rates(schedule, total + 5) == pytest.approx([0.3 * last], rel=1e-4)
+
+
+@pytest.mark.parametrize("fall", ["poly", "cosine", "one_cycle", "constant"])
+def test_steps_that_make_one_update_have_one_rate(fall: str) -> None:
+    each, large = Schedule(fall, 0.3, 40, warmup_steps=8, every=4), Schedule(fall, 0.3, 10, warmup_steps=2)
+    assert len(set(rates(each, 12, 13, 14, 15))) == 1
+    if fall != "one_cycle":  # whose last step is the one before the end
+        assert rates(each, *range(3, 40, 4)) == pytest.approx(rates(large, *range(10)), rel=1e-5, abs=1e-7)

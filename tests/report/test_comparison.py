@@ -40,7 +40,7 @@ def run(folder: Path, right: float, *, change: Any = None, metrics: Any = (), op
 
 
 def test_the_difference_is_that_of_the_same_draws(tmp_path: Path):
-    comparison = compare(run(tmp_path / "a", 0.6), run(tmp_path / "b", 0.7))
+    comparison = compare([run(tmp_path / "a", 0.6), run(tmp_path / "b", 0.7)])
     assert comparison.names == ("a", "b")
     assert (comparison.images, comparison.units) == (60, 60)
     assert warnings(comparison) == []
@@ -70,13 +70,13 @@ def test_the_difference_is_that_of_the_same_draws(tmp_path: Path):
 
 def test_a_run_does_not_differ_from_itself(tmp_path: Path):
     path = run(tmp_path / "a", 0.6)
-    (each,) = compare(path, path, metrics=["pixel_accuracy"]).differences[0]
+    (each,) = compare([path, path], metrics=["pixel_accuracy"]).differences[0]
     assert (each.difference, each.p_value, each.is_clear) == (0, 1, False)
 
 
 def test_it_is_written_as_json(tmp_path: Path):
     runs = [run(tmp_path / name, right) for name, right in (("a", 0.6), ("b", 0.7), ("c", 0.8))]
-    compare(*runs, output=tmp_path / "c.json", metrics=["dice"])
+    compare(runs, output=tmp_path / "c.json", metrics=["dice"])
     found = json.loads((tmp_path / "c.json").read_text())
     assert found["first"] == str(tmp_path / "a" / "report" / "val.npz")
     assert [Path(entry["second"]).parts[-3] for entry in found["comparisons"]] == ["b", "c"]
@@ -90,13 +90,13 @@ def test_metrics_that_all_runs_have_are_compared(tmp_path: Path):
     runs = [
         run(tmp_path / n, r, metrics=["trimap_iou", "nsd"], options=wide) for n, r in (("a", 0.6), ("b", 0.9))
     ]
-    found = {each.metric for each in compare(*runs).differences[0]}
+    found = {each.metric for each in compare(runs).differences[0]}
     assert {"trimap_iou", "nsd", "mean_iou"} <= found
     other = run(tmp_path / "c", 0.7, metrics=["trimap_iou"])
     with pytest.raises(ConfigError, match=r"c/report/val\.npz: metric 'nsd' was not measured"):
-        compare(runs[0], other, metrics=["nsd"])
+        compare([runs[0], other], metrics=["nsd"])
     with pytest.raises(ConfigError, match=r"trimap_iou was measured with several options: .*3.*5"):
-        compare(runs[0], other)
+        compare([runs[0], other])
 
 
 def test_other_labels_images_and_classes_are_refused(tmp_path: Path):
@@ -104,22 +104,20 @@ def test_other_labels_images_and_classes_are_refused(tmp_path: Path):
     with pytest.raises(
         DataError, match=r"b/report/val\.npz: .* labels .*of 1 of 60 images differ, such as 007"
     ):
-        compare(first, run(tmp_path / "b", 0.7, change=7))
+        compare([first, run(tmp_path / "b", 0.7, change=7)])
     meter = Meter(NAMES)
     meter.add("003", truth(3), guess(3, 0.5))
     meter.measurements().save(tmp_path / "few.npz")
     with pytest.raises(
         DataError, match=r"few\.npz: .* other images .*59 of 60 images are not in it, such as 000"
     ):
-        compare(first, tmp_path / "few.npz")
+        compare([first, tmp_path / "few.npz"])
     meter = Meter(("road", "sky", "bus"))
     meter.add("003", truth(3), guess(3, 0.5))
     meter.measurements().save(tmp_path / "other.npz")
     with pytest.raises(DataError, match=r"other\.npz: was measured with other classes \(road, sky, bus\)"):
-        compare(first, tmp_path / "other.npz")
-    assert warnings(compare(tmp_path / "few.npz", tmp_path / "few.npz"))[0].startswith(
-        "Warning: 1 images are few"
-    )
+        compare([first, tmp_path / "other.npz"])
+    assert warnings(compare([tmp_path / "few.npz"] * 2))[0].startswith("Warning: 1 images are few")
 
 
 def test_what_was_not_evaluated_is_refused(tmp_path: Path):
@@ -127,6 +125,6 @@ def test_what_was_not_evaluated_is_refused(tmp_path: Path):
     with pytest.raises(
         DataError, match=r"a/report/test\.npz: does not exist\. Evaluate first: kerseg evaluate"
     ):
-        compare(tmp_path / "a", tmp_path / "a", split="test")
-    with pytest.raises(ConfigError, match=r"Two runs or more can be compared\. Received: a\."):
-        compare("a")
+        compare([tmp_path / "a"] * 2, split="test")
+    with pytest.raises(ConfigError, match=r"`runs` are two or more, in a list\. Received: \['a'\]\."):
+        compare(["a"])

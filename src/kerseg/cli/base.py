@@ -106,8 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # Nobody reads what is printed, as after `kerseg list | head`; Python's own last flush would say so.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
-        except (KersegError, OSError, MemoryError) as error:
-            if debug:
+        except Exception as error:
+            if debug or not (isinstance(error, KersegError | OSError) or _is_out_of_memory(error)):
                 raise
             Console(stderr=True).print("[bold red]error:[/]", end=" ")
             note(_sentence(error))
@@ -123,9 +123,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether it is Python's MemoryError, or what TensorFlow, PyTorch or JAX raise in its place."""
+    known = {"ResourceExhaustedError", "OutOfMemoryError"}
+    return (
+        isinstance(error, MemoryError) or type(error).__name__ in known or "RESOURCE_EXHAUSTED" in str(error)
+    )
+
+
 def _sentence(error: Exception) -> str:
-    if isinstance(error, MemoryError):
-        return "Not enough memory. Try a smaller --batch-size or --crop-size, or fewer --workers."
+    if _is_out_of_memory(error):
+        return "Not enough memory. Try a smaller model, --batch-size or --crop-size, or fewer --workers."
     return failure(error) if isinstance(error, OSError) else str(error)
 
 

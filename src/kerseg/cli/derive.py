@@ -19,6 +19,7 @@ from kerseg.cli.wording import as_flags, flag
 from kerseg.core.options import Default, field_default, help_of_arguments, help_of_fields
 from kerseg.core.recipes import scalar
 from kerseg.data.formats.places import as_place
+from kerseg.errors import ConfigError
 
 EMPTY = inspect.Parameter.empty
 _WORDS_OF_ANOTHER_PROGRAM = {"beam_options"}
@@ -147,6 +148,8 @@ def _put(arguments: dict[str, Any], option: Option, value: Any) -> None:
     """Put the value of an option where its function wants it."""
     if isinstance(value, dict):
         value = {key.replace("-", "_"): scalar(text) for key, text in value.items()}
+    if option.is_path and value == "":  # as a shell makes of "$UNSET"
+        raise ConfigError(f"`{option.name}` is empty: give a path.")
     for name in option.path[:-1]:
         arguments = arguments.setdefault(name, {})
     arguments[option.path[-1]] = value

@@ -2,6 +2,7 @@
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from kerseg.backbones import BACKBONES
 from kerseg.cli.tables import STAR, models_table
@@ -43,7 +44,9 @@ def list_names(what: str | None = None, name: str | None = None) -> None:
     console = Console()
     for title in [what] if what else TABLES:
         if name is not None:
-            console.print(_entry(TABLES[title], name))
+            entries = TABLES[title]
+            console.print(f"{entries.resolve(name)}: {entries.summary(name)}", markup=False, highlight=False)
+            console.print(_entry(entries, name))
         elif title == "models":
             console.print(models_table(), STAR)
         else:
@@ -60,14 +63,9 @@ def _table(title: str, entries: Registry) -> Table:
 
 def _entry(entries: Registry, name: str) -> Table:
     """Return a row for each option of an entry: name, type, default."""
-    table = Table(
-        title=f"{entries.resolve(name)}: {entries.summary(name)}",
-        title_justify="left",
-        show_header=False,
-        box=None,
-    )
+    table = Table(show_header=False, box=None)
     for row in _options(entries, name):
-        table.add_row(*row)
+        table.add_row(*map(Text, row))  # not markup: a type may be "tuple[int, int]"
     return table
 
 

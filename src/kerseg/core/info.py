@@ -260,6 +260,8 @@ class DatasetInfo:
                 out of range, or does not fit the others.
         """
         path = Path(folder) / FILE_NAME
+        if path.parent.is_file():
+            raise DataError(f"{path.parent}: is a file. Give the folder that `kerseg convert` wrote.")
         if not path.is_file():
             what = "the folder does not exist" if not path.parent.is_dir() else "the file does not exist"
             raise DataError(

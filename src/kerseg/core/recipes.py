@@ -13,6 +13,7 @@ from typing import cast
 
 import yaml
 
+from kerseg.core.files import failure
 from kerseg.errors import ConfigError
 
 DEPTH = 20
@@ -50,16 +51,19 @@ def read(path: Path) -> Recipe:
             names file, line and key.
     """
     try:
-        if path.is_file() and path.stat().st_size > SIZE:
+        if path.exists() and not path.is_file():
+            what = "a folder" if path.is_dir() else "no regular file"
+            raise ConfigError(f"{path}: is {what}; a recipe is a YAML file.")
+        if path.exists() and path.stat().st_size > SIZE:
             raise ConfigError(
                 f"{path}: no recipe has more than {SIZE} bytes; this has {path.stat().st_size}."
             )
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such recipe.") from None
-    except IsADirectoryError:
-        raise ConfigError(f"{path}: is a folder; a recipe is a YAML file.") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(failure(error, path)) from error
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not a YAML recipe: {error}.") from error
     try:
         values, lines = _load(text, path)

@@ -40,8 +40,8 @@ def import_tensorflow() -> None:
 def _check_backend(name: str) -> None:
     if name not in ("", *BACKENDS):
         raise ConfigError(
-            f"KERAS_BACKEND is {name!r}.{nearest(name, BACKENDS)} Known: {', '.join(BACKENDS)}. Set the environment "
-            "variable to one of them, or unset it."
+            f"KERAS_BACKEND is {name!r}.{nearest(name, BACKENDS)} Known: {', '.join(BACKENDS)}. Set the "
+            "environment variable to one of them, or unset it."
         )
     if name and find_spec(name) is None:
         raise ConfigError(

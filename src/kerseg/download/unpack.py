@@ -124,8 +124,8 @@ def _unzip(archive: Path, folder: Path) -> None:
 
 def _untar(archive: Path, folder: Path) -> None:
     room = _Room(archive, folder)
-    with archive.open("rb") as file:
-        begin = file.read(20)
+    with archive.open("rb") as raw:
+        begin = raw.read(20)
     with _opened(archive, begin) as file, _Bounded(file) as stream:
         try:
             source = tarfile.TarFile(fileobj=cast(BinaryIO, stream))
@@ -151,7 +151,9 @@ def _opened(archive: Path, begin: bytes) -> IO[bytes]:
         return cast(IO[bytes], gzip.open(archive))
     if begin.startswith(b"BZh"):
         return cast(IO[bytes], bz2.open(archive))
-    return cast(IO[bytes], lzma.open(archive)) if begin.startswith(b"\xfd7zXZ\0") else archive.open("rb")
+    if begin.startswith(b"\xfd7zXZ\0"):
+        return cast(IO[bytes], lzma.open(archive))
+    return archive.open("rb")
 
 
 def _extract(source: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:

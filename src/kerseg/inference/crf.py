@@ -40,15 +40,15 @@ class CrfOptions:
     """
 
     appearance_weight: float = 4.0
-    """Of pixels that are near each other and alike in colour, 0 or more."""
+    """Weight of what two pixels cost that are near each other and alike in colour, but of different classes."""
     appearance_sigma: float = 49.0
-    """Its reach, in pixels."""
+    """How near these are: standard deviation in pixels."""
     colour_sigma: float = 5.0
-    """How different the colours may be, of 255."""
+    """How alike these are: standard deviation of their colours, which go to 255."""
     smoothness_weight: float = 3.0
-    """Of pixels that are near each other, whatever their colours, 0 or more."""
+    """Weight of what two pixels cost that are near each other, whatever their colours."""
     smoothness_sigma: float = 3.0
-    """Its reach, in pixels."""
+    """How near these are: standard deviation in pixels."""
     iterations: int = 10
     """Updates of the mean field, 1 or more."""
 

@@ -22,8 +22,12 @@ class BatchNorm(keras.layers.BatchNormalization):
         (2, 8, 8, 16)
     """
 
+    learns_statistics = True
+    """Whether training normalises with the batch's statistics and moves the stored ones; not saved with a model."""
+
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Normalise; in training with the batch's statistics, which also move the running ones."""
+        training = training and self.learns_statistics
         if not self._fusible(inputs, mask):
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
@@ -60,6 +64,19 @@ class BatchNorm(keras.layers.BatchNormalization):
             and mask is None
             and keras.backend.standardize_dtype(inputs.dtype) in ("float32", "float16", "bfloat16")
         )
+
+
+def freeze(model: keras.Model, *, scale: bool) -> None:
+    """Let a model's batch norms keep their statistics in training.
+
+    Args:
+        model: Models inside it are frozen too.
+        scale: Keep scale and shift as well, which then are no trainable variables.
+    """
+    for layer in model._flatten_layers():
+        if isinstance(layer, BatchNorm):
+            layer.learns_statistics = False
+            layer.trainable = layer.trainable and not scale
 
 
 @keras.saving.register_keras_serializable("kerseg")

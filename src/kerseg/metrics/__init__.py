@@ -68,8 +68,8 @@ def choose(names: Sequence[str] = (), options: Mapping[str, Any] | None = None) 
 
     Args:
         names: Of `METRICS`.
-        options: Name of an option -> its value, for all of these metrics that take it; or name of a metric -> its own
-            options.
+        options: Name of an option -> its value, for all of these metrics that take it; or name of a metric -> its
+            own options.
 
     Raises:
         ConfigError: There is no such metric, none takes such an option, or a value has another type.

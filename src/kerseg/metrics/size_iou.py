@@ -30,8 +30,8 @@ def size_iou(image: Observation, *, areas: Sequence[int] = (1024, 9216)) -> Sums
 
     Args:
         image: What was predicted.
-        areas: Pixels from which on an object belongs to the next size, growing. By default those of COCO's detection
-            scores, 32 and 96 squared.
+        areas: Pixels from which on an object belongs to the next size, growing. Those of COCO's detection scores
+            are 32 and 96 squared.
 
     Raises:
         ConfigError: There are no areas, or they do not grow.

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from kerseg.core.solver import Solver
 from kerseg.errors import ConfigError
 from kerseg.registry import Registry
 
@@ -117,6 +118,36 @@ def loss_weights(name: str, model: "keras.Model") -> dict[str, float]:
     """
     weights: dict[str, float] = getattr(MODELS.module(name), "LOSS_WEIGHTS", {"logits": 1.0})
     return {output: weight for output, weight in weights.items() if output in model.output}
+
+
+def losses(name: str) -> dict[str, str]:
+    """Return the loss of each output that an architecture trains with another than cross entropy, by the paper.
+
+    Args:
+        name: A name or alias of ``MODELS``.
+
+    Returns:
+        Output -> expression of `kerseg.losses.create`; ``{}`` for most.
+
+    Example:
+        >>> losses("enet")
+        {}
+    """
+    return dict(getattr(MODELS.module(name), "LOSSES", {}))
+
+
+def solver(name: str) -> Solver | None:
+    """Return how an architecture's release trains its layers; ``None`` where none is known.
+
+    Args:
+        name: A name or alias of ``MODELS``.
+
+    Example:
+        >>> solver("pspnet").of("logits_scores/bias")
+        (20.0, 1.0)
+    """
+    found: Solver | None = getattr(MODELS.module(name), "SOLVER", None)
+    return found
 
 
 def _has_heads(name: str) -> bool:

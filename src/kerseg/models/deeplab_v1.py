@@ -12,6 +12,7 @@ import keras
 from keras import layers
 
 from kerseg.backbones.vgg import vgg16
+from kerseg.core.solver import Multipliers, Solver
 from kerseg.layers.conv import DilatedConv
 from kerseg.layers.resize import ResizeLike
 
@@ -80,3 +81,10 @@ def large_fov(x: Any, num_classes: int, *, dilation: int, suffix: str = "") -> A
 def new_layer() -> keras.initializers.Initializer:
     """Return the release's initialisation of the layers that are not VGG16's or ResNet's."""
     return keras.initializers.RandomNormal(stddev=0.01)
+
+
+SOLVER = Solver(
+    {"fc8.*": Multipliers(kernel=(10.0, 1.0), bias=(20.0, 0.0)), ".*": Multipliers(bias=(2.0, 0.0))},
+    new="fc8.*",
+)
+"""The release's (DeepLab-LargeFOV, train.prototxt)."""

@@ -12,6 +12,7 @@ import keras
 from keras import layers
 
 from kerseg import backbones
+from kerseg.core.solver import Multipliers, Solver
 from kerseg.layers.conv import DilatedConv
 from kerseg.layers.resize import ResizeLike, Shrink
 from kerseg.models.deeplab_v1 import large_fov, new_layer
@@ -107,3 +108,14 @@ def _scores(image: Any, num_classes: int, *, backbone: str, width: int, freeze_n
             for dilation in DILATIONS
         ]
     return layers.Add(dtype="float32", name="aspp")(branches)
+
+
+_FIXED = (0.0, 0.0)
+SOLVER = Solver(
+    {
+        "fc8.*|aspp_.*": Multipliers(kernel=(10.0, 1.0), bias=(20.0, 0.0)),
+        ".*": Multipliers(bias=(2.0, 0.0), gamma=_FIXED, beta=_FIXED),
+    },
+    new="fc8.*|aspp_.*",
+)
+"""The releases' (VGG16's and ResNet-101's train.prototxt): ResNet's norms stay as they were loaded."""

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from kerseg.core.solver import Multipliers, Solver
 from kerseg.errors import ConfigError
 from kerseg.layers.activation import PReLU
 from kerseg.layers.conv import DilatedConv, PointwiseConv
@@ -191,3 +192,8 @@ def _pad_before(x: Any, name: str) -> Any:
     # Torch pads one pixel on each side; at stride 2 and even sizes the one after is never read, and Keras's
     # "same" would pad only after, which moves every window by a pixel.
     return layers.ZeroPadding2D(((1, 0), (1, 0)), name=name)(x)
+
+
+_EVERY = (1.0, 1.0)
+SOLVER = Solver({".*": Multipliers(bias=_EVERY, gamma=_EVERY, beta=_EVERY, other=_EVERY)})
+"""The release's (train.lua): one rate, and decay of all weights, norms and slopes too."""

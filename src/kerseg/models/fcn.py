@@ -12,6 +12,7 @@ import keras
 from keras import layers
 
 from kerseg.backbones.vgg import vgg16
+from kerseg.core.solver import Multipliers, Solver
 from kerseg.layers.pad import CropLike
 from kerseg.layers.resize import Bilinear, BilinearUpsample
 
@@ -144,3 +145,7 @@ def _finish(image: Any, x: Any, *, factor: int, offset: int, name: str) -> keras
     x = BilinearUpsample(factor, dtype="float32", name="upscore")(x)
     logits = CropLike(offset, dtype="float32", name="logits")(x, image)
     return keras.Model(image, logits, name=name)
+
+
+SOLVER = Solver({".*": Multipliers(bias=(2.0, 0.0))}, new="score_.*")
+"""The release's (shelhamer/fcn.berkeleyvision.org, voc-fcn8s/net.py): biases learn twice as fast."""

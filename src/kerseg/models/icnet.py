@@ -13,6 +13,7 @@ import keras
 from keras import layers
 
 from kerseg.backbones.resnet import DEPTHS, deep_stem, max_pool, unit
+from kerseg.core.solver import Multipliers, Solver
 from kerseg.layers.conv import conv_norm
 from kerseg.layers.preprocess import Normalize, image_mean
 from kerseg.layers.pyramid import BinPooling
@@ -111,3 +112,7 @@ def _fuse(coarse: Any, fine: Any, name: str) -> Any:
 
 def _classify(x: Any, num_classes: int, name: str) -> Any:
     return layers.Conv2D(num_classes, 1, dtype="float32", name=name)(x)
+
+
+SOLVER = Solver({".*_scores": Multipliers(bias=(2.0, 1.0))})
+"""The release's (train.prototxt of ICNet, Cityscapes)."""

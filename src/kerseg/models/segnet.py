@@ -13,6 +13,7 @@ import keras
 from keras import layers
 
 from kerseg.backbones.vgg import DEPTHS, MULTIPLES
+from kerseg.core.solver import Multipliers, Solver
 from kerseg.layers.norm import BatchNorm, LocalResponseNorm
 from kerseg.layers.preprocess import Normalize
 from kerseg.layers.unpool import MaxPoolWithIndex, MaxUnpool
@@ -104,3 +105,7 @@ def _conv(x: Any, channels: int, kernel_size: int, name: str, *, relu: bool = Tr
         momentum=0.9, epsilon=1e-5, beta_initializer=keras.initializers.Constant(0.001), name=f"{name}_bn"
     )(x)
     return layers.ReLU(name=f"{name}_relu")(x) if relu else x
+
+
+SOLVER = Solver({".*": Multipliers(bias=(2.0, 0.0), gamma=(1.0, 1.0))}, new="(de|en)coder.*|logits|.*_bn")
+"""The release's (segnet_train.prototxt): biases learn twice as fast, scales of norms decay."""

@@ -9,6 +9,7 @@ SCHEDULES = Registry(
         "cosine": "kerseg.optim.schedules:cosine",
         "step": "kerseg.optim.schedules:step",
         "constant": "kerseg.optim.schedules:constant",
+        "one_cycle": "kerseg.optim.schedules:one_cycle",
     },
     given=("step", "steps", "epoch_steps"),
 )

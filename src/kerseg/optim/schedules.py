@@ -23,6 +23,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         total_steps: Steps of the whole run.
         warmup_steps: Steps of the warm-up.
         epoch_steps: Steps of an epoch, for falls that count in epochs.
+        every: Steps for one update of the weights: all of them have the rate of the first.
         **options: What the fall takes, such as ``power``.
 
     Raises:
@@ -42,6 +43,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         *,
         warmup_steps: int = 0,
         epoch_steps: int = 1,
+        every: int = 1,
         **options: Any,
     ):
         SCHEDULES.check(fall, options)
@@ -52,15 +54,16 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         self.total_steps = total_steps
         self.warmup_steps = warmup_steps
         self.epoch_steps = epoch_steps
+        self.every = every
         self.options = options
 
     def __call__(self, step: Any) -> Any:
         """Return the learning rate of ``step``, which counts from 0."""
-        step = ops.cast(step, "float32")
+        step = ops.cast(step if self.every == 1 else step // self.every * self.every, "float32")
         steps = float(self.total_steps - self.warmup_steps)
         after = ops.clip(step - self.warmup_steps, 0.0, steps)
         # The first step of a warm-up of n steps already learns, with 1/n of the peak.
-        rise = ops.minimum((step + 1.0) / max(self.warmup_steps, 1), 1.0) if self.warmup_steps else 1.0
+        rise = ops.minimum((step + self.every) / max(self.warmup_steps, 1), 1.0) if self.warmup_steps else 1.0
         fall, given = SCHEDULES.load(self.fall), dict(self.options)
         if "epoch_steps" in inspect.signature(fall).parameters:
             given["epoch_steps"] = self.epoch_steps
@@ -92,3 +95,26 @@ def step(
 def constant(step: Any, steps: float) -> Any:
     """Stay at the peak."""
     return ops.ones_like(step)
+
+
+def one_cycle(
+    step: Any, steps: float, *, peak_at: float = 0.3, first: float = 0.04, last: float = 4e-6
+) -> Any:
+    """Rise from ``first`` to the peak and fall to ``last``, both as half a cosine.
+
+    Source: Smith and Topin 2019, "Super-Convergence"; with cosines as PyTorch's ``OneCycleLR``, whose rates these
+    are. Momentum stays as it is.
+
+    Args:
+        step: Step.
+        steps: Steps of the cycle.
+        peak_at: Part of the cycle in which it rises, 0 to 1.
+        first: First learning rate, of the peak's.
+        last: Last learning rate, of the peak's.
+    """
+    top, end = max(peak_at * steps - 1, 1e-6), max(steps - 1, 2e-6)
+    up, down = (
+        0.5 * (1.0 + ops.cos(3.141592653589793 * ops.clip(progress, 0.0, 1.0)))
+        for progress in (step / top, (step - top) / max(end - top, 1e-6))
+    )
+    return ops.where(step <= top, 1.0 + (first - 1.0) * up, last + (1.0 - last) * down)

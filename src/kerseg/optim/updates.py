@@ -49,7 +49,9 @@ class Updates:
         super().__init__(*args, **kwargs)
         self.l2 = l2
         if isinstance(layerwise, Mapping):
-            values = {name: tuple(v) if isinstance(v, list) else v for name, v in layerwise.items()}
+            values: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value for name, value in layerwise.items()
+            }
             layerwise = Layerwise(**values)
         self.layerwise = layerwise
 

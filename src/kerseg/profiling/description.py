@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kerseg import models
 from kerseg.core.console import note
-from kerseg.core.ranges import check_range
+from kerseg.core.ranges import check_batch, check_range
 from kerseg.core.tensorflow import import_tensorflow
 from kerseg.errors import ConfigError
 from kerseg.profiling.figures import SIZE, is_name
@@ -59,6 +59,8 @@ def describe(
     if min(height, width) < 1:
         raise ConfigError(f"`size` takes 1 or more pixels. Received: {height} {width}.")
     check_range("batch_size", batch_size, least=1)
+    if measure:
+        check_batch("size", (height, width), batch_size)
     if isinstance(model, str) and is_name(model):
         models.check(model, model_options or {}, option="model")
     if "keras" not in sys.modules:

@@ -72,7 +72,8 @@ class Comparison:
 
 
 def compare(
-    *runs: str | Path,
+    runs: Sequence[str | Path],
+    *,
     split: str = "val",
     metrics: Sequence[str] = (),
     output: str | Path | None = None,
@@ -86,7 +87,7 @@ def compare(
         runs: Two or more run folders, or ``.npz`` files that `evaluate` wrote. The first is what the others are
             compared with.
         split: Split that was evaluated.
-        metrics: Of `kerseg.metrics.METRICS`; by default all that were measured of every run.
+        metrics: What to compare, `kerseg list metrics`; default: all that was measured of every run.
         output: JSON file to write.
 
     Returns:
@@ -97,11 +98,11 @@ def compare(
         DataError: A run was not evaluated on this split, or they were evaluated on other images, labels or classes.
 
     Example:
-        >>> comparison = compare("runs/enet", "runs/unet")
+        >>> comparison = compare(["runs/enet", "runs/unet"])
         >>> comparison.differences[0][0].difference, comparison.differences[0][0].interval
         (0.021, Interval(low=0.008, high=0.034))
     """
-    if len(runs) < 2:
+    if isinstance(runs, str | Path) or len(runs) < 2:
         raise ConfigError(
             f"Two runs or more can be compared. Received: {', '.join(map(str, runs)) or 'none'}."
         )

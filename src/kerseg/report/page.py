@@ -153,8 +153,8 @@ def interval_text(measure: Measure, part: str | None = None) -> str:
     if bounds is None:
         return ""
     if measure.unit:
-        return f"{bounds.low:.2f} - {bounds.high:.2f}"
-    return f"{100 * bounds.low:.1f} - {100 * bounds.high:.1f}"
+        return f"{bounds.low:.2f} to {bounds.high:.2f}"
+    return f"{100 * bounds.low:.1f} to {100 * bounds.high:.1f}"
 
 
 def _remarks(found: Measurements, scores: Scores) -> list[str]:

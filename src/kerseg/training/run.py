@@ -156,6 +156,8 @@ class Run:
                 found += [path for path in last.iterdir() if path != self.lock_file] if last.is_dir() else []
             else:
                 found = [self.path] if self.path.exists() else []
+        if found and not self.path.is_dir():
+            raise ConfigError(f"{self.path}: is a file. `output` takes a folder.")
         if found:
             raise ConfigError(
                 f"{self.path}: already exists, and a run overwrites nothing. Give another `output`, or "

@@ -158,7 +158,7 @@ class Trainer:
         damage = self.data.naming_damage(self.config.train_split)
         with damage, self.monitor.epoch(self.progress) as advance:
             self.model.fit(
-                batches.map(lambda image, label: (image, dict.fromkeys(self.learner.heads, label))),
+                self.learner.targets(batches),
                 initial_epoch=self.progress.epoch,
                 epochs=self.progress.epoch + 1,
                 callbacks=[_Watch(self, interrupt, advance)],
@@ -170,9 +170,10 @@ class Trainer:
         """Return the scores on the validation split, or ``None`` where the data has none."""
         if self.config.val_split not in self.info.splits:
             return None
-        matrix = confusion(
-            self.predictor, self.data, self.config.val_split, batch_size=self.config.batch_size
-        )
+        with self.learner.averaged():
+            matrix = confusion(
+                self.predictor, self.data, self.config.val_split, batch_size=self.config.batch_size
+            )
         return matrix.scores(self.info.class_names)
 
     def _finish_epoch(self, loss: float, scores: Scores | None) -> None:
@@ -184,11 +185,13 @@ class Trainer:
             progress.best = scores.mean_iou if scores else None
             progress.best_epoch = progress.epoch + 1
             # Before the state: a kill in between repeats the epoch, and writes the same model again.
-            modelfile.save(self.learner.inference, self.run.best_file, self._card(scores))
+            with self.learner.averaged():
+                modelfile.save(self.learner.inference, self.run.best_file, self._card(scores))
         progress.history.append(row)
         progress.epoch, progress.batch, progress.seconds = progress.epoch + 1, 0, 0.0
         self.save()
-        self.monitor.report(progress)
+        with self.learner.averaged():  # for the previews
+            self.monitor.report(progress)
 
     def _row(self, loss: float, scores: Scores | None) -> Row:
         progress, steps = self.progress, self.plan.steps(self.progress.epoch)

@@ -10,8 +10,8 @@ from kerseg import models
 from kerseg.augment.options import Augment
 from kerseg.config import TrainConfig
 from kerseg.core.options import default, given
+from kerseg.core.ranges import check_batch
 from kerseg.core.tensorflow import import_tensorflow
-from kerseg.data.reading.unconverted import describe
 from kerseg.errors import ConfigError
 
 if TYPE_CHECKING:  # it imports Keras, and a refused option must not wait for that
@@ -49,7 +49,13 @@ def train(
     step_epochs: float = default(100.0),
     step_factor: float = default(0.1),
     warmup_epochs: float = default(0.0),
-    loss: str = default("cross_entropy"),
+    accumulate: int = default(1),
+    clip_norm: float | None = default(None),
+    ema: float | None = default(None),
+    layer_rates: Literal["equal", "release"] = default("equal"),
+    freeze_backbone_epochs: float = default(0.0),
+    batch_norm: Literal["trained", "statistics_frozen", "frozen"] = default("trained"),
+    loss: str | None = default(None),
     loss_options: Mapping[str, Any] = default({}),
     class_weights: str = default("none"),
     class_weights_options: Mapping[str, Any] = default({}),
@@ -99,8 +105,19 @@ def train(
         step_epochs: Epochs between two drops of the step schedule.
         step_factor: Factor of a drop of the step schedule.
         warmup_epochs: Epochs over which the learning rate rises linearly from 0; parts of an epoch count.
-        loss: What is minimised; `kerseg list losses`.
-        loss_options: Options of the loss.
+        accumulate: Training steps whose gradients make one update, by their mean: a larger batch in the same
+            memory.
+        clip_norm: Largest norm of all gradients together; larger ones are scaled down to it; default: any.
+        ema: Momentum of a moving average of the weights, such as 0.999, which is scored and saved; default:
+            none.
+        layer_rates: Learning rates and weight decays of the layers: equal, or multiplied as in the
+            architecture's release.
+        freeze_backbone_epochs: Epochs in which the backbone keeps its weights and only the rest learns; parts
+            of an epoch count.
+        batch_norm: Batch norm: trained, with the statistics that were loaded, or with loaded scale and shift
+            too.
+        loss: What is minimised, or a sum such as cross_entropy+0.5*dice; default: the model's own.
+        loss_options: Options of the loss; of one in a sum also by its name, such as {'dice': {'smooth': 1}}.
         class_weights: Weights of the classes in the loss, from the pixel counts of the training split; none,
             or one of `kerseg list class_weights`.
         class_weights_options: Options of the class weights.
@@ -140,6 +157,9 @@ def train(
     config = configs.override(base, options)
     config = dataclasses.replace(config, data_dir=config.data_folder, weights=config.weights_source)
     models.check(config.model, config.model_options, option="model")
+    check_batch("crop_size", config.crop_size, config.batch_size)
+    from kerseg.data.reading.unconverted import describe
+
     describe(config.data_folder, config.dataset)
     import_tensorflow()
     from kerseg.training.trainer import begun

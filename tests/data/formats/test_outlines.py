@@ -9,7 +9,7 @@ from PIL import Image
 from kerseg.data.formats.outlines import TOLERANCE, area, outlines
 from kerseg.data.formats.shapes import largest_first, paint, polygon
 
-CAMVID = Path(__file__).parents[4] / "shared" / "datasets" / "camvid" / "valannot"
+CAMVID = Path(__file__).parents[3] / "../shared/datasets/camvid/valannot"
 
 
 def drawn(label: np.ndarray, **options) -> np.ndarray:

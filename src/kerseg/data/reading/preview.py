@@ -9,7 +9,7 @@ from kerseg import config as configs
 from kerseg.augment.options import Augment
 from kerseg.config import TrainConfig
 from kerseg.core.options import default, given
-from kerseg.core.ranges import check_range
+from kerseg.core.ranges import check_batch, check_range
 from kerseg.core.signed_png import is_signed
 from kerseg.core.tensorflow import import_tensorflow
 from kerseg.data.reading.unconverted import describe
@@ -71,6 +71,7 @@ def preview(
     check_range("count", count, least=1)
     check_range("draws", draws, least=1)
     config = configs.override(TrainConfig() if recipe is None else configs.load(TrainConfig, recipe), options)
+    check_batch("crop_size", config.crop_size, min(count, config.batch_size))
     if output.exists() and not is_signed(output, SOFTWARE):
         raise ConfigError(f"{output}: exists and is not a sheet of kerseg preview. Give another `output`.")
     describe(data_dir, config.dataset)
