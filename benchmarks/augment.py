@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import kept
 from pipeline import BATCH, CROP, SCALE, write
 
 RECIPES: dict[str, dict[str, Any]] = {
@@ -45,7 +46,8 @@ def main() -> None:
     )
     parser.add_argument("--images", type=int, default=48, help="images to draw (default: 48)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds (default: 5)")
-    options = parser.parse_args()
+    kept.add_option(parser, "augment")
+    options, began_in = parser.parse_args(), kept.environment()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     from rich.console import Console
     from rich.table import Table
@@ -78,6 +80,7 @@ def main() -> None:
     for recipe, cost in median.items():
         table.add_row(recipe, f"{cost:.1f}", f"{cost - base:+.1f}", f"{cost / base:.2f}")
     Console().print(table)
+    kept.write(options, began_in, [{"recipe": recipe, "cpu_ms": times} for recipe, times in spent.items()])
 
 
 if __name__ == "__main__":

@@ -24,13 +24,15 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+import kept
+
 CAMVID = Path(__file__).parents[1] / "../shared/datasets/camvid"
 
 KERSEG = """
 import json, sys, time
 began = time.perf_counter()
 from pathlib import Path
-from kerseg.data.convert import convert
+from kerseg.data.conversion.convert import convert
 from kerseg.data.sources.camvid import CamVid
 imported = time.perf_counter()
 convert(CamVid(root=Path(sys.argv[1])), output=Path(sys.argv[2]))
@@ -73,7 +75,9 @@ def main() -> None:
     parser.add_argument(
         "--pairs", type=int, default=468, help="pairs of the small run; the large has 4 times as many"
     )
-    pairs = parser.parse_args().pairs
+    kept.add_option(parser, "convert")
+    options, began, rows = parser.parse_args(), kept.environment(), []
+    pairs = options.pairs
     table = Table(
         "what", "pairs", "pairs/s", "import s", "pairs/s in all", "CPU ms a pair", "peak MB", "MB out"
     )
@@ -86,9 +90,12 @@ def main() -> None:
             ("kerseg.convert", KERSEG, few, pairs),
             ("kerseg.convert", KERSEG, folder / "all", 4 * pairs),
         ):
-            table.add_row(what, str(count), *measure(script, raw, folder / "out", count))
+            taken = measure(script, raw, folder / "out")
+            table.add_row(what, str(count), *shown(count, **taken))
+            rows.append({"what": what, "pairs": count, **taken})
     table.title = f"{origin}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
     Console().print(table)
+    kept.write(options, began, rows)
 
 
 def make_raw(folder: Path, count: int) -> str:
@@ -126,8 +133,22 @@ def subset(folder: Path, count: int) -> Path:
     return folder / "few"
 
 
-def measure(script: str, raw: Path, output: Path, count: int) -> list[str]:
-    """Run ``script`` and return the columns of its row."""
+def shown(
+    count: int, *, whole: float, imports: float, seconds: float, cpu: float, peak: int, written: int
+) -> list[str]:
+    """Return the columns of a row."""
+    return [
+        f"{count / seconds:.0f}",
+        f"{imports:.1f}",
+        f"{count / whole:.0f}",
+        f"{1000 * cpu / count:.1f}",
+        f"{peak / 2**20:.0f}",
+        f"{written / 2**20:.0f}",
+    ]
+
+
+def measure(script: str, raw: Path, output: Path) -> dict[str, float]:
+    """Run ``script`` and return what it took: seconds, and bytes."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began, peak = time.perf_counter(), 0
     process = subprocess.Popen(
@@ -149,14 +170,14 @@ def measure(script: str, raw: Path, output: Path, count: int) -> list[str]:
         path.unlink()
     if output.is_dir():
         output.rmdir()
-    return [
-        f"{count / seconds:.0f}",
-        f"{imports:.1f}",
-        f"{count / whole:.0f}",
-        f"{1000 * cpu / count:.1f}",
-        f"{peak / 2**20:.0f}",
-        f"{written / 2**20:.0f}",
-    ]
+    return {
+        "whole": whole,
+        "imports": imports,
+        "seconds": seconds,
+        "cpu": cpu,
+        "peak": peak,
+        "written": written,
+    }
 
 
 def tree(process: int) -> list[int]:

@@ -21,6 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+import kept
 from convert import CAMVID, make_raw
 from kerseg.data.doctor import near_duplicates
 from kerseg.data.doctor.facts import THUMB, Facts, ImageFacts
@@ -31,7 +32,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5, help="runs of the command")
     parser.add_argument("--images", type=int, default=100_000, help="images that are compared")
-    options = parser.parse_args()
+    kept.add_option(parser, "doctor")
+    options, began = parser.parse_args(), kept.environment()
     table = Table("what", "images", "median s", "least s", "CPU s")
     with tempfile.TemporaryDirectory() as name:
         origin, raw = "CamVid, 480 x 360 PNG", CAMVID
@@ -39,9 +41,13 @@ def main() -> None:
             origin, raw = make_raw(Path(name), 468), Path(name) / "all"
         runs = [command(raw, Path(name) / "page.html") for _ in range(options.rounds)]
     table.add_row("kerseg doctor", "468", *shown(runs))
-    table.add_row("leakage alone", f"{options.images:,}", *shown([search(options.images)]))
+    searches = [search(options.images)]
+    table.add_row("leakage alone", f"{options.images:,}", *shown(searches))
     table.title = f"{origin}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
     Console().print(table)
+    rows = [{"what": "kerseg doctor", "images": 468, "seconds_and_cpu": runs}]
+    rows += [{"what": "leakage alone", "images": options.images, "seconds_and_cpu": searches}]
+    kept.write(options, began, rows)
 
 
 def shown(runs: list[tuple[float, float]]) -> list[str]:

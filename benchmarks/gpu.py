@@ -15,7 +15,6 @@ Without a GPU it runs on the CPU, and memory is the process's peak: a rehearsal,
 import argparse
 import importlib.util
 import inspect
-import json
 import multiprocessing as mp
 import os
 import resource
@@ -23,12 +22,12 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+import kept
 
 CLASSES, RATE = 19, 1e-4
 NATIVE = ("unet", "enet", "deeplab_v3", "pspnet")
@@ -227,16 +226,6 @@ def columns(row: dict[str, Any]) -> list[str]:
     return [f"{row['images_per_s']:.1f}", f"{row['peak_gib']:.2f}", f"{row['whole_s']:.0f}"]
 
 
-def environment() -> dict[str, Any]:
-    packages = {}
-    for name in ("kerseg", "keras", "jax", "torch", "numpy"):
-        try:
-            packages[name] = version(name)
-        except PackageNotFoundError:
-            packages[name] = None
-    return {"packages": packages, "cores": os.cpu_count(), "date": time.strftime("%Y-%m-%d")}
-
-
 def parse(known: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -250,7 +239,7 @@ def parse(known: list[str]) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=20, help="timed steps (default: 20)")
     parser.add_argument("--warmup", type=int, default=5, help="steps before those (default: 5)")
     parser.add_argument("--width", type=int, help="channels of the first stage, for a rehearsal")
-    parser.add_argument("--json", type=Path, help="also write all rows here, after each of them")
+    kept.add_option(parser, "gpu")
     options = parser.parse_args()
     if options.warmup < 1 or options.steps < 1:
         parser.error("--warmup and --steps are at least 1: the first step compiles.")
@@ -261,7 +250,7 @@ def main() -> None:
     from kerseg.models import MODELS
 
     options = parse(list(MODELS))
-    rows: list[dict[str, Any]] = []
+    began, rows = kept.environment(), list[dict[str, Any]]()
     for model in options.models:
         task = Task(model, options.batch, *options.size, options.steps, options.warmup, options.width)
         for contender in options.contenders:
@@ -271,9 +260,7 @@ def main() -> None:
             rows.append(run(contender, task))
             row = rows[-1]
             print(f"{model}, {contender}: {row.get('error') or ', '.join(columns(row))}", flush=True)
-            if options.json:
-                written = {"environment": environment(), "rows": rows}
-                options.json.write_text(json.dumps(written, indent=1) + "\n")
+            kept.write(options, began, rows)
     if not rows:
         raise SystemExit("Nothing to run: neither jax nor torch is installed, or no network is native.")
     report(rows)

@@ -25,6 +25,8 @@ from typing import Any
 
 import numpy as np
 
+import kept
+
 HEIGHT, WIDTH, CROP, BATCH, CLASSES, SHARDS, WORKERS = 1024, 2048, 512, 8, 19, 4, 2
 SCALE = (0.5, 2.0)
 COLOUR = {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2, "hue": 0.05}
@@ -212,7 +214,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=48, help="images to draw (default: 48)")
     parser.add_argument("--passes", type=int, default=4, help="crops of each in a round (default: 4)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds (default: 5)")
-    options = parser.parse_args()
+    kept.add_option(parser, "pipeline")
+    options, began = parser.parse_args(), kept.environment()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # Here and in the contenders' processes.
     from rich.console import Console
     from rich.table import Table
@@ -237,6 +240,11 @@ def main() -> None:
         work = f"{1000 * cpu / count:.1f}", f"{base_cpu / cpu:.2f}"
         table.add_row(name, "yes" if colour else "no", *speed, *work)
     Console().print(table)
+    rows = [
+        {"contender": name, "colour": colour, "crops": count, "seconds_and_cpu": rounds}
+        for (name, colour), rounds in results.items()
+    ]
+    kept.write(options, began, rows)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+import kept
 from convert import share_of, tree
 
 SIZE = 64
@@ -30,7 +31,7 @@ CLASSES = 8
 CONVERT = """
 import json, sys, time
 from pathlib import Path
-from kerseg.data.convert import convert
+from kerseg.data.conversion.convert import convert
 from kerseg.data.sources.folder import Folder
 raw, output, update = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "update"
 names = tuple("abcdefgh")
@@ -72,24 +73,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--folder", type=Path, help="where to draw them; by default where temporary files go")
-    arguments = parser.parse_args()
+    kept.add_option(parser, "scale")
+    arguments, began, rows = parser.parse_args(), kept.environment(), []
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
     print("| images | what | s | images/s | peak MB, parent | peak MB, workers |")
     print("|---:|---|---:|---:|---:|---:|", flush=True)
     for count in arguments.images:
         with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
-            for line in lines(Path(name), count):
+            for line in lines(Path(name), count, rows):
                 print(line, flush=True)
+    kept.write(arguments, began, rows)
 
 
-def lines(folder: Path, count: int) -> list[str]:
-    """Return the lines of one size."""
+def lines(folder: Path, count: int, rows: list[dict[str, object]]) -> list[str]:
+    """Return the lines of one size, and note what is behind them in ``rows``."""
     raw, output = folder / "raw", folder / "out"
     draw(raw, count)
-    found = [row(count, "convert", measure(CONVERT, raw, output, "whole"))]
-    found.append(row(count, "`--update`, nothing changed", measure(CONVERT, raw, output, "update")))
+    whole, same = (measure(CONVERT, raw, output, how) for how in ("whole", "update"))
     change(raw, count)
-    found.append(row(count, "`--update`, 1 % changed", measure(CONVERT, raw, output, "update")))
+    changed = measure(CONVERT, raw, output, "update")
+    found = [row(count, "convert", whole), row(count, "`--update`, nothing changed", same)]
+    found.append(row(count, "`--update`, 1 % changed", changed))
     pairs = measure(PAIRS, raw, output, "")
     # Tracing takes memory itself, so that of this line is what was traced.
     pairs |= {"parent": pairs["bytes"]}
@@ -103,6 +107,10 @@ def lines(folder: Path, count: int) -> list[str]:
     found.append(
         f"| {count:,} | shards {shards / 2**20:.1f} MB, manifest {manifest / 2**20:.1f} MB | | | | |"
     )
+    measured = {"convert": whole, "nothing changed": same, "changed": changed, "pairs": pairs, "read": read}
+    measured["skip_bad"] = checked
+    rows += [{"images": count, "what": what, **values} for what, values in measured.items()]
+    rows.append({"images": count, "what": "files", "shards": shards, "manifest": manifest})
     return found
 
 

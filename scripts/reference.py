@@ -7,25 +7,21 @@ README.md and docs/reference/models.md: the models, from their docstrings and sr
 for which ``--figures`` first builds them all and counts, in a minute or two.
 """
 
-import ast
-import dataclasses
 import inspect
-import itertools
 import re
 import sys
-import types
 import typing
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from kerseg import cli
-from kerseg.augment.options import Augment
+from kerseg import VERBS
+from kerseg.cli.base import OWN
+from kerseg.cli.derive import Option, above_arguments, is_nothing, options_of, parts_of, shown
 from kerseg.cli.tables import starts_text
-from kerseg.config import TrainConfig
-from kerseg.data.conversion.options import ConvertOptions
+from kerseg.cli.wording import as_flags, flag
 from kerseg.data.sources import SOURCES
-from kerseg.download.release import HELP as DOWNLOAD
 from kerseg.models import MODELS
 from kerseg.profiling import figures
 from kerseg.profiling.figures import NUM_CLASSES, SIZE
@@ -44,32 +40,38 @@ recipe and in Python. A wrong option exits with 2 and names the nearest right on
 fault exits with 1; a training run stopped with Ctrl-C exits with 130. `--debug` shows the traceback of an
 error.
 """
-Row = tuple[str, str, str]
 
 
 def page() -> str:
     """Return the whole page."""
-    parts = [HEAD, *_verb(cli.start.quickstart), *_verb(cli.start.list_names, "list")]
-    parts += [
-        "## convert\n",
-        "`kerseg convert SOURCE --output DIR`, for every source:\n",
-        _table(_fields(ConvertOptions)),
-    ]
+    parts = [HEAD]
+    for table in (OWN, VERBS):
+        for name in table:
+            parts += _convert() if name == "convert" else _verb(name, table.load(name))
+    return "\n".join(parts)
+
+
+def _convert() -> Iterator[str]:
+    """Yield `convert`: the options of all sources, then a section for each source."""
+    verb = VERBS.load("convert")
+    given = {"source", "download"}
+    yield "## convert\n"
+    yield "`kerseg convert SOURCE --output DIR`, for every source:\n"
+    yield _table([option for option in options_of(verb) if option.name not in given])
+    [download] = [option for option in options_of(verb) if option.name == "download"]
     for name in SOURCES:
         source = SOURCES.load(name)
+        options = [
+            replace(option, path=option.path[1:])
+            for option in options_of(verb, given={"source": source})
+            if option.path[0] == "source"
+        ]
         # A source's own options come before those that its base shares with others.
-        rows = sorted(_fields(source), key=lambda row: _field(row[0]) not in vars(source)["__annotations__"])
-        rows += [("--download", "", DOWNLOAD)] * hasattr(source, "releases")
-        parts += [f"### convert {name}\n", f"{inspect.getdoc(source)}\n", _table(rows)]
-    parts += [
-        *_verb(cli.data.doctor),
-        *_verb(cli.model.train),
-        *_verb(cli.data.preview),
-        *_verb(cli.model.evaluate),
-        *_verb(cli.model.predict),
-        *_verb(cli.model.describe_model, "describe"),
-    ]
-    return "\n".join(parts)
+        options.sort(key=lambda option: option.name not in vars(source)["__annotations__"])
+        options += [download] * bool(source.releases)
+        yield f"### convert {name}\n"
+        yield f"{inspect.getdoc(source)}\n"
+        yield _table(options)
 
 
 def readme() -> str:
@@ -106,7 +108,7 @@ def sources() -> str:
     for name in SOURCES:
         row = f"| [`{name}`](command-line.md#convert-{name}) | {SOURCES.summary(name)} |"
         source = SOURCES.load(name)
-        if not getattr(source, "name", ""):
+        if not source.name:
             formats.append(row)
             continue
         text = inspect.getdoc(sys.modules[source.__module__]) or ""
@@ -139,102 +141,47 @@ def _between_marks(path: Path, lines: list[str], what: str = "models", text: str
     return re.sub(f"<!-- {what}: .*?<!-- end -->", lambda _: table, text, flags=re.DOTALL)
 
 
-def _verb(function: Callable[..., Any], name: str = "") -> Iterator[str]:
-    text, _, arguments = (inspect.getdoc(function) or "").partition("Args:\n")
-    yield f"## {name or function.__name__}\n"
-    yield text.strip() + "\n"
-    yield _table(list(_parameters(function, _described(arguments))))
+def _verb(name: str, function: Callable[..., Any]) -> Iterator[str]:
+    options = options_of(function)
+    if name != "train":
+        # Not once more: what Augment has.
+        options = [
+            replace(option, help=f"{option.help} This and all other --augment options are those of train.")
+            if option.name == "augment.scale"
+            else option
+            for option in options
+            if option.path[0] != "augment" or option.name == "augment.scale"
+        ]
+    yield f"## {name}\n"
+    yield f"{above_arguments(function)}\n"
+    yield _table(options)
 
 
-def _parameters(function: Callable[..., Any], help_of: dict[str, str]) -> Iterator[Row]:
-    hints = typing.get_type_hints(function)
-    for name, parameter in inspect.signature(function).parameters.items():
-        if TrainConfig in typing.get_args(hints[name]):
-            yield from _fields(TrainConfig)
-        elif Augment in typing.get_args(hints[name]):
-            yield (
-                "--augment.scale",
-                "",
-                f"{help_of[name]} This and all other --augment options are those of train.",
-            )
-        else:
-            positional = parameter.kind is parameter.POSITIONAL_ONLY
-            shown = name.upper() if positional else _flag(name)
-            yield (
-                shown,
-                _default(parameter.default, inspect.Parameter.empty),
-                _choices(hints[name], help_of[name]),
-            )
-
-
-def _fields(kind: type, prefix: str = "--") -> list[Row]:
-    hints, help_of, rows = typing.get_type_hints(kind), _documented(kind), []
-    for field in dataclasses.fields(kind):
-        flag = prefix + field.name.replace("_", "-")
-        if hints[field.name] is Augment:
-            rows += _fields(Augment, prefix=f"{flag}.")
-            continue
-        missing = dataclasses.MISSING
-        default = field.default_factory() if field.default_factory is not missing else field.default
-        rows.append((flag, _default(default, missing), _choices(hints[field.name], help_of[field.name])))
-    return rows
-
-
-def _documented(kind: type) -> dict[str, str]:
-    """Return the text under each field of a class."""
-    found = {}
-    for base in filter(dataclasses.is_dataclass, reversed(kind.__mro__)):
-        body = ast.parse(inspect.getsource(base)).body[0].body  # type: ignore[attr-defined]
-        for field, text in itertools.pairwise(body):
-            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
-                found[ast.unparse(field.target)] = " ".join(ast.literal_eval(text.value).split())
-    return found
-
-
-def _described(arguments: str) -> dict[str, str]:
-    """Return the text of each argument in the Args section of a docstring."""
-    found: dict[str, str] = {}
-    name = ""
-    for line in arguments.splitlines():
-        if line.startswith("    ") and not line.startswith("     "):
-            name, _, line = line.strip().partition(":")
-        if name and line.strip():
-            found[name] = f"{found.get(name, '')} {line.strip()}".strip()
-    return found
-
-
-def _choices(hint: Any, text: str) -> str:
-    parts = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+def _row(option: Option, names: set[str]) -> str:
+    positional = option.kind is not inspect.Parameter.KEYWORD_ONLY
+    shown = f"`{option.name.upper()}`, `{flag(option.name)}`" if positional else f"`{flag(option.name)}`"
+    text = as_flags(option.help, names)
     values = [
-        value for part in parts if typing.get_origin(part) is Literal for value in typing.get_args(part)
+        value
+        for part in parts_of(option.hint)
+        if typing.get_origin(part) is Literal
+        for value in typing.get_args(part)
     ]
-    return f"{text} One of {', '.join(f'`{value}`' for value in values)}." if values else text
+    text += f" One of {', '.join(f'`{value}`' for value in values)}." if values else ""
+    return f"| {shown} | {_default(option.default)} | {text.replace('|', chr(92) + '|')} |"
 
 
-def _default(value: Any, missing: Any) -> str:
-    if value is missing:
+def _default(value: Any) -> str:
+    if value is inspect.Parameter.empty:
         return "required"
-    if value is None or value in ((), {}, ""):
-        return ""
-    if isinstance(value, tuple):
-        value = " ".join(map(str, value))
-    return f"`{value}`" if value is not False else ""
+    return "" if is_nothing(value) else f"`{shown(value)}`"
 
 
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def _field(flag: str) -> str:
-    return flag.removeprefix("--").replace("-", "_")
-
-
-def _table(rows: list[Row]) -> str:
-    lines = ["| option | default | what |", "|---|---|---|"]
-    lines += [
-        f"| `{name}` | {default} | {text.replace('|', chr(92) + '|')} |" for name, default, text in rows
-    ]
-    return "\n".join(lines) + "\n"
+def _table(options: list[Option]) -> str:
+    names = {name for option in options for name in (option.path[0], option.name)}
+    return "\n".join(
+        ["| option | default | what |", "|---|---|---|", *(_row(option, names) for option in options), ""]
+    )
 
 
 if __name__ == "__main__":

@@ -1,78 +1,84 @@
-"""What several test files need: a tiny data set, as `kerseg convert` would have written it."""
+"""What several test files need: processes that share the machine, and data sets that are made once."""
 
-import hashlib
-import io
+import gc
+import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from kerseg.core.info import DatasetInfo, Shard, Split
+import published
+from resources import Resources
+from tiny import write_tiny_dataset
 
-TINY_CLASSES = ("ground", "box", "ball")
-TINY_PALETTE = ((128, 128, 128), (192, 0, 0), (0, 128, 192))
-
-
-def png(array: np.ndarray) -> bytes:
-    """Return ``array`` as the bytes of a PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def tiny_pair(index: int, height: int = 32, width: int = 40) -> tuple[np.ndarray, np.ndarray]:
-    """Return an image (height, width, 3) and its label: a box or a ball on noisy ground, an ignored row."""
-    random = np.random.default_rng(index)
-    label = np.zeros((height, width), np.uint8)
-    kind = 1 + index % 2
-    rows, columns = np.mgrid[:height, :width]
-    top, left = random.integers(2, height // 2), random.integers(2, width // 2)
-    if kind == 1:
-        label[top : top + 12, left : left + 14] = 1
-    else:
-        label[(rows - top - 6) ** 2 + (columns - left - 6) ** 2 < 40] = 2
-    image = np.array(TINY_PALETTE, np.float64)[label] + random.normal(0, 12, (height, width, 3))
-    label[-1] = 255
-    return image.clip(0, 255).astype(np.uint8), label
+# Two workers and what they start have two cores and 3 GB: a thread each, and memory given back when it is free.
+# Here, before TensorFlow is imported; glibc's are read where a process begins, so by the workers.
+WORKERS = 2
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in (
+        "TF_NUM_INTRAOP_THREADS",
+        "TF_NUM_INTEROP_THREADS",
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+    ):
+        os.environ.setdefault(name, "1")
+os.environ.setdefault("MALLOC_ARENA_MAX", "2")
+os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**20))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
-def write_tiny_dataset(folder: Path, *, train: int = 10, val: int = 4) -> Path:
-    """Write a converted data set of tiny pairs and return its folder."""
-    import tensorflow as tf
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--cpu``."""
+    parser.addoption(
+        "--cpu", type=int, default=0, metavar="N", help="show the N tests and files that take most CPU time"
+    )
 
-    from kerseg.data.formats.records import Record, serialize
 
-    folder.mkdir(parents=True)
-    splits = {}
-    for name, first, count in (("train", 0, train), ("val", 100, val)):
-        file = folder / f"{name}-00000-of-00001.tfrecord"
-        pixels, image_pixels, ignored = np.zeros(3, int), np.zeros(3, int), 0
-        with tf.io.TFRecordWriter(str(file)) as writer:
-            for index in range(first, first + count):
-                image, label = tiny_pair(index)
-                height, width = label.shape
-                record = Record(f"{index:03d}", png(image), "png", height, width, 3, png(label))
-                writer.write(serialize(record))
-                counts = np.bincount(label.ravel(), minlength=256)
-                pixels += counts[:3]
-                image_pixels += np.where(counts[:3] > 0, counts[:3].sum(), 0)
-                ignored += int(counts[255])
-        data = file.read_bytes()
-        shard = Shard(file.name, count, len(data), hashlib.sha256(data).hexdigest())
-        splits[name] = Split((shard,), tuple(pixels.tolist()), tuple(image_pixels.tolist()), ignored)
-    DatasetInfo("tiny", TINY_CLASSES, TINY_PALETTE, splits).save(folder)
-    return folder
+def pytest_configure(config: pytest.Config) -> None:
+    """Count what the tests take."""
+    config.pluginmanager.register(Resources(config), "kerseg-resources")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return how many processes ``-n auto`` starts: none for a part, where they start in vain."""
+    whole = all(Path(argument.partition("::")[0]).is_dir() for argument in config.args)
+    return min(WORKERS, os.cpu_count() or 1) if whole else 0
+
+
+@pytest.fixture(autouse=True, scope="module")
+def free_models() -> Iterator[None]:
+    """Free a file's models before the next one's are built."""
+    yield
+    if "keras" in sys.modules:
+        sys.modules["keras"].backend.clear_session()
+        gc.collect()
 
 
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A converted data set: 10 training and 4 validation pairs of 32x40, three classes and ignored pixels."""
     return write_tiny_dataset(tmp_path_factory.mktemp("tiny") / "data")
+
+
+@pytest.fixture(scope="session")
+def unbroken(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of three epochs on it; read only."""
+    import kerseg
+    from tiny_runs import OPTIONS
+
+    output = tmp_path_factory.mktemp("runs") / "unbroken"
+    assert kerseg.train(data_dir=tiny_data, output=output, **OPTIONS).finished
+    return output
+
+
+@pytest.fixture
+def copied(unbroken: Path, tmp_path: Path) -> Path:
+    """A copy of the run, to do harm to."""
+    return Path(shutil.copytree(unbroken, tmp_path / "copied"))
 
 
 @pytest.fixture(scope="session")
@@ -83,6 +89,26 @@ def clean_streets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clean") / "streets"
     street.draw(folder, train=24, val=12, size=(64, 96))
     return folder
+
+
+@pytest.fixture(scope="session", params=["drawn", "real"])
+def camvid(
+    request: pytest.FixtureRequest, clean_streets: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """CamVid as prepared for SegNet, where it is; and eight images of the streets that look like it; read only."""
+    if request.param == "real":
+        return published.find("camvid", "CamVid")
+    return published.draw_camvid(clean_streets, tmp_path_factory.mktemp("camvid"))
+
+
+@pytest.fixture(scope="session", params=["drawn", "real"])
+def isbi(
+    request: pytest.FixtureRequest, clean_streets: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """ISBI 2012's cells, where they are; and eight images of the streets in their form; read only."""
+    if request.param == "real":
+        return published.find("isbi2012_em", "ISBI 2012")
+    return published.draw_isbi(clean_streets, tmp_path_factory.mktemp("isbi"))
 
 
 @pytest.fixture

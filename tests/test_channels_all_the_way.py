@@ -142,7 +142,7 @@ def test_another_range_is_pointed_out(run, data, raw, tmp_path, capsys):
 
 
 def test_hue_is_refused_before_a_run_folder_is_made(data, tmp_path):
-    with pytest.raises(ConfigError, match=r"--augment\.hue needs images of 3 channels; these have 4\."):
+    with pytest.raises(ConfigError, match=r"`augment\.hue` needs images of 3 channels; these have 4\."):
         kerseg.train(data_dir=data, output=tmp_path / "r", augment=kerseg.config.Augment(hue=0.1))
     assert not (tmp_path / "r").exists()
 

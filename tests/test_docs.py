@@ -64,33 +64,31 @@ def python_blocks(text: str) -> list[str]:
     return blocks(text, "python")
 
 
-def parse(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Recipes that the documentation names need not exist.
-    monkeypatch.setattr(cli.base, "recipe_file", lambda path, only: lambda *_: None)
+def parse(command: str) -> None:
     words = [word for word in shlex.split(re.sub(r"^\w+=\S+ ", "", command))[1:] if word != "--debug"]
     cli.app.parse_args(translate(words), exit_on_error=False, print_error=False)
 
 
 @pytest.mark.parametrize("command", cases(typed_commands))
-def test_every_command_parses(command, monkeypatch):
-    parse(command, monkeypatch)
+def test_every_command_parses(command):
+    parse(command)
 
 
 @pytest.mark.parametrize("command", cases(mentioned_commands))
-def test_every_command_in_the_text_names_verbs_and_options_that_exist(command, monkeypatch):
+def test_every_command_in_the_text_names_verbs_and_options_that_exist(command):
     with suppress(cyclopts.MissingArgumentError):
-        parse(command.removesuffix(" ..."), monkeypatch)
+        parse(command.removesuffix(" ..."))
 
 
-def test_the_parser_of_commands_sees_what_is_wrong(monkeypatch):
+def test_the_parser_of_commands_sees_what_is_wrong():
     assert commands("$ pip install . && kerseg list \\\n    models\nsome output\n") == [
         "pip install .",
         "kerseg list      models",
     ]
     with pytest.raises(cyclopts.UnknownOptionError):
-        parse("kerseg train --epohcs 3", monkeypatch)
+        parse("kerseg train --epohcs 3")
     with pytest.raises(cyclopts.CycloptsError):
-        parse("kerseg trian", monkeypatch)
+        parse("kerseg trian")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -163,11 +161,7 @@ def resolve(node: ast.expr, names: dict) -> object | None:
 
 def check_keywords(called: object, given: list[str | None]) -> None:
     known = inspect.signature(called).parameters
-    if called is kerseg.train:
-        from kerseg.config import TrainConfig
-
-        known = {*known, *inspect.signature(TrainConfig).parameters}
-    elif called is kerseg.models.build:
+    if called is kerseg.models.build:
         known = {*known, "width"}
     assert set(given) <= set(known), f"{called} does not take {set(given) - set(known)}"
 
@@ -195,7 +189,10 @@ def test_ci_runs_the_readme_s_test_command():
     assert 'bash -euo pipefail -c "$test_command"' in script
 
 
-@pytest.mark.parametrize("name", [".ci/run", "scripts/lint", "scripts/test", "scripts/bench"])
+SCRIPTS = [".ci/run", *(f"scripts/{name}" for name in ("lint", "test", "test-backends", "bench"))]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
 def test_scripts_can_be_run_and_name_no_machine(name):
     path = ROOT / name
     text = path.read_text(encoding="utf-8")

@@ -1,6 +1,5 @@
 """Colours by the book, overlays by hand, and drawings that hold what they must."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,12 +7,11 @@ import pytest
 from PIL import Image
 
 from kerseg import visualize
+from kerseg.core.info import default_palette
 from kerseg.errors import DataError
 from kerseg.visualize import (
     IGNORE_COLOUR,
     colourise,
-    curves,
-    default_palette,
     legend,
     overlay,
     panel,
@@ -145,37 +143,6 @@ def test_panel_shows_image_truth_and_prediction(monkeypatch: pytest.MonkeyPatch)
 def test_panel_of_nothing_but_ignored_pixels():
     ignored = np.full((30, 40), 255, np.uint8)
     assert panel(np.zeros((30, 40, 3), np.uint8), ignored, ignored * 0, PALETTE, NAMES).width > 3 * 240
-
-
-ROWS = [
-    {"epoch": i, "loss": 2 / i, "val_mean_iou": 0.1 * i, "learning_rate": 0.01 / i, "step": 9}
-    for i in range(1, 5)
-]
-
-
-@pytest.mark.parametrize(
-    ("rows", "charts"),
-    [
-        (ROWS, 3),
-        (ROWS[:1], 3),
-        ([{name: str(value) for name, value in row.items()} for row in ROWS], 3),
-        ([{"epoch": 1, "loss": 1.0, "val_mean_iou": ""}, {"epoch": 2, "loss": 0.5}], 1),
-        ([{**ROWS[0], "val_mean_iou": None}, *ROWS[1:]], 3),
-    ],
-)
-def test_curves(rows: list[dict[str, Any]], charts: int, tmp_path: Path):
-    curves(rows, tmp_path / "report" / "curves.png")
-    assert [path.name for path in (tmp_path / "report").iterdir()] == ["curves.png"]
-    with Image.open(tmp_path / "report" / "curves.png") as image:
-        assert image.format == "PNG"
-        # One chart is 4.6 inches of 120 dots; the best mean IoU has a red dot.
-        assert image.width == charts * 552
-        assert has(image.convert("RGB"), (228, 87, 86)) == (charts == 3)
-
-
-def test_curves_without_a_row(tmp_path: Path):
-    curves([], tmp_path / "curves.png")
-    assert (tmp_path / "curves.png").stat().st_size > 0
 
 
 def test_images_of_other_channels_are_shown():

@@ -7,29 +7,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kerseg.__version__ import __version__ as __version__
+from kerseg.registry import Registry
 
-if TYPE_CHECKING:
-    from kerseg.data.conversion.convert import convert
+if TYPE_CHECKING:  # scripts/signatures.py writes this and __all__
+    from kerseg.data.conversion.convert import convert as convert
     from kerseg.data.doctor import diagnose as doctor
-    from kerseg.data.reading.preview import preview
-    from kerseg.inference.evaluation import evaluate
-    from kerseg.inference.prediction import predict
-    from kerseg.profiling.description import describe
-    from kerseg.training.training import train
-
-_VERBS = {
-    "convert": "kerseg.data.conversion.convert:convert",
-    "describe": "kerseg.profiling.description:describe",
-    "doctor": "kerseg.data.doctor:diagnose",
-    "evaluate": "kerseg.inference.evaluation:evaluate",
-    "predict": "kerseg.inference.prediction:predict",
-    "preview": "kerseg.data.reading.preview:preview",
-    "train": "kerseg.training.training:train",
-}
-_MODULES = ("data", "losses", "metrics", "models", "visualize")
+    from kerseg.data.reading.preview import preview as preview
+    from kerseg.inference.evaluation import evaluate as evaluate
+    from kerseg.inference.prediction import predict as predict
+    from kerseg.profiling.description import describe as describe
+    from kerseg.report.comparison import compare as compare
+    from kerseg.training.training import train as train
 
 __all__ = [
+    "VERBS",
     "__version__",
+    "compare",
     "convert",
     "data",
     "describe",
@@ -44,11 +37,29 @@ __all__ = [
     "visualize",
 ]
 
+VERBS = Registry(
+    "verb",
+    {
+        "convert": "kerseg.data.conversion.convert:convert",
+        "doctor": "kerseg.data.doctor:diagnose",
+        "train": "kerseg.training.training:train",
+        "preview": "kerseg.data.reading.preview:preview",
+        "evaluate": "kerseg.inference.evaluation:evaluate",
+        "compare": "kerseg.report.comparison:compare",
+        "predict": "kerseg.inference.prediction:predict",
+        "describe": "kerseg.profiling.description:describe",
+    },
+)
+"""The verbs, in Python and on the command line: a function with its options in the signature and their help in the
+docstring, and a line here."""
+
+MODULES = ("data", "losses", "metrics", "models", "visualize")
+"""Modules that come with ``import kerseg``, when they are first used."""
+
 
 def __getattr__(name: str) -> Any:
-    if name in _VERBS:
-        module, _, function = _VERBS[name].partition(":")
-        return getattr(import_module(module), function)
-    if name in _MODULES:
+    if name in VERBS:
+        return VERBS.load(name)
+    if name in MODULES:
         return import_module(f"kerseg.{name}")
     raise AttributeError(f"module 'kerseg' has no attribute {name!r}")

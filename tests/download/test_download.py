@@ -1,8 +1,13 @@
 """Downloads, from a server on loopback that stalls, truncates and lies."""
 
+import bz2
+import contextlib
+import gzip
 import hashlib
 import io
+import lzma
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -20,10 +25,12 @@ import pytest
 from PIL import Image
 
 from kerseg.cli import main
+from kerseg.core.lock import lock
 from kerseg.data.sources import SOURCES
 from kerseg.data.sources.kvasir_seg import KvasirSeg
 from kerseg.data.sources.voc2012_aug import Voc2012Aug
 from kerseg.download import transfer
+from kerseg.download.partial import Partial
 from kerseg.download.release import Archive, Release, download, fill
 from kerseg.download.transfer import fetch
 from kerseg.download.unpack import unpack
@@ -453,7 +460,7 @@ def test_an_empty_folder_is_filled_and_another_is_left_alone(server, tmp_path):
     (tmp_path / "mine/notes.txt").write_text("mine")
     fill(found, tmp_path / "mine")
     assert leftovers(tmp_path / "mine") == ["notes.txt"]
-    assert "is a file. --root takes a folder." in refusal(lambda: fill(found, tmp_path / "mine/notes.txt"))
+    assert "is a file. `root` takes a folder." in refusal(lambda: fill(found, tmp_path / "mine/notes.txt"))
 
 
 def test_a_bad_archive_without_checksum_is_fetched_again(server, tmp_path, capsys):
@@ -461,29 +468,37 @@ def test_a_bad_archive_without_checksum_is_fetched_again(server, tmp_path, capsy
     message = refusal(lambda: fill(found, tmp_path / "set"))
     assert "refused: its member '../a.txt'" in message
     assert (
-        "It was deleted: the same command fetches it again.\nOr get it by hand and give --root. It is SET."
+        "It was deleted: the same command fetches it again.\nOr get it by hand and give `root`. It is SET."
         in message
     )
     assert "set.zip: no checksum is known: checked is only that it unpacks" in capsys.readouterr().err
-    assert leftovers(tmp_path) == [".set.download"] and leftovers(tmp_path / ".set.download") == []
+    assert leftovers(tmp_path) == [".set.download"] and leftovers(tmp_path / ".set.download") == ["process"]
     fill(release(server, zipped({"a.txt": b"1"}), checksum=""), tmp_path / "set")
     assert leftovers(tmp_path) == ["set"]
 
 
 def test_two_processes_do_not_fill_one_folder(server, tmp_path):
     found = release(server, zipped({"a.txt": b"1"}))
-    lock = tmp_path / ".set.download/process"
-    lock.parent.mkdir()
-    lock.write_text(str(os.getppid()))
-    assert refusal(lambda: fill(found, tmp_path / "set")).startswith(
-        f"{tmp_path / '.set.download'}: process {os.getppid()} is filling it. Wait until that is done"
-    )
+    store = tmp_path / ".set.download"
+    store.mkdir()
+    with lock(store / "process", lambda holder: AssertionError(holder)):
+        assert refusal(lambda: fill(found, tmp_path / "set")).startswith(
+            f"{store}: process {os.getpid()} on {platform.node()} is filling it. Wait until that is done."
+        )
     assert server.requests == []
-    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
-        gone.wait()
-    lock.write_text(str(gone.pid))
     fill(found, tmp_path / "set")
     assert leftovers(tmp_path) == ["set"]
+
+
+def test_two_processes_do_not_fetch_one_file(server, tmp_path):
+    url = server.at("/a", send())
+    with Partial(tmp_path / "a", url).alone():
+        assert refusal(lambda: fetch(url, tmp_path / "a")) == (
+            f"{tmp_path / 'a.partial'}: another process is fetching it. Wait until that is done."
+        )
+        assert server.requests == []
+    fetch(url, tmp_path / "a", checksum=SHA)
+    assert leftovers(tmp_path) == ["a"]
 
 
 def test_a_disk_that_cannot_hold_it_is_refused_before_anything_is_fetched(server, tmp_path, monkeypatch):
@@ -506,7 +521,7 @@ def test_what_may_not_be_fetched_is_said_with_where_to_get_it(tmp_path, capsys):
 def test_every_published_source_says_where_each_folder_comes_from():
     for name in SOURCES:
         source = SOURCES.load(name)
-        assert hasattr(source, "releases") == bool(getattr(source, "name", "")), name
+        assert bool(source.releases) == bool(getattr(source, "name", "")), name
         for field, found in getattr(source, "releases", {}).items():
             assert field in source.__dataclass_fields__
             assert found.terms.endswith(".") and "http" in found.layout
@@ -564,8 +579,178 @@ def test_a_server_s_refusal_ends_with_how_to_do_it_by_hand(server, tmp_path):
     found = Release("set", "free.", "It is SET, from https://example.org.", (Archive(url),))
     assert refusal(lambda: fill(found, tmp_path / "set")).splitlines() == [
         f"{url}: the server answers 404 Not Found.",
-        "Or get it by hand and give --root. It is SET, from https://example.org.",
+        "Or get it by hand and give `root`. It is SET, from https://example.org.",
     ]
     assert refusal(lambda: fill(Release("x", "no.", "It is X."), tmp_path / "x"), ConfigError).endswith(
         "It is X."
     )
+
+
+# --- hostile servers and archives
+
+
+def chunked(data: bytes, *, cut: bytes = b"0\r\n\r\n", **headers: str) -> Answer:
+    """Return an answer in one chunk that ends with ``cut``."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        for name, value in headers.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n" + cut)
+
+    return answer
+
+
+def endless(handler: BaseHTTPRequestHandler) -> None:
+    """Answer with ever more, and no length."""
+    handler.send_response(200)
+    handler.end_headers()
+    with contextlib.suppress(OSError):
+        for _ in range(1000):
+            handler.wfile.write(DATA)
+
+
+@pytest.mark.parametrize("answer", [endless, chunked(DATA * 3)])
+def test_a_file_that_does_not_end_is_stopped_at_its_size(server, tmp_path, answer):
+    url = server.at("/a", answer)
+    assert refusal(lambda: fetch(url, tmp_path / "a", size=len(DATA))) == (
+        f"{url}: not the file that is expected: the server sends more than 300,000 bytes."
+    )
+    assert leftovers(tmp_path) == [] and len(server.requests) == 1
+
+
+def test_a_file_of_no_known_size_is_stopped_where_the_disk_ends(server, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10**6))
+    assert "the server sends more than 1,000,000 bytes" in refusal(
+        lambda: fetch(server.at("/a", endless), tmp_path / "a")
+    )
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("length", ["abc", "-5", "1e3", "9" * 40])
+def test_a_length_that_is_none_is_refused(server, tmp_path, length):
+    url = server.at("/a", send(length=length))
+    message = refusal(lambda: fetch(url, tmp_path / "a"))
+    assert message.startswith(f"{url}: not the file that is expected: ")
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("cut", [b"", b"5\r\nabc", b"zz\r\n", b"\xff\xff"])
+def test_a_chunked_body_that_is_cut_is_not_whole(server, tmp_path, waits, cut):
+    url = server.at("/a", chunked(DATA, cut=cut))
+    assert refusal(lambda: fetch(url, tmp_path / "a")).startswith(f"{url}: gave up after 5 attempts: ")
+    server.answers["/a"] = [chunked(DATA)]
+    fetch(url, tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == DATA
+
+
+def test_a_part_that_does_not_say_of_which_version_it_is_is_not_spliced(server, tmp_path):
+    url = server.at("/a", send(until=HALF), send(OTHER, etag=None, honest=False), send(OTHER, etag='"two"'))
+    fetch(url, tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == OTHER
+    assert server.asked("range") == [None, f"bytes={HALF}-", None]
+
+
+@pytest.mark.parametrize("facts", [b"", b"[]", b'{"total": "abc"}', b'{"total": -1}', b"\xff", b"[" * 10_000])
+def test_facts_that_are_none_begin_anew(server, tmp_path, facts):
+    (tmp_path / "a.partial").write_bytes(OTHER[:HALF])
+    (tmp_path / "a.partial.json").write_bytes(facts)
+    fetch(server.at("/a", send()), tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == DATA and server.asked("range") == [None]
+
+
+BOMB = bytes(2**20)
+BOMBS = {
+    "zip": lambda: zipped({f"{number}": BOMB for number in range(120)}, zipfile.ZIP_DEFLATED),
+    "tar.gz": lambda: tarred({f"{number}": BOMB for number in range(120)}),
+    "many files": lambda: tarred({f"{number}": b"" for number in range(30_000)}),
+    "behind the end": lambda: gzip.compress(tarred({"a": b"1"}, "w") + bytes(120 * 2**20)),
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_what_unpacks_to_far_more_than_it_is_is_refused(tmp_path, kind):
+    data = BOMBS[kind]()
+    (tmp_path / "a").write_bytes(data)
+    assert refusal(lambda: unpack(tmp_path / "a", tmp_path / "out")) == (
+        f"{tmp_path / 'a'}: refused: unpacked it would take more than {20 * len(data) + 64 * 2**20:,} bytes, "
+        "20 times its own size. No published data set does."
+    )
+    if kind == "zip":  # whose list of contents is read first
+        assert leftovers(tmp_path / "out") == []
+
+
+def test_an_archive_that_the_disk_has_no_room_for_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=150_000))
+    for name, data in (("a.zip", zipped({"a": DATA[:HALF], "b": DATA})), ("a.tar", tarred({"b": DATA}, "w"))):
+        (tmp_path / name).write_bytes(data)
+        assert "too little room: " in refusal(lambda name=name: unpack(tmp_path / name, tmp_path / "out"))
+    assert leftovers(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("kind", ["SYMTYPE", "LNKTYPE", "FIFOTYPE", "BLKTYPE", "GNUTYPE_SPARSE"])
+@pytest.mark.parametrize("target", ["inside", "../../evil"])
+def test_tars_hold_plain_files_alone(tmp_path, kind, target):
+    data = tarred({"inside": b"1"}, "w")[:1024] + tarred(
+        {"odd": b""}, "w", type=getattr(tarfile, kind), linkname=target
+    )
+    (tmp_path / "a.tar").write_bytes(data)
+    assert "its member 'odd' would be written outside the folder, or is no plain file" in refusal(
+        lambda: unpack(tmp_path / "a.tar", tmp_path / "out/in")
+    )
+    assert leftovers(tmp_path / "out/in") == ["inside"] and leftovers(tmp_path / "out") == ["in"]
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        link = zipfile.ZipInfo("link")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+    assert "its member 'link' would" in refusal(lambda: unpack(tmp_path / "a.zip", tmp_path / "out"))
+
+
+def packed(name: str, data: bytes) -> bytes:
+    return {"tar": bytes, "tar.gz": gzip.compress, "tar.bz2": bz2.compress, "tar.xz": lzma.compress}[name](
+        data
+    )
+
+
+@pytest.mark.parametrize("kind", ["tar", "tar.gz", "tar.bz2", "tar.xz"])
+def test_a_tar_that_is_cut_at_the_end_of_a_member_is_damaged(tmp_path, kind):
+    whole = tarred({"a": b"1" * 512, "b": b"2" * 512}, "w")
+    (tmp_path / "whole").write_bytes(packed(kind, whole))
+    unpack(tmp_path / "whole", tmp_path / "out")
+    assert leftovers(tmp_path / "out") == ["a", "b"]
+    for cut in (1024, 1024 + 512, 2048):
+        (tmp_path / "cut").write_bytes(packed(kind, whole[:cut]))
+        assert "damaged archive: " in refusal(lambda: unpack(tmp_path / "cut", tmp_path / "cut-out"))
+
+
+@pytest.mark.parametrize("kind", ["tar.gz", "tar.bz2", "tar.xz"])
+def test_a_packed_tar_whose_end_is_missing_or_wrong_is_damaged(tmp_path, kind):
+    whole = packed(kind, tarred({"a": DATA}, "w"))
+    for data in (whole[:-6], whole[:-5] + bytes([whole[-5] ^ 1]) + whole[-4:], whole[: len(whole) // 2]):
+        (tmp_path / "a").write_bytes(data)
+        assert "damaged archive: " in refusal(lambda: unpack(tmp_path / "a", tmp_path / "out"))
+
+
+def test_a_header_that_claims_a_gigabyte_is_not_read(tmp_path):
+    header = tarfile.TarInfo("x")
+    header.type, header.size = tarfile.XHDTYPE, 2**30
+    (tmp_path / "a.tgz").write_bytes(gzip.compress(header.tobuf(tarfile.USTAR_FORMAT) + bytes(2**20)))
+    message = refusal(lambda: unpack(tmp_path / "a.tgz", tmp_path / "out"))
+    assert "a header of 1,073,741,824 bytes" in message or "neither zip nor tar" in message
+
+
+def test_a_name_that_is_a_file_and_a_folder_is_the_archive_s_fault(tmp_path):
+    for name, data in (
+        ("a.tar", tarred({"x": b"1", "x/y": b"2"}, "w")),
+        ("a.zip", zipped({"x": b"1", "x/y": b"2"})),
+    ):
+        (tmp_path / name).write_bytes(data)
+        message = refusal(lambda name=name: unpack(tmp_path / name, tmp_path / f"out-{name}"))
+        assert message.endswith("is a file in it and a folder.")

@@ -10,14 +10,16 @@ import keras
 import numpy as np
 import pytest
 
-from conftest import TINY_CLASSES, TINY_PALETTE, tiny_pair, write_tiny_dataset
 from kerseg import modelfile
 from kerseg.core.info import DatasetInfo, Shard, Split
 from kerseg.errors import ConfigError, DataError, WeightsError
-from kerseg.inference.evaluation import confusion, evaluate
+from kerseg.inference.confusion import confusion
+from kerseg.inference.crf import CrfOptions
+from kerseg.inference.evaluation import evaluate
 from kerseg.inference.predictor import Predictor
-from kerseg.metrics import ConfusionMatrix
+from kerseg.metrics import ConfusionMatrix, archive
 from kerseg.modelfile import ModelCard
+from tiny import TINY_CLASSES, TINY_PALETTE, tiny_pair, write_tiny_dataset
 
 COLOURS = ((128, 128, 128), (140, 100, 110), (0, 128, 192))
 """What the model takes for the classes: near enough to the tiny set's to be right often, not always."""
@@ -70,6 +72,7 @@ def test_images_of_several_sizes_at_their_own_size():
     examples = [{"name": b"a", "image": image, "label": label} for image, label in pairs]
     split = Split((Shard("a", len(pairs), 0, ""),), (), ())
     data = SimpleNamespace(
+        folder=Path("mixed"),
         info=DatasetInfo("mixed", TINY_CLASSES, TINY_PALETTE, {"val": split}),
         examples=lambda split: SimpleNamespace(as_numpy_iterator=lambda: iter(examples)),
         naming_damage=lambda split: nullcontext(),
@@ -107,6 +110,43 @@ def test_run_folder_and_its_report(tiny_data: Path, tmp_path: Path):
     assert report["seconds"] > 0
 
 
+def test_what_was_measured_of_each_image_is_kept(
+    tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    scores = evaluate(
+        saved(tmp_path / "run"),
+        tiny_data,
+        batch_size=3,
+        metrics=["boundary_iou", "calibration_error"],
+        metric_options={"boundary_iou": {"dilation_ratio": 0.05}},
+    )
+    found = archive.load(tmp_path / "run" / "report" / "val.npz")
+    assert found.names == ("100", "101", "102", "103")
+    for index, pair in enumerate(VAL):
+        assert (found.counts(index) == expected_counts([pair])).all()
+    report = json.loads((tmp_path / "run" / "report" / "val.json").read_text())
+    assert report["data_checksum"] == found.checksum
+    assert report["bootstrap"] == {"resamples": 2000, "level": 0.95, "of": "images"}
+    measure = scores.measures["mean_iou"]
+    assert measure.value == pytest.approx(scores.mean_iou)
+    assert measure.interval is not None
+    assert measure.interval.low <= scores.mean_iou <= measure.interval.high
+    assert report["metrics"]["boundary_iou"]["options"] == {"dilation_ratio": 0.05}
+    assert 0 < report["metrics"]["boundary_iou"]["value"] < scores.mean_iou
+    assert report["metrics"]["boundary_iou"]["seconds"] > 0
+    assert report["metrics"]["mean_iou"]["seconds"] is None
+    assert len(report["metrics"]["calibration_error"]["parts"]) == 15
+    assert report["seconds_of"]["predicting"] > 0
+    said = capsys.readouterr().err
+    assert "Warning: 4 images are few: below 50, intervals are narrower than they should be." in said
+    assert "boundary_iou: measured in 0." in said
+
+
+def test_probabilities_give_the_same_labels(tiny_data: Path):
+    plain = evaluate(nearest_colour(), tiny_data)
+    assert evaluate(nearest_colour(), tiny_data, metrics=["calibration_error"]) == plain
+
+
 def test_where_the_report_goes(tiny_data: Path, tmp_path: Path):
     file = saved(tmp_path / "run") / "best.keras"
     evaluate(file, tiny_data, split="train")
@@ -138,7 +178,7 @@ def test_another_number_of_classes(tiny_data: Path, tmp_path: Path):
 
 def test_other_class_names_are_a_warning(tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     evaluate(saved(tmp_path / "same"), tiny_data)
-    assert "Warning" not in capsys.readouterr().err
+    assert "classes differently" not in capsys.readouterr().err
     evaluate(saved(tmp_path / "other", class_names=("ground", "ball", "[box]")), tiny_data)
     assert (
         "Warning: model and data name 2 classes differently (model / data): 1: ball / box, 2: [box] / ball."
@@ -151,13 +191,13 @@ def test_numbered_names_of_a_foreign_file_are_none(
 ):
     nearest_colour().save(tmp_path / "foreign.keras")
     evaluate(tmp_path / "foreign.keras", tiny_data)
-    assert "Warning" not in capsys.readouterr().err
+    assert "classes differently" not in capsys.readouterr().err
 
 
 def test_unknown_split_and_batch_size(tiny_data: Path):
     with pytest.raises(DataError, match=r"Data set 'tiny' has no split 'test'\. It has: train, val\."):
         evaluate(nearest_colour(), tiny_data, split="test")
-    with pytest.raises(ConfigError, match=r"--batch-size is 1 or more\. Received: 0\."):
+    with pytest.raises(ConfigError, match=r"`batch_size` must be at least 1\. Received: 0\."):
         evaluate(nearest_colour(), tiny_data, batch_size=0)
 
 
@@ -187,3 +227,44 @@ def test_label_that_is_no_class_names_its_image(tiny_data: Path, tmp_path: Path)
         DataError, match=r"^10\d \(split 'val'\): A label holds 0 to 1 or 255 .*Received also: 2\."
     ):
         evaluate(nearest_colour(COLOURS[:2]), tmp_path)
+
+
+def test_procedure_is_done_and_written_down(tiny_data: Path, tmp_path: Path):
+    """Windows change nothing for a model that sees one pixel; a CRF changes the counts; the report says which."""
+    run = saved(tmp_path / "run")
+    plain = evaluate(run, tiny_data)
+    windows = evaluate(run, tiny_data, window=(16, 24), overlap=8, flip=True)
+    assert windows == plain
+    report = json.loads((run / "report" / "val.json").read_text())
+    assert report["procedure"] == {
+        "scales": [1.0],
+        "flip": True,
+        "window": [16, 24],
+        "overlap": 8,
+        "crf": None,
+    }
+    pytest.importorskip("numba", reason="numba is not installed")
+    smooth = evaluate(run, tiny_data, crf_options=CrfOptions(appearance_weight=40, colour_sigma=20))
+    assert smooth.mean_iou > plain.mean_iou + 0.02
+    report = json.loads((run / "report" / "val.json").read_text())
+    assert report["procedure"]["crf"]["colour_sigma"] == 20
+
+
+def test_crf_tuned_on_val_is_what_evaluation_takes(tiny_data: Path, tmp_path: Path, capsys: Any):
+    pytest.importorskip("numba", reason="numba is not installed")
+    run = saved(tmp_path / "run")
+    plain = evaluate(run, tiny_data)
+    best = evaluate(run, tiny_data, crf="tune")
+    found = json.loads((run / "best.crf.json").read_text())
+    assert found["mean_iou_without"] == pytest.approx(plain.mean_iou)
+    assert found["mean_iou"] == pytest.approx(best.mean_iou, abs=1e-3)
+    assert found["mean_iou"] >= evaluate(run, tiny_data, crf_options=CrfOptions()).mean_iou - 1e-3
+    assert (found["split"], found["images"], found["dataset"]) == ("val", 4, "tiny")
+    said = capsys.readouterr().err
+    assert f"CRF: mean IoU {plain.mean_iou:.4f} without and {best.mean_iou:.4f} with it, on 4 images" in said
+    assert evaluate(run, tiny_data, crf=True) == best
+    (run / "best.crf.json").write_text("{}")
+    with pytest.raises(DataError, match=r"best\.crf\.json: Object missing required field"):
+        evaluate(run, tiny_data, crf=True)
+    with pytest.raises(ConfigError, match=r"give a run folder or a \.keras file"):
+        evaluate(nearest_colour(), tiny_data, crf="tune")

@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 from kerseg import modelfile
-from kerseg.errors import ConfigError, DataError, WeightsError
-from kerseg.inference.prediction import KINDS, predict
+from kerseg.errors import ConfigError, DataError, KersegError, WeightsError
+from kerseg.inference.prediction import predict
 from kerseg.modelfile import ModelCard
 
+KINDS = ("index", "colour", "overlay")
 PALETTE = ((0, 0, 0), (200, 0, 0), (0, 0, 200))
 CARD = ModelCard(architecture="enet", class_names=("nothing", "box", "ball"), palette=PALETTE)
 LABEL = np.random.default_rng(0).integers(0, 3, (20, 30)).astype(np.uint8)
@@ -112,7 +113,7 @@ def test_a_file_that_is_no_result_is_not_overwritten(run: Path, pics: Path, tmp_
     report = predict(run, pics / "a.png", output=tmp_path / "out")
     assert report.written == ()
     assert [failure.reason for failure in report.failed] == [
-        f"{mine} exists and is not a result of kerseg predict. Give another --output."
+        f"{mine} exists and is not a result of kerseg predict. Give another `output`."
     ]
     assert contents(tmp_path / "out") == {"colour/a.png": before}
 
@@ -172,10 +173,108 @@ def test_refuses(run: Path, pics: Path, tmp_path: Path):
         predict(run, tmp_path / "nowhere", output=out)
     with pytest.raises(WeightsError, match=r"nowhere: does not exist"):
         predict(tmp_path / "nowhere", pics, output=out)
-    with pytest.raises(
-        ConfigError, match=r"--alpha is 0 \(image only\) to 1 \(colours only\)\. Received: 1\.5\."
-    ):
+    with pytest.raises(ConfigError, match=r"`alpha` must be at least 0 and at most 1\. Received: 1\.5\."):
         predict(run, pics, output=out, alpha=1.5)
-    with pytest.raises(ConfigError, match=r"--batch-size is 1 or more\. Received: 0\."):
+    with pytest.raises(ConfigError, match=r"`batch_size` must be at least 1\. Received: 0\."):
         predict(run, pics, output=out, batch_size=0)
     assert not out.exists()
+
+
+def test_only_what_is_asked_for(run: Path, pics: Path, tmp_path: Path, capsys: Any):
+    report = predict(run, pics / "a.png", output=tmp_path / "out", save=("probabilities", "index"))
+    assert set(contents(tmp_path / "out")) == {"index/a.png", "probabilities/a.npz"}
+    assert report.written[0].results == (
+        tmp_path / "out" / "index" / "a.png",
+        tmp_path / "out" / "probabilities" / "a.npz",
+    )
+    with np.load(tmp_path / "out" / "probabilities" / "a.npz") as saved:
+        assert saved["probabilities"].dtype == np.float16
+        assert (saved["probabilities"].argmax(-1) == LABEL).all()
+        assert saved["class_names"].tolist() == list(CARD.class_names)
+    folders = tmp_path / "out" / "index", tmp_path / "out" / "probabilities"
+    assert f"1 predicted: {folders[0]}, {folders[1]}" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match=r"There is no `save='indx'`\. Did you mean 'index'"):
+        predict(run, pics, output=tmp_path, save=("indx",))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("form", "files"),
+    [
+        ("coco", {"annotations.json"}),
+        ("cvat", {"annotations.xml"}),
+        ("labelme", {"a.json", "city/b.json", "city/c.json"}),
+        ("geojson", {"a.geojson", "city/b.geojson", "city/c.geojson"}),
+    ],
+)
+def test_polygons_of_a_folder(run: Path, pics: Path, tmp_path: Path, form: Any, files: set[str]):
+    out = tmp_path / "out"
+    report = predict(run, pics, output=out, save=("polygons",), polygon_format=form)
+    before = contents(out)
+    assert set(before) == {f"polygons/{file}" for file in files}
+    assert {str(written.polygons.relative_to(out / "polygons")) for written in report.written} == files
+    # Results of an earlier prediction are replaced; a file that is none is not.
+    predict(run, pics, output=out, save=("polygons",), polygon_format=form)
+    assert contents(out) == before
+    first = out / "polygons" / min(files)
+    first.write_text("mine")
+    if len(files) == 1:
+        with pytest.raises(DataError, match="is not a result of kerseg predict"):
+            predict(run, pics, output=out, save=("polygons",), polygon_format=form)
+    else:
+        failed = predict(run, pics, output=out, save=("polygons",), polygon_format=form).failed
+        assert [failure.path.name for failure in failed] == ["a.png", "broken.jpg"]
+    assert first.read_text() == "mine"
+
+
+def test_corrected_and_converted_again(run: Path, pics: Path, tmp_path: Path):
+    """What LabelMe would open and save is a data set of the labels that were predicted."""
+    from kerseg.data.sources.labelme import Labelme
+
+    (pics / "broken.jpg").unlink()
+    predict(run, pics, output=tmp_path / "out", save=("polygons", "index"), polygon_format="labelme")
+    source = Labelme(
+        train_path=tmp_path / "out" / "polygons", class_names=CARD.class_names, image_root=tmp_path
+    )
+    pairs = source.splits()["train"]
+    assert [pair.name for pair in pairs] == ["a", "city/b", "city/c"]
+    for pair in pairs:
+        index = pixels(tmp_path / "out" / "index" / f"{pair.name}.png")
+        assert (source.read_label(pair.label) == index).mean() > 0.995
+        assert pair.image.exists()
+
+
+def test_windows_scales_and_a_crf(run: Path, pics: Path, tmp_path: Path):
+    plain = predict(run, pics / "a.png", output=tmp_path / "plain", save=("index",)).written[0].index
+    windows = predict(
+        run,
+        pics / "a.png",
+        output=tmp_path / "windows",
+        save=("index",),
+        window=(8, 16),
+        overlap=4,
+        flip=True,
+    )
+    assert (pixels(windows.written[0].index) == pixels(plain)).all()
+    pytest.importorskip("numba", reason="numba is not installed")
+    smooth = predict(
+        run,
+        pics / "a.png",
+        output=tmp_path / "smooth",
+        save=("index",),
+        crf_options={"smoothness_weight": 60, "appearance_weight": 0},
+    )
+    counts = [np.abs(np.diff(pixels(path).astype(int))).sum() for path in (plain, smooth.written[0].index)]
+    assert counts[1] < counts[0] / 3  # LABEL is noise, which costs at every border
+    with pytest.raises(ConfigError, match=r"There is no `crf_options\.smoothnes_weight`\. Did you mean"):
+        predict(run, pics, output=tmp_path, crf_options={"smoothnes_weight": 3})
+
+
+def test_a_result_that_cannot_be_written_ends_it(run: Path, pics: Path, tmp_path: Path, monkeypatch: Any):
+    from kerseg.inference import outputs
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(outputs, "save_signed", full)
+    with pytest.raises(KersegError, match="No space left on device"):
+        predict(run, pics, output=tmp_path / "out")

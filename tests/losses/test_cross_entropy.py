@@ -7,13 +7,22 @@ import numpy as np
 import pytest
 
 from kerseg.errors import ConfigError
-from kerseg.losses.class_weights import class_weights, enet_weights, median_frequency_weights
+from kerseg.losses.class_weights import (
+    class_weights,
+    effective_number_weights,
+    enet_weights,
+    inverse_weights,
+    median_frequency_weights,
+)
 from kerseg.losses.cross_entropy import CrossEntropy
 
 
 def softmax_cross_entropy(logits: np.ndarray, label: int) -> float:
     return float(np.log(np.exp(logits).sum()) - logits[label])
 
+
+VERSION_0_1 = (4.416901111602783, 3.709977149963379)
+"""Losses of reduced labels without and with class weights, as version 0.1 computed them on TensorFlow."""
 
 LOGITS = np.array([[[[2.0, -1.0, 0.5], [0.0, 3.0, 1.0], [1.0, 1.0, -2.0]]]], "float32")  # (1, 1, 3, 3)
 
@@ -104,3 +113,34 @@ def test_class_weights_by_name() -> None:
         class_weights("enett", [1], [1])
     with pytest.raises(ConfigError, match="the training split has none"):
         class_weights("enet", [0, 0], [0, 0])
+
+
+def test_inverse_weights_give_each_class_the_same_part() -> None:
+    assert inverse_weights([75, 25, 0], [100, 100, 0]) == pytest.approx([2 / 3, 2.0, 0.0])
+
+
+def test_effective_number_weights() -> None:
+    # beta 0.5: effective numbers 2 (1 - 0.5^n) of 1, 1.5 and 2 (1 - 2^-30); weights in proportion to 1 / E, mean 1.
+    inverse = np.array([1.0, 1 / 1.5, 1 / (2 * (1 - 0.5**30))])
+    assert effective_number_weights([1, 2, 30], [9, 9, 99], beta=0.5) == pytest.approx(
+        inverse * 3 / inverse.sum()
+    )
+    assert effective_number_weights([5, 0, 30], [9, 0, 99], beta=0.0) == (1.0, 0.0, 1.0)
+    nearly = effective_number_weights([75, 25], [100, 100], beta=1 - 1e-12)
+    assert nearly == pytest.approx([0.5, 1.5], rel=1e-3)
+    # By default the volume is a class's fair share, here 500 pixels.
+    volume = 1 - 1 / 500
+    expected = np.array([(1 - volume) / (1 - volume**count) for count in (990, 10)])
+    assert effective_number_weights([990, 10], [1000, 1000]) == pytest.approx(2 * expected / expected.sum())
+    with pytest.raises(ConfigError, match="`beta` must be at least 0"):
+        effective_number_weights([1, 2], [3, 3], beta=-0.5)
+
+
+def test_cross_entropy_has_kept_its_numbers() -> None:
+    random = np.random.default_rng(3)
+    labels = random.integers(0, 6, (2, 33, 41))
+    labels[labels == 5] = 255
+    logits = (4 * random.normal(size=(2, 5, 6, 5))).astype("float32")
+    assert float(CrossEntropy()(labels, logits)) == pytest.approx(VERSION_0_1[0], rel=2e-7)
+    weights = (0.2, 1.0, 3.0, 0.5, 1.5)
+    assert float(CrossEntropy(weights)(labels, logits)) == pytest.approx(VERSION_0_1[1], rel=2e-7)

@@ -28,7 +28,7 @@ def steps(name: str, count: int, *, decay: float) -> tuple[float, float]:
     """Return a kernel and a bias, both from 1 and with gradient 0.5, after ``count`` steps."""
     layer = keras.layers.Dense(1, kernel_initializer="ones", bias_initializer="ones")
     layer.build((None, 1))
-    optimizer = OPTIMIZERS.load(name)(0.1, layer.trainable_variables, weight_decay=decay, momentum=0.9)
+    optimizer = OPTIMIZERS.load(name)(0.1, layer.trainable_variables, weight_decay=decay)
     optimizer.build(layer.trainable_variables)
     for _ in range(count):
         gradients = [keras.ops.full(variable.shape, 0.5) for variable in layer.trainable_variables]

@@ -93,10 +93,10 @@ def test_a_part_of_the_images(tiny_data: Path, tmp_path: Path, capfd: pytest.Cap
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"steps": 0}, r"--steps must be at least 1\. Received: 0"),
-        ({"save_steps": 0}, r"--save-steps must be at least 1\. Received: 0"),
-        ({"train_samples": 0}, r"--train-samples must be at least 1\. Received: 0"),
-        ({"val_samples": -1}, r"--val-samples must be at least 1\. Received: -1"),
+        ({"steps": 0}, r"`steps` must be at least 1\. Received: 0"),
+        ({"save_steps": 0}, r"`save_steps` must be at least 1\. Received: 0"),
+        ({"train_samples": 0}, r"`train_samples` must be at least 1\. Received: 0"),
+        ({"val_samples": -1}, r"`val_samples` must be at least 1\. Received: -1"),
     ],
 )
 def test_counts_of_less_than_one_are_refused(options: Any, message: str) -> None:
@@ -108,7 +108,7 @@ def test_a_warm_up_longer_than_the_steps_is_refused_before_anything_is_made(
     tiny_data: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(
-        ConfigError, match=r"--warmup-epochs 2 is 10 steps, longer than the run \(--steps 7\)"
+        ConfigError, match=r"`warmup_epochs=2` is 10 steps, longer than the run \(`steps=7`\)"
     ):
         kerseg.train(data_dir=tiny_data, output=tmp_path / "run", steps=7, warmup_epochs=2.0, **SMALL)
     assert not (tmp_path / "run").exists()

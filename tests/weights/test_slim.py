@@ -14,6 +14,8 @@ from kerseg.errors import WeightsError
 from kerseg.weights import load
 
 SCRIPT = Path(__file__).with_name("slim_reference.py")
+WIDTH = 8
+"""Of the reference's nets: channels of the first block; published are 64."""
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="TensorFlow reads the checkpoints on every backend"
 )
@@ -52,7 +54,7 @@ def test_resnets_agree_at_every_stride_and_odd_sizes(slim, name):
     )
     for stride in strides:
         image = keras.Input((None, None, 3))
-        features = backbones.build(name, image, output_stride=int(stride))
+        features = backbones.build(name, image, output_stride=int(stride), width=WIDTH)
         model = keras.Model(image, features[int(stride)], name=name)
         loaded = load(model, slim / f"{name}.ckpt", say=quiet)
         assert not loaded.random and not loaded.skipped
@@ -64,7 +66,7 @@ def test_what_a_stage_s_last_unit_sees_is_normalised_from_slims_unit_before(slim
     """The features at strides 4 to 16 are TF-Slim's sums, after the last unit's own norm and ReLU."""
     expected = np.load(slim / "resnet_v2_50.npz")
     image = keras.Input((None, None, 3))
-    features = backbones.build("resnet_v2_50", image)
+    features = backbones.build("resnet_v2_50", image, width=WIDTH)
     trunk = keras.Model(image, features[32], name="resnet_v2_50")
     load(trunk, slim / "resnet_v2_50.ckpt", say=quiet)
     for block, unit, stride in (1, 3, 4), (2, 4, 8), (3, 6, 16):
@@ -78,9 +80,9 @@ def test_what_a_stage_s_last_unit_sees_is_normalised_from_slims_unit_before(slim
 def test_vgg_agrees_up_to_fc7(slim):
     expected = np.load(slim / "vgg_16.npz")
     image = keras.Input((None, None, 3))
-    features = backbones.build("vgg_16", image, round_up=False)
-    x = layers.Conv2D(4096, 7, activation="relu", name="fc6")(features[32])
-    fc7 = layers.Conv2D(4096, 1, activation="relu", name="fc7")(x)
+    features = backbones.build("vgg_16", image, round_up=False, width=WIDTH)
+    x = layers.Conv2D(64 * WIDTH, 7, activation="relu", name="fc6")(features[32])
+    fc7 = layers.Conv2D(64 * WIDTH, 1, activation="relu", name="fc7")(x)
     model = keras.Model(image, [features[8], features[16], features[32], fc7], name="vgg16")
     loaded = load(model, slim / "vgg_16.ckpt", say=quiet)
     assert len(loaded.loaded) == 30 and not loaded.random
@@ -93,7 +95,7 @@ def test_vgg_agrees_up_to_fc7(slim):
 def test_fcn_starts_from_vgg_with_its_classifier(slim, capsys):
     import tensorflow as tf
 
-    model = models.build("fcn_32s", num_classes=3, weights=slim / "vgg_16.ckpt.index")
+    model = models.build("fcn_32s", num_classes=3, width=WIDTH, weights=slim / "vgg_16.ckpt.index")
     reader = tf.train.load_checkpoint(str(slim / "vgg_16.ckpt"))
     for mine, theirs in ("fc6", "fc6"), ("fc7", "fc7"), ("block5_conv3", "conv5/conv5_3"):
         kernel, bias = model.get_layer(mine).get_weights()
@@ -112,7 +114,7 @@ def test_deeplab_keeps_every_third_tap_and_a_draw_of_the_filters(slim, name, bra
     import tensorflow as tf
 
     options = {"backbone": "vgg16"} if name == "deeplab_v2" else {}
-    model = models.build(name, num_classes=3, **options)
+    model = models.build(name, num_classes=3, width=WIDTH, **options)
     loaded = load(model, slim / "vgg_16.ckpt", say=quiet)
     assert set(loaded.random) == {f"fc8{b}/{v}" for b in branches for v in ("kernel", "bias")}
     reader = tf.train.load_checkpoint(str(slim / "vgg_16.ckpt"))
@@ -122,7 +124,7 @@ def test_deeplab_keeps_every_third_tap_and_a_draw_of_the_filters(slim, name, bra
     for branch in branches:
         kernel, bias = model.get_layer(f"fc6{branch}").get_weights()
         kept = [bias6.index(value) for value in bias]
-        assert len(set(kept)) == 1024
+        assert len(set(kept)) == 16 * WIDTH
         np.testing.assert_array_equal(kernel, six[::3, ::3][..., kept])
         kernel, bias = model.get_layer(f"fc7{branch}").get_weights()
         np.testing.assert_array_equal(kernel, seven[:, :, kept][..., [bias7.index(value) for value in bias]])
@@ -131,7 +133,7 @@ def test_deeplab_keeps_every_third_tap_and_a_draw_of_the_filters(slim, name, bra
 
 
 def test_a_segnet_takes_the_convolutions_alone(slim):
-    loaded = load(models.build("segnet", num_classes=3), slim / "vgg_16.ckpt", say=quiet)
+    loaded = load(models.build("segnet", num_classes=3, width=WIDTH), slim / "vgg_16.ckpt", say=quiet)
     assert len(loaded.loaded) == 26
     assert "fc6/kernel" in loaded.skipped and "block1_conv1_bn/gamma" in loaded.random
 
@@ -146,7 +148,12 @@ def test_a_segnet_takes_the_convolutions_alone(slim):
             r"resnet_v2_50\.ckpt \(TF-Slim resnet_v2_50\): these are weights of resnet50_v2, and deeplab_v3 "
             r"has the backbone resnet101\. Build it with --model-options\.backbone resnet50_v2",
         ),
-        ("enet", {}, "resnet_v2_50.ckpt", r"weights of resnet50_v2, and enet has no backbone of its own\."),
+        (
+            "enet",
+            {"width": 8},
+            "resnet_v2_50.ckpt",
+            r"weights of resnet50_v2, and enet has no backbone of its own\.",
+        ),
         (
             "segnet",
             {"width": 4},
@@ -157,22 +164,22 @@ def test_a_segnet_takes_the_convolutions_alone(slim):
             "deeplab_v3",
             {"width": 4, "backbone": "resnet50_v2"},
             "resnet_v2_50.ckpt",
-            r"does not fit: .* is \(64,\) there and \(4,\) here \(\d+ variables differ\)\. .*the paper's width",
+            r"does not fit: .* is \(8,\) there and \(4,\) here \(\d+ variables differ\)\. .*the paper's width",
         ),
         (
-            "enet",
-            {},
+            "unet",
+            {"width": 2},
             "nowhere.ckpt",
             r"^\S*nowhere\.ckpt: does not exist\. --weights takes 'imagenet', a TF-Slim",
         ),
-        ("enet", {}, "cut.ckpt", r"cut\.ckpt: TensorFlow cannot read this checkpoint"),
+        ("unet", {"width": 2}, "cut.ckpt", r"cut\.ckpt: TensorFlow cannot read this checkpoint"),
         (
-            "enet",
-            {},
+            "unet",
+            {"width": 2},
             "other.ckpt",
             r"other\.ckpt: a TensorFlow checkpoint, but not one of TF-Slim's .* It holds mine\.",
         ),
-        ("enet", {}, "text.ckpt", r"text\.ckpt: not a \.keras file"),
+        ("unet", {"width": 2}, "text.ckpt", r"text\.ckpt: not a \.keras file"),
     ],
 )
 def test_mistakes_are_answered(slim, name, options, checkpoint, message):

@@ -41,8 +41,9 @@ def choose(seed: tf.Tensor, label: tf.Tensor, weights: Weights) -> tuple[tf.Tens
         Row and column, scalar int32; of any pixel where there is no class.
 
     Example:
-        >>> focus = choose(seed, label, class_balanced(info.split("train").class_pixels))
-        >>> window = geometry.draw(seed, size, (512, 512), augment, focus)
+        >>> row, column = choose((0, 1), label, class_balanced(info.split("train").class_pixels))
+        >>> int(label[row, column]) < info.num_classes
+        True
     """
     classes, flat = len(weights), tf.reshape(label, [-1])
     counts = tf.math.bincount(tf.cast(flat, tf.int32), minlength=256, maxlength=256)[:classes]

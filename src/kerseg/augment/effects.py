@@ -105,7 +105,8 @@ def distort(image: tf.Tensor, seed: tf.Tensor, augment: Augment) -> tf.Tensor:
         (height, width, channels) float32, 0 to 255.
 
     Example:
-        >>> distort(image, (0, 1), Augment(blur=2.0, blur_probability=0.5))
+        >>> distort(image, (0, 1), Augment(blur=2.0, blur_probability=0.5)).shape
+        (32, 48, 3)
     """
     for name, effect in TABLE.items():
         if limit := getattr(augment, name):

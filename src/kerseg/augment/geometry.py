@@ -80,7 +80,8 @@ def draw(
 
     Example:
         >>> window = draw((0, 1), (1024, 2048), (512, 512), Augment(scale=(0.5, 2.0)))
-        >>> resize_image(image[window.rows.start :][: window.rows.length], window)
+        >>> int(window.rows.out), int(window.columns.out)
+        (512, 512)
     """
     scale = _draw_scale(seed, augment)
     height, width = crop_size or (None, None)
@@ -110,7 +111,7 @@ def resize_image(source: tf.Tensor, window: Window) -> tf.Tensor:
     Returns:
         (rows.out, columns.out, 3) float32, not yet padded.
     """
-    # Not source[:, ::-1], which takes as long as decoding the label.
+    # Not source[:, ::-1], which takes seven times as long (benchmarks/choices.py, flipped).
     source = _flipped(source, window.flip, 1)
     if window.flip_vertical is not None:
         source = _flipped(source, window.flip_vertical, 0)

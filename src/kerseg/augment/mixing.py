@@ -146,7 +146,9 @@ def mix(
         Images and labels of the same shapes. A batch of one comes back as it is.
 
     Example:
-        >>> mix(images, labels, seeds, Augment(cutmix=0.5), Values(np.zeros(256, bool), 255))
+        >>> mixed, _ = mix(images, labels, seeds, Augment(cutmix=0.5), Values(np.zeros(256, bool), 255))
+        >>> mixed.shape == images.shape
+        True
     """
     for name, kind in TABLE.items():
         if probability := getattr(augment, name):

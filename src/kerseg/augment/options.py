@@ -1,9 +1,7 @@
 """The options of augmentation: a field for each, with its unit and range. The work is in `kerseg.augment`."""
 
 from dataclasses import dataclass, field, fields
-from typing import Annotated, Any, Literal
-
-from cyclopts import Parameter
+from typing import Any, Literal
 
 from kerseg.core.ranges import check_range
 from kerseg.errors import ConfigError
@@ -75,8 +73,8 @@ class Augment:
     """Probability, 0 to 1, of pasting in the rare classes of another crop of the batch."""
     rare_share: float = _up_to(1.0, 0.02)
     """For copy_paste: a class is rare below this share of the split's labelled pixels, 0 to 1."""
-    rare_classes: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ()
-    """For copy_paste: names of the rare classes, in place of --augment.rare-share."""
+    rare_classes: tuple[str, ...] = ()
+    """For copy_paste: names of the rare classes, in place of `augment.rare_share`."""
     mosaic: float = _up_to(1.0)
     """Probability, 0 to 1, of a mosaic of four crops of the batch around a random centre."""
     classmix: float = _up_to(1.0)
@@ -88,10 +86,10 @@ class Augment:
         low, high = self.scale
         if not 0 < low <= high:
             raise ConfigError(
-                "--augment.scale takes the smallest and the largest factor, both above 0. "
+                "`augment.scale` takes the smallest and the largest factor, both above 0. "
                 f"Received: {low} {high}."
             )
         for each in fields(self):
             if "most" in each.metadata:
-                flag = f"--augment.{each.name.replace('_', '-')}"
-                check_range(flag, getattr(self, each.name), least=0.0, most=each.metadata["most"])
+                value = getattr(self, each.name)
+                check_range(f"augment.{each.name}", value, least=0.0, most=each.metadata["most"])

@@ -83,9 +83,9 @@ def resnet(
         ConfigError: ``output_stride``, ``stem`` or ``stride_in`` is none of these.
 
     Example:
-        >>> features = resnet(normalize(keras.Input((513, 513, 3))), 101, output_stride=16)
+        >>> features = resnet(normalize(keras.Input((513, 513, 3))), 50, output_stride=16, width=8)
         >>> features[16].shape, features.stages[2].shape
-        ((None, 33, 33, 2048), (None, 33, 33, 1024))
+        ((None, 33, 33, 256), (None, 33, 33, 128))
     """
     if stem not in _STEMS:
         raise ConfigError(f"stem is {stem!r}; a ResNet takes '7x7' or 'deep'.")

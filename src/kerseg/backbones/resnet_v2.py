@@ -81,9 +81,9 @@ def resnet_v2(
         ConfigError: ``output_stride`` or ``root_pool`` is none of these.
 
     Example:
-        >>> features = resnet_v2(normalize(keras.Input((321, 321, 3))), 101, output_stride=8)
+        >>> features = resnet_v2(normalize(keras.Input((321, 321, 3))), 50, output_stride=8, width=8)
         >>> features[8].shape, features[4].shape
-        ((None, 41, 41, 2048), (None, 81, 81, 256))
+        ((None, 41, 41, 256), (None, 81, 81, 32))
     """
     if root_pool not in ("slim", "keras"):
         raise ConfigError(f"root_pool is {root_pool!r}; a ResNet v2 takes 'slim' or 'keras'.")

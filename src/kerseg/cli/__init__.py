@@ -1,15 +1,17 @@
-"""The command line: one verb, one typed function.
+"""The command line, derived from the verbs: Python functions, with their options and help written once.
 
-    base.py     the command line as a whole: its name, how it ends, recipes
-    start.py    quickstart, list
-    data.py     convert, doctor, preview
-    model.py    train, evaluate, predict, describe
+    base.py         the command line as a whole: its verbs, how it ends
+    derive.py       a function -> a command: options from the signature, help from the docstring
+    wording.py      messages of the library in the words of the flags
+    results.py      what is printed of a verb's result, and the exit code
+    listing.py quickstart.py   two verbs of the command line alone
+    tables.py       scores, models and figures for the terminal
+    tf1.py          the TensorFlow 1 scripts' arguments
 
-Options, their help and their types are those of the function and its dataclasses. Keras and TensorFlow take
-seconds to import, so they are imported inside the verbs: help and a refused option answer at once.
+A verb's module is imported when it is called; Keras and TensorFlow, which take seconds, only by its body: help and
+a refused option answer at once.
 """
 
-from kerseg.cli import base, data, model, start
 from kerseg.cli.base import app, main, run
 
-__all__ = ["app", "base", "data", "main", "model", "run", "start"]
+__all__ = ["app", "main", "run"]

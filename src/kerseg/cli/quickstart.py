@@ -15,6 +15,7 @@ import kerseg
 from kerseg import street
 from kerseg.augment.options import Augment
 from kerseg.cli.tables import scores_table
+from kerseg.core.files import explained
 from kerseg.core.progress import Progress
 from kerseg.data.sources.folder import Folder
 from kerseg.errors import ConfigError
@@ -58,11 +59,12 @@ def quickstart(
 
     Raises:
         ConfigError: ``output`` exists and is not an empty folder.
+        KersegError: A file cannot be written.
         KeyboardInterrupt: Training was stopped; the run can be resumed.
 
     Example:
-        >>> quickstart("first-steps").scores.mean_iou
-        0.78
+        >>> quickstart("first-steps").scores.mean_iou > 0.7  # doctest: +SKIP
+        True
     """
     began, output = time.monotonic(), Path(output)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
@@ -70,6 +72,15 @@ def quickstart(
             f"{output}: already exists, and the quickstart overwrites nothing. Give another --output, or "
             f"remove it: rm -r {shlex.quote(str(output))}"
         )
+    with explained(output):
+        scores = _steps(output, train, val, size, epochs)
+    result = Quickstart(output, scores, time.monotonic() - began)
+    _end(Console(stderr=True, highlight=False, soft_wrap=True), result)
+    return result
+
+
+def _steps(output: Path, train: int, val: int, size: tuple[int, int], epochs: int) -> Scores:
+    """Take the five steps; return the scores."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     raw, data, run, predictions = (output / name for name in ("street", "data", "run", "predictions"))
     console.print(f"[bold]Drawing {train} + {val} images of streets[/] into {raw}")
@@ -93,10 +104,7 @@ def quickstart(
     images = raw / "val" / "images"
     say(console, "predict", {"output": predictions}, run, images)
     kerseg.predict(run, images, output=predictions)
-
-    result = Quickstart(output, scores, time.monotonic() - began)
-    _end(console, result)
-    return result
+    return scores
 
 
 def say(console: Console, verb: str, options: dict[str, Any], *arguments: Path) -> None:

@@ -10,8 +10,9 @@ from rich.text import Text
 from kerseg.profiling.figures import NUM_CLASSES, SIZE, Starts, paper, read
 
 if TYPE_CHECKING:  # they import Keras, and the table of models must not wait for it
-    from kerseg.metrics import Scores
-    from kerseg.profiling.description import Description
+    from kerseg.metrics import Interval, Scores
+    from kerseg.profiling.measurement import Description
+    from kerseg.report.comparison import Comparison, Difference
 
 
 def scores_table(scores: "Scores", title: str = "") -> Table:
@@ -25,24 +26,95 @@ def scores_table(scores: "Scores", title: str = "") -> Table:
         title: Line above the table.
 
     Example:
-        >>> rich.console.Console().print(scores_table(scores))
+        >>> console.print(scores_table(scores))
+        <BLANKLINE>
+         class ...
     """
     table = Table(title=title or None, title_justify="left", title_style="", box=box.SIMPLE_HEAD)
     # Only this column gives way where the terminal is narrow.
     table.add_column("class", overflow="fold")
-    for heading in ("IoU %", "accuracy %", "pixels %"):
+    headings = ["IoU %", "accuracy %", "pixels %"]
+    if scores.measures:
+        headings.insert(1, "95 %")
+    for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     rows = zip(scores.class_names, scores.iou, scores.accuracy, scores.pixels, strict=True)
     for name, iou, accuracy, pixels in rows:
         # Text, not markup: a class may be called "[void]".
         shown = Text(name) if iou is not None else Text.assemble("(absent) ", name, style="dim")
-        table.add_row(shown, _percent(iou), _percent(accuracy), _percent(pixels / sum(scores.pixels)))
+        cells = [_percent(iou), _percent(accuracy), _percent(pixels / sum(scores.pixels))]
+        if scores.measures:
+            cells.insert(1, _between(scores.measures["mean_iou"].part_intervals[name]))
+        table.add_row(shown, *cells)
     table.add_section()
-    table.add_row("mean IoU", _percent(scores.mean_iou), style="bold")
-    table.add_row("frequency weighted IoU", _percent(scores.frequency_weighted_iou))
-    table.add_row("mean pixel accuracy", "", _percent(scores.mean_pixel_accuracy))
-    table.add_row("pixel accuracy", "", _percent(scores.pixel_accuracy))
+    if scores.measures:
+        for measure in scores.measures.values():
+            figure = (
+                f"{measure.value:.2f}"
+                if measure.unit and measure.value is not None
+                else _percent(measure.value)
+            )
+            style = "bold" if measure.name == "mean_iou" else ""
+            shown_unit = f" ({measure.unit})" if measure.unit else ""
+            scale = 1 if measure.unit else 100
+            table.add_row(measure.title + shown_unit, figure, _between(measure.interval, scale), style=style)
+    else:
+        table.add_row("mean IoU", _percent(scores.mean_iou), style="bold")
+        table.add_row("frequency weighted IoU", _percent(scores.frequency_weighted_iou))
+        table.add_row("mean pixel accuracy", "", _percent(scores.mean_pixel_accuracy))
+        table.add_row("pixel accuracy", "", _percent(scores.pixel_accuracy))
     return table
+
+
+def comparison_tables(comparison: "Comparison") -> Iterator[Table]:
+    """Yield a table for each model after the first: metrics, then the IoU of each class, with intervals.
+
+    A difference whose interval leaves 0 out is bold.
+
+    Args:
+        comparison: What `compare` returns.
+    """
+    for name, differences in zip(comparison.names[1:], comparison.differences, strict=True):
+        table = Table(
+            title=Text(f"{name} against {comparison.names[0]}, {comparison.images} images"),
+            title_justify="left",
+            title_style="",
+            box=box.SIMPLE_HEAD,
+        )
+        table.add_column("", overflow="fold")
+        for heading in ("first", "second", "difference", "95 %", "p"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for each in [difference for difference in differences if difference.part is None]:
+            table.add_row(*_difference_cells(each, each.title))
+        table.add_section()
+        for each in differences:
+            if each.part is not None and each.metric == "mean_iou":
+                table.add_row(*_difference_cells(each, f"IoU of {each.part}"))
+        yield table
+
+
+def _difference_cells(each: "Difference", name: str) -> tuple[Text, ...]:
+    scale, style = 1 if each.unit else 100, "bold" if each.is_clear else ""
+
+    def figure(value: float | None, sign: str = "") -> str:
+        return "-" if value is None else f"{scale * value:{sign}.2f}"
+
+    p = "-" if each.p_value is None else f"{each.p_value:.3f}"
+    cells = (
+        figure(each.first),
+        figure(each.second),
+        figure(each.difference, "+"),
+        _between(each.interval, scale),
+        p,
+    )
+    return (
+        Text(name + (f" ({each.unit})" if each.unit else ""), style),
+        *(Text(cell, style) for cell in cells),
+    )
+
+
+def _between(interval: "Interval | None", scale: float = 100) -> str:
+    return "" if interval is None else f"{scale * interval.low:.2f} to {scale * interval.high:.2f}"
 
 
 def models_table() -> Table:
@@ -97,7 +169,9 @@ def description_table(description: "Description") -> Table:
         description: What `describe` returns.
 
     Example:
-        >>> rich.console.Console().print(description_table(kerseg.describe("enet")))
+        >>> console.print(description_table(kerseg.describe("enet", measure=False)))
+        <BLANKLINE>
+        enet, 21 classes...
     """
     table = Table(title=_heading(description), title_justify="left", box=None, show_header=False)
     table.add_column(no_wrap=True)
@@ -141,7 +215,8 @@ def _card_lines(description: "Description") -> Iterator[tuple[str, str]]:
     if card is None or not card.kerseg_version:
         return
     yield "classes", ", ".join(card.class_names)
-    yield "trained on", f"{card.dataset or '?'}, {card.created}, kerseg {card.kerseg_version}"
+    made = [card.dataset or "?", card.created, f"kerseg {card.kerseg_version}"]
+    yield "trained on", ", ".join(filter(None, made))
     if (score := card.scores.get("mean_iou")) is not None:
         yield "mean IoU", f"{_percent(score)} % in the validation that chose these weights"
 

@@ -6,12 +6,17 @@ data/camvid/
 """
 
 import json
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from kerseg.core.files import write_text
+from kerseg.core.info_checks import misfits
+from kerseg.core.schema import decode_json
 from kerseg.errors import ConfigError, DataError
 
 FILE_NAME = "dataset.json"
@@ -21,8 +26,14 @@ IGNORE_LABEL = 255
 RGB = 3
 """Channels of every image where no `Channels` say otherwise: grey, palettes and CMYK are turned into RGB."""
 
-Colour = tuple[int, int, int]
+Byte = Annotated[int, Meta(ge=0, le=255)]
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Checksum = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Colour = tuple[Byte, Byte, Byte]
 """Red, green and blue, 0 to 255."""
+
+_LARGEST = 2**28
+"""Bytes of a ``dataset.json``; one that lists 100,000 faults of 200 bytes has 2e7."""
 
 
 @dataclass(frozen=True)
@@ -31,17 +42,17 @@ class Shard:
 
     file: str
     """Name, relative to the folder of ``dataset.json``."""
-    records: int
+    records: Count
     """Number of image and label pairs in it."""
-    bytes: int
+    bytes: Count
     """Size of the file."""
-    sha256: str
+    sha256: Checksum
     """Checksum of the file, hexadecimal; for a file without ``dataset.json``, that of its frames."""
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A raw pair that ``--skip-bad`` left out."""
+    """A raw pair that ``skip_bad`` left out."""
 
     path: str
     """The file at fault."""
@@ -54,11 +65,11 @@ class Split:
     """One part of a data set: ``train``, ``val`` or ``test``."""
 
     shards: tuple[Shard, ...]
-    class_pixels: tuple[int, ...]
+    class_pixels: tuple[Count, ...]
     """Pixels of each class; empty where nobody has counted them, and so nobody has checked the labels."""
-    class_image_pixels: tuple[int, ...]
+    class_image_pixels: tuple[Count, ...]
     """For each class, the labelled pixels of all images it occurs in (median-frequency weights need it)."""
-    ignored_pixels: int = 0
+    ignored_pixels: Count = 0
     """Pixels that carry the ignore label."""
     skipped: tuple[Skipped, ...] = ()
 
@@ -109,11 +120,11 @@ class Layout:
     def __post_init__(self) -> None:
         if self.slice_axis is not None and self.slice_axis < 0:
             raise ConfigError(
-                f"--slice-axis is 0 or more, the first axis being 0. Received: {self.slice_axis}."
+                f"`slice_axis` is 0 or more, the first axis being 0. Received: {self.slice_axis}."
             )
         if self.channel_axis is not None and self.channel_axis < -1:
             raise ConfigError(
-                f"--channel-axis is 0 or more, or -1 for the last. Received: {self.channel_axis}."
+                f"`channel_axis` is 0 or more, or -1 for the last. Received: {self.channel_axis}."
             )
 
     @property
@@ -134,13 +145,26 @@ class Channels:
     """What images are made of that are not 8-bit RGB, and which of their values become 0 and 255.
 
     Example:
-        >>> Channels(("vv", "vh"), ((-25.0, 0.0), (-32.0, -5.0)))
+        >>> Channels(("vv", "vh"), ((-25.0, 0.0), (-32.0, -5.0))).names
+        ('vv', 'vh')
     """
 
     names: tuple[str, ...]
     value_ranges: tuple[tuple[float, float], ...]
     """One a channel: the value that becomes 0 and the one that becomes 255; what lies beyond is clipped."""
     layout: Layout = STORED
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.names) == len(self.value_ranges):
+            raise ConfigError(
+                f"Each channel has a name and a value range. Received: {len(self.names)} names, "
+                f"{len(self.value_ranges)} ranges."
+            )
+        for low, high in self.value_ranges:
+            if not (low < high and math.isfinite(high - low)):
+                raise ConfigError(
+                    f"A value range is LOW below HIGH, both finite. Received: {low:g} {high:g}."
+                )
 
     def __str__(self) -> str:
         ranges = zip(self.names, self.value_ranges, strict=True)
@@ -162,9 +186,9 @@ class DatasetInfo:
     """Classes, colours, splits and counts of a converted data set.
 
     Example:
-        >>> info = DatasetInfo.load("data/camvid")
+        >>> info = DatasetInfo.load("data/street")
         >>> info.num_classes, info.splits["train"].records
-        (11, 367)
+        (7, 8)
     """
 
     name: str
@@ -172,7 +196,7 @@ class DatasetInfo:
     palette: tuple[Colour, ...]
     """One colour a class, for images of labels."""
     splits: Mapping[str, Split]
-    ignore_label: int = field(default=IGNORE_LABEL)
+    ignore_label: Byte = field(default=IGNORE_LABEL)
     channels: Channels | None = None
     """What the images are made of; None for 8-bit RGB."""
 
@@ -210,8 +234,8 @@ class DatasetInfo:
             samples: Split -> the number of pairs to keep, the first ones; splits not named keep all.
 
         Example:
-            >>> info.first({"train": 100}).splits["train"].records
-            100
+            >>> info.first({"train": 4}).splits["train"].records
+            4
         """
         splits = {name: split.first(samples.get(name)) for name, split in self.splits.items()}
         return replace(self, splits=splits)
@@ -232,9 +256,12 @@ class DatasetInfo:
         """Read ``dataset.json`` from ``folder``.
 
         Raises:
-            DataError: The folder or the file is missing, is not JSON, or lacks a field.
+            DataError: The folder or the file is missing, or is not JSON; or a field is missing, of another type or
+                out of range, or does not fit the others.
         """
         path = Path(folder) / FILE_NAME
+        if path.parent.is_file():
+            raise DataError(f"{path.parent}: is a file. Give the folder that `kerseg convert` wrote.")
         if not path.is_file():
             what = "the folder does not exist" if not path.parent.is_dir() else "the file does not exist"
             raise DataError(
@@ -242,31 +269,19 @@ class DatasetInfo:
                 "or convert again if that run did not finish."
             )
         try:
-            return cls._from_json(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"{path}: not a data set description ({error!r}). Convert again.") from error
-
-    @classmethod
-    def _from_json(cls, values: dict[str, Any]) -> "DatasetInfo":
-        splits = {name: _split_from_json(split) for name, split in values["splits"].items()}
-        return cls(
-            name=values["name"],
-            class_names=tuple(values["class_names"]),
-            palette=as_palette(values["palette"]),
-            splits=splits,
-            ignore_label=values["ignore_label"],
-            channels=Channels.from_json(values["channels"]) if values.get("channels") else None,
-        )
+            if (size := path.stat().st_size) > _LARGEST:
+                raise DataError(f"{path}: {size:,} bytes are no description of a data set.")
+            info = decode_json(path.read_bytes(), cls, where=path)
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror}.") from error
+        except DataError as error:
+            raise DataError(f"{error} {_ADVICE}") from error
+        if misfit := next(misfits(info), None):
+            raise DataError(f"{path}: {misfit} {_ADVICE}")
+        return info
 
 
-def _split_from_json(values: dict[str, Any]) -> Split:
-    return Split(
-        shards=tuple(Shard(**shard) for shard in values["shards"]),
-        class_pixels=tuple(values["class_pixels"]),
-        class_image_pixels=tuple(values["class_image_pixels"]),
-        ignored_pixels=values["ignored_pixels"],
-        skipped=tuple(Skipped(**entry) for entry in values["skipped"]),
-    )
+_ADVICE = "Copy dataset.json again, or convert the data again."
 
 
 def as_palette(colours: Sequence[Sequence[int]]) -> tuple[Colour, ...]:

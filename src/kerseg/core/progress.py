@@ -29,9 +29,8 @@ class Progress:
         console: Where to show it; standard error by default.
 
     Example:
-        >>> with Progress("train", total=len(batches), unit="batches") as progress:
-        ...     for batch in batches:
-        ...         loss = step(batch)
+        >>> with Progress("train", total=3, unit="batches") as progress:
+        ...     for loss in (0.9, 0.6, 0.5):
         ...         progress.advance(note=f"loss {loss:.3f}")
     """
 
@@ -79,8 +78,8 @@ def track(
         unit: As for `Progress`.
 
     Example:
-        >>> for path in track(paths, "predict", unit="images"):
-        ...     predict(path)
+        >>> [path.suffix for path in track([Path("street.jpg")], "predict", unit="images")]
+        ['.jpg']
     """
     if total is None and isinstance(items, Sized):
         total = len(items)

@@ -5,8 +5,10 @@ are the schema: types, ranges (``Annotated[int, msgspec.Meta(ge=1)]``), optional
 strictly: a number in quotes is no number, and neither is ``true``.
 """
 
+import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -27,7 +29,8 @@ def decode_json(data: bytes, kind: type[T], *, where: object, error: type[Kerseg
         error: What is raised.
 
     Raises:
-        KersegError: It is not JSON, or does not fit; the message names the field, what it holds and what it takes.
+        KersegError: It is not JSON, has a field twice, or does not fit; the message names the field, what it holds
+            and what it takes.
 
     Example:
         >>> decode_json(b"[1, 2]", list[int], where="a.json")
@@ -35,9 +38,12 @@ def decode_json(data: bytes, kind: type[T], *, where: object, error: type[Kerseg
     """
     try:
         values = msgspec.json.decode(data)
+        json.loads(data, object_pairs_hook=_once)
     # Nesting of thousands exhausts the stack of the decoder before it exhausts anything else.
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
         raise error(f"{where}: not JSON: {cause}.") from cause
+    except ValueError as cause:
+        raise error(f"{where}: {cause}") from cause
     return convert(values, kind, where=where, error=error)
 
 
@@ -45,19 +51,58 @@ def convert(values: object, kind: type[T], *, where: object, error: type[KersegE
     """Turn mappings, lists and scalars into ``kind``; arguments and errors are those of `decode_json`.
 
     Example:
-        >>> convert({"file": "a"}, Shard, where="data/dataset.json")
+        >>> convert({"a": "x"}, dict[str, int], where="data/dataset.json")
         Traceback (most recent call last):
-        kerseg.errors.DataError: data/dataset.json: Object missing required field `records`.
+        kerseg.errors.DataError: data/dataset.json: ...Expected `int`, got `str`...
     """
     try:
-        return msgspec.convert(values, kind)
+        return msgspec.convert(values, kind, dec_hook=_path)
     except msgspec.ValidationError as cause:
+        if isinstance(cause.__cause__, KersegError):  # of a dataclass's own check, which says it all
+            raise error(f"{where}: {cause.__cause__}") from cause
         reason, _, place = str(cause).partition(" - at ")
-        field = place.strip("`").removeprefix("$").removeprefix(".")
+        field = _named(values, kind, place.strip("`").removeprefix("$").removeprefix("."), reason)
         received = _received(values, field)
-        raise error(f"{where}: {f'{field}: ' if field else ''}{reason}{received}.") from cause
+        raise error(f"{where}: {f'{field}: ' if field else ''}{reason.rstrip('.')}{received}.") from cause
     except RecursionError as cause:
         raise error(f"{where}: nested too deeply.") from cause
+
+
+def _path(kind: type, value: object) -> object:
+    """Return a path from its text; msgspec knows none."""
+    if kind is not Path or not isinstance(value, str | Path):
+        raise TypeError(f"Expected `{kind.__name__}`, got `{type(value).__name__}`")
+    return Path(value)
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Refuse a field that comes twice, of which JSON's readers silently take the last."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the field {next(name for name in names if names.count(name) > 1)!r} comes twice.")
+    return found
+
+
+def _named(values: object, kind: type[T], field: str, reason: str) -> str:
+    """Return ``field`` with the key where msgspec says but ``[...]``, as it does of mappings of any key."""
+    before, gap, after = field.partition("[...]")
+    path, levels = before.split(".") if before else [], [values]
+    for name in path:
+        levels.append(levels[-1].get(name) if isinstance(levels[-1], Mapping) else None)
+    holder = levels.pop()
+    if not gap or "[...]" in after or not isinstance(holder, Mapping):
+        return field
+    for key, value in holder.items():
+        one: object = {key: value}
+        for name, level in zip(reversed(path), reversed(levels), strict=True):
+            one = {**level, name: one} if isinstance(level, Mapping) else one
+        try:
+            msgspec.convert(one, kind)
+        except msgspec.ValidationError as cause:
+            if str(cause).startswith(reason):
+                return f"{before}.{key}{after}".removeprefix(".")
+    return field
 
 
 def _received(values: object, field: str) -> str:

@@ -6,14 +6,13 @@ It is filled under a hidden name beside its place, ``.camvid.partial-<process id
 import ctypes
 import os
 import shutil
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
+from kerseg.core.files import remove_empty
+from kerseg.core.interrupt import stopped_politely
 from kerseg.errors import DataError
 
 
@@ -34,8 +33,8 @@ def whole_folder(folder: Path, *, overwrite: bool, ours: Callable[[str], bool]) 
         DataError: ``folder`` holds something that must not be replaced, or is a place that cannot be.
 
     Example:
-        >>> with whole_folder(Path("data/camvid"), overwrite=False, ours=is_ours) as temporary:
-        ...     (temporary / "dataset.json").write_text("{}")
+        >>> with whole_folder(Path("data/whole"), overwrite=False, ours={"a.json"}.__contains__) as temporary:
+        ...     _ = (temporary / "a.json").write_text("{}")
     """
     # The folder that a link leads to is replaced, not the link.
     folder = folder.resolve()
@@ -44,7 +43,7 @@ def whole_folder(folder: Path, *, overwrite: bool, ours: Callable[[str], bool]) 
     temporary = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
     parents = [parent for parent in folder.parents if not parent.exists()]
     done = False
-    with _stopped_politely():
+    with stopped_politely():
         try:
             temporary.mkdir(parents=True)
             yield temporary
@@ -54,14 +53,14 @@ def whole_folder(folder: Path, *, overwrite: bool, ours: Callable[[str], bool]) 
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
             if not done:
-                _remove_empty(parents)
+                remove_empty(parents)
 
 
 def _refuse(folder: Path, overwrite: bool, ours: Callable[[str], bool]) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise DataError(f"{folder}: is a file. --output takes a folder.")
+        raise DataError(f"{folder}: is a file. `output` takes a folder.")
     if os.path.ismount(folder):
         raise DataError(
             f"{folder}: is the root of a disk or volume, which cannot be replaced. Give a folder in it."
@@ -74,8 +73,8 @@ def _refuse(folder: Path, overwrite: bool, ours: Callable[[str], bool]) -> None:
         )
     if found and not overwrite:
         raise DataError(
-            f"{folder}: holds a converted data set. Give another folder, --update to convert only what changed, "
-            "or --overwrite to replace it."
+            f"{folder}: holds a converted data set. Give another folder, `update=True` to convert only what "
+            "changed, or `overwrite=True` to replace it."
         )
 
 
@@ -142,34 +141,3 @@ def runs(process: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _remove_empty(folders: list[Path]) -> None:
-    for folder in folders:
-        try:
-            folder.rmdir()
-        except OSError:
-            return
-
-
-@contextmanager
-def _stopped_politely() -> Iterator[None]:
-    """Turn ``kill`` and a closed terminal into an exception, so that ``finally`` blocks run."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        # The exit code that a shell reports for a process ended by this signal.
-        raise SystemExit(128 + number)
-
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    numbers = [getattr(signal, name) for name in names]
-    if threading.current_thread() is not threading.main_thread():
-        numbers = []
-    # A program that handles a signal in its own way keeps doing so.
-    numbers = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
-    for number in numbers:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            signal.signal(number, signal.SIG_DFL)

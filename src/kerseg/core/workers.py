@@ -48,12 +48,12 @@ def map_in_order(
         workers: Number of processes.
 
     Raises:
-        KersegError: A worker process died.
+        KersegError: A worker process died, or there was too little memory.
 
     Example:
-        >>> with map_in_order(os.path.getsize, ["a.png", "b.png"], workers=2) as results:
+        >>> with map_in_order(len, ["a", "bb"], workers=2) as results:
         ...     list(results)
-        [('a.png', 1204), ('b.png', 988)]
+        [('a', 1), ('bb', 2)]
     """
     # Spawned and not forked: a fork of a process that runs TensorFlow's threads can hang.
     context = multiprocessing.get_context("spawn")
@@ -69,13 +69,17 @@ def map_in_order(
     try:
         yield _results(submit, deque(submit(IN_FLIGHT * workers)))
     except BrokenProcessPool as error:
-        cause = "most likely the machine ran out of memory. Try fewer --workers."
+        cause = "most likely the machine ran out of memory. Try fewer `workers`."
         if needs_main:
             cause = (
                 "it could not import what this script or notebook defines. Define the source in a module, or "
                 'start the work under `if __name__ == "__main__":`.'
             )
         raise KersegError(f"A worker process ended without an answer: {cause}") from error
+    except MemoryError as error:
+        raise KersegError(
+            f"There is not enough memory. Try fewer `workers`: {workers} were at work. {error}"
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 

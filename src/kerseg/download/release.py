@@ -1,4 +1,4 @@
-"""``--download``: what a published data set consists of, fetched and unpacked where its terms allow it.
+"""``download``: what a published data set consists of, fetched and unpacked where its terms allow it.
 
 A source says under ``releases``, for each of its options that takes a folder, what belongs there. The folder
 appears when everything is unpacked, and not before; until then the archives lie beside it, in
@@ -15,18 +15,12 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from kerseg.core.console import note
-from kerseg.core.staging import runs, whole_folder
+from kerseg.core.lock import lock
+from kerseg.core.staging import whole_folder
 from kerseg.errors import ConfigError, DataError
 
 VARIABLE = "KERSEG_DATA"
 """Environment variable: folder that downloaded data sets go to, in place of the user's cache."""
-
-
-HELP = (
-    "Fetch what is not there: the folders of the data set that are missing or empty, if its terms allow it. By "
-    f"default they are in your cache, or below the folder that the environment variable {VARIABLE} names."
-)
-"""Line of help of ``--download``."""
 
 
 @dataclass(frozen=True)
@@ -89,16 +83,16 @@ def download(source: Downloadable) -> None:
         DataError: A server refuses, or sends something else; or the disk is full. What has arrived stays.
 
     Example:
-        >>> source = Voc2012(root=Path("raw/voc2012"))
-        >>> download(source)
-        >>> convert(source, output=Path("data/voc2012"))
+        >>> source = Voc2012(root=Path("raw/voc2012"))  # doctest: +SKIP
+        >>> download(source)  # doctest: +SKIP
+        >>> convert(source, output=Path("data/voc2012"))  # doctest: +SKIP
     """
     for field, release in source.releases.items():
         if (folder := getattr(source, field)) is not None:
-            fill(release, folder, option="--" + field.replace("_", "-"))
+            fill(release, folder, option=f"`{field}`")
 
 
-def fill(release: Release, folder: Path, *, option: str = "--root") -> None:
+def fill(release: Release, folder: Path, *, option: str = "`root`") -> None:
     """Fetch and unpack a release, unless ``folder`` holds something.
 
     Args:
@@ -163,22 +157,16 @@ def _fill(release: Release, folder: Path) -> None:
 @contextmanager
 def _alone(store: Path) -> Iterator[None]:
     """Make the folder of the archives and keep other processes out of it: two would write into one file."""
-    lock = store / "process"
+
+    def busy(holder: str) -> DataError:
+        return DataError(f"{store}: {holder} is filling it. Wait until that is done.")
+
     try:
         store.mkdir(parents=True, exist_ok=True)
-        process = lock.read_text(encoding="utf-8") if lock.exists() else ""
-        if process.isdigit() and runs(int(process)):
-            raise DataError(
-                f"{store}: process {process} is filling it. Wait until that is done; if it is not one of kerseg's, "
-                f"delete {lock}."
-            )
-        lock.write_text(str(os.getpid()), encoding="utf-8")
     except OSError as error:
         raise DataError(f"{error.filename or store}: cannot be written: {error.strerror}.") from error
-    try:
+    with lock(store / "process", busy):
         yield
-    finally:
-        lock.unlink(missing_ok=True)
 
 
 def _need_room(release: Release, store: Path) -> None:

@@ -1,26 +1,26 @@
 """One file over HTTP, gone on with where an earlier attempt stopped.
 
-What has arrived lies beside the place of the file, as ``NAME.partial``, with a ``NAME.partial.json`` that says
-which version of the file it is the beginning of: its ETag or its date. The server is asked for the rest of just
-that version (``Range`` and ``If-Range``, RFC 9110 sections 13.1.5 and 14.2); if it has another one by now, or does
-not send parts, the file is fetched from its start. The file gets its name when size and checksum are right.
+What has arrived lies beside the place of the file (`kerseg.download.partial`). The server is asked for the rest of
+just that version (``Range`` and ``If-Range``, RFC 9110 sections 13.1.5 and 14.2); if it has another one by now, or
+does not send parts, the file is fetched from its start. The file gets its name when size and checksum are right.
 """
 
 import hashlib
-import json
+import http.client
 import re
 import shutil
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import requests
 import urllib3
 
 from kerseg.__version__ import __version__
+from kerseg.core.console import printable
 from kerseg.core.progress import Progress
+from kerseg.download.partial import Partial
 from kerseg.errors import DataError
 
 CHUNK = 2**16
@@ -47,40 +47,6 @@ class _PassingError(Exception):
         self.wait = wait
 
 
-class _Partial:
-    """What of a file has arrived."""
-
-    def __init__(self, path: Path, url: str):
-        self.path = path.with_name(f"{path.name}.partial")
-        self._facts = path.with_name(f"{path.name}.partial.json")
-        self.validator, self.total = "", 0
-        facts = _read_facts(self._facts)
-        if facts.get("url") == url:
-            self.validator, self.total = str(facts.get("validator", "")), int(facts.get("total", 0))
-        else:
-            self.discard()
-        self.url = url
-
-    @property
-    def size(self) -> int:
-        return self.path.stat().st_size if self.path.exists() else 0
-
-    def begin(self, validator: str, total: int) -> None:
-        """Start anew, with this version of the file."""
-        self.validator, self.total = validator, total
-        self.path.write_bytes(b"")
-        facts = {"url": self.url, "validator": validator, "total": total}
-        self._facts.write_text(json.dumps(facts), encoding="utf-8")
-
-    def discard(self) -> None:
-        self.path.unlink(missing_ok=True)
-        self._facts.unlink(missing_ok=True)
-
-    def become(self, path: Path) -> None:
-        self.path.replace(path)
-        self._facts.unlink(missing_ok=True)
-
-
 def fetch(url: str, path: Path, *, size: int | None = None, checksum: str = "") -> None:
     """Download ``url`` to ``path``, going on with what an earlier attempt has left.
 
@@ -95,13 +61,21 @@ def fetch(url: str, path: Path, *, size: int | None = None, checksum: str = "") 
             arrived stays for the next run, unless it is wrong.
 
     Example:
-        >>> fetch("https://example.org/a.zip", Path("a.zip"), checksum="md5:9e107d9d372bb6826bd81d3542a419d6")
+        >>> fetch("https://example.org/a.zip", Path("a.zip"), size=1204)  # doctest: +SKIP
     """
     if path.exists() and not _wrong(path, size, checksum):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = _Partial(path, url)
-    resumed = partial.size > 0
+    partial = Partial(path, url)
+    try:
+        with partial.alone():
+            _fetch(partial, path, size, checksum)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror}.") from error
+
+
+def _fetch(partial: Partial, path: Path, size: int | None, checksum: str) -> None:
+    url, resumed = partial.url, partial.size > 0
     _receive_all(partial, size, bool(checksum))
     if (wrong := _wrong(partial.path, size, checksum)) and resumed:
         # The pieces may be of two versions of the file.
@@ -117,7 +91,7 @@ def fetch(url: str, path: Path, *, size: int | None = None, checksum: str = "") 
     partial.become(path)
 
 
-def _receive_all(partial: _Partial, size: int | None, has_checksum: bool) -> None:
+def _receive_all(partial: Partial, size: int | None, has_checksum: bool) -> None:
     """Receive until the file is complete; attempts that bring nothing new are counted."""
     best, failures = partial.size, 0
     with ExitStack() as stack:
@@ -139,7 +113,7 @@ def _receive_all(partial: _Partial, size: int | None, has_checksum: bool) -> Non
                 ) from error
 
 
-def _receive(partial: _Partial, size: int | None, has_checksum: bool, meter: "_Meter") -> None:
+def _receive(partial: Partial, size: int | None, has_checksum: bool, meter: "_Meter") -> None:
     """Ask once for what is missing, and write it down."""
     start = partial.size
     if start and start in (size, partial.total):
@@ -163,19 +137,29 @@ def _receive(partial: _Partial, size: int | None, has_checksum: bool, meter: "_M
                 f"{free / 1e9:.1f} GB are free. {_kept(partial)}"
             )
         meter.show(total, partial.size)
+        limit = size or total or start + shutil.disk_usage(partial.path.parent).free
+        arrived = partial.size
         with partial.path.open("ab") as file:
             try:
                 # As sent: a .tgz that a server calls "gzip-encoded" must not be unpacked on the way.
                 for chunk in response.raw.stream(CHUNK, decode_content=False):
+                    arrived += len(chunk)
+                    if arrived > limit:
+                        break
                     file.write(chunk)
                     meter.advance(len(chunk))
-            except urllib3.exceptions.HTTPError as error:
+            except (urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
                 raise _PassingError(_reason(error)) from error
+    if arrived > limit:
+        partial.discard()
+        raise DataError(
+            f"{partial.url}: not the file that is expected: the server sends more than {limit:,} bytes."
+        )
     if partial.size < total:
         raise _PassingError(f"the connection ended after {partial.size:,} of {total:,} bytes")
 
 
-def _accept(response: requests.Response, partial: _Partial, size: int | None) -> int:
+def _accept(response: requests.Response, partial: Partial, size: int | None) -> int:
     """Judge the answer, and prepare to write at the right place.
 
     Returns:
@@ -202,14 +186,25 @@ def _accept(response: requests.Response, partial: _Partial, size: int | None) ->
     if response.status_code == 206:
         match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
         first, total = (int(match[1]), int(match[2])) if match else (-1, 0)
-        changed = (validator and validator != partial.validator) or partial.total not in (0, total)
+        # What says nothing of its version may be of another one.
+        changed = validator != partial.validator or partial.total not in (0, total)
         if first != partial.size or changed:
             partial.discard()
             raise _PassingError("the server sends another part, or the file has changed")
         return _of_size(url, total, size)
-    total = _of_size(url, int(response.headers.get("Content-Length") or 0), size)
+    total = _of_size(url, _length(response), size)
     partial.begin(validator, total)
     return total
+
+
+def _length(response: requests.Response) -> int:
+    """Return the length that the server announces, 0 if it does not."""
+    text = response.headers.get("Content-Length", "").strip()
+    if not text or (text.isascii() and text.isdecimal() and len(text) < 19):
+        return int(text or 0)
+    raise DataError(
+        f"{response.url}: not the file that is expected: the server says that its length is {text!r:.60}."
+    )
 
 
 def _of_size(url: str, total: int, size: int | None) -> int:
@@ -241,29 +236,22 @@ def _wrong(path: Path, size: int | None, checksum: str) -> str:
     return ""
 
 
-def _read_facts(path: Path) -> dict[str, Any]:
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
-
-
 def _reason(error: Exception) -> str:
     """Return the innermost cause of an error of requests or urllib3, which wrap each other's."""
     cause: BaseException = error
-    while (inner := getattr(cause, "reason", None) or cause.__cause__ or cause.__context__) and isinstance(
-        inner, BaseException
-    ):
+    for _ in range(8):  # they may refer to one another in a circle
+        inner = getattr(cause, "reason", None) or cause.__cause__ or cause.__context__
+        if not isinstance(inner, BaseException):
+            break
         cause = inner
-    return f"{type(cause).__name__}: {cause}"
+    return printable(f"{type(cause).__name__}: {cause!s:.300}")
 
 
 def _seconds(text: str) -> float:
     return float(text) if text.isdecimal() else 0.0
 
 
-def _kept(partial: _Partial) -> str:
+def _kept(partial: Partial) -> str:
     if not partial.size:
         return "Try again later."
     return f"The {partial.size:,} bytes that have arrived are kept: the same command goes on with them."

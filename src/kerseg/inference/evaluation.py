@@ -1,28 +1,33 @@
 """Score a model on a data set: every image whole, every label at its own size, one confusion matrix."""
 
-import json
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-import keras
-from rich.console import Console
-
-import kerseg.data
-from kerseg import modelfile
 from kerseg.__version__ import __version__
-from kerseg.core.files import write_text
+from kerseg.core.console import note
+from kerseg.core.files import explained
 from kerseg.core.info import Channels, DatasetInfo
-from kerseg.core.progress import Progress
+from kerseg.core.ranges import check_range
+from kerseg.core.tensorflow import import_tensorflow
 from kerseg.data.reading.integrity import describe_damage
-from kerseg.errors import ConfigError, DataError
-from kerseg.inference.predictor import Predictor, predict_batches
-from kerseg.metrics import ConfusionMatrix, Scores
+from kerseg.errors import ConfigError
+from kerseg.inference.choice import AUTO, TRIAL, Precision, check_runtime, decide
+from kerseg.inference.crf import CrfOptions, crf_given
+from kerseg.inference.procedure import Procedure
+from kerseg.metrics import Meter, Scores, choose
+
+if TYPE_CHECKING:  # they import Keras, and a refused option must not wait for that
+    import keras
+
+    from kerseg.modelfile import ModelCard
 
 
 def evaluate(
-    model: keras.Model | str | Path,
+    model: "keras.Model | str | Path",
     data_dir: str | Path,
     *,
     split: str = "val",
@@ -30,25 +35,50 @@ def evaluate(
     output: str | Path | None = None,
     dataset: str | None = None,
     runtime: str = "keras",
+    precision: Precision = "float32",
     skip_bad: bool = False,
+    scales: Sequence[float] = (1.0,),
+    flip: bool = False,
+    window: tuple[int, int] | None = None,
+    overlap: int | None = None,
+    crf: bool | Literal["tune"] = False,
+    crf_options: CrfOptions | Mapping[str, Any] | None = None,
+    metrics: Sequence[str] = (),
+    metric_options: Mapping[str, Any] | None = None,
+    report: bool = False,
 ) -> Scores:
-    """Score a model on one split of a data set and write the result as JSON.
+    """Score a model on a data set, at the labels' own size, with intervals, and write the result.
+
+    Two files: JSON with all figures, and beside it an .npz with one confusion matrix an image, from which `kerseg
+    compare` tells whether another model is better.
 
     Args:
-        model: A run folder, a ``.keras`` file, or a model.
-        data_dir: Folder of the converted data, with its ``dataset.json``.
+        model: Run folder, .keras file, or a model in memory.
+        data_dir: Folder of the converted data, with its dataset.json.
         split: Split to score on.
         batch_size: Images predicted at a time, 1 or more; only neighbours of equal size share a batch.
         output: JSON file to write, or an existing folder, for ``<split>.json`` in it. By default it is
             ``report/<split>.json`` in the run folder, or ``<name>.<split>.json`` beside the model file; for a
             model that was passed as an object, nothing is written.
-        dataset: Data set whose classes the records hold, where no ``dataset.json`` names them.
-        runtime: What runs the model, a name of `kerseg.inference.RUNTIMES`.
+        dataset: Data set whose classes the records hold, where no dataset.json names them.
+        runtime: What runs the model, of `kerseg list runtimes`; auto takes the fastest that is installed.
+        precision: In what it computes: float32, bfloat16, or auto, which takes bfloat16 where it gives float32's
+            labels on 99.9 % of the pixels of the first images.
         skip_bad: Compare the shards with their checksums first, and leave out the damaged ones; the JSON and a
             warning list them.
+        scales: Factors by which images are scaled; the probabilities are averaged over them.
+        flip: Average over mirrored images, too.
+        window: Height and width, in pixels, of windows in which images are predicted; by default they are whole.
+        overlap: Strip that neighbouring windows share, pixels, at most half a window; default: a quarter of it.
+        crf: Refine the labels with a dense CRF. ``tune`` first searches its weights on val, and writes them beside
+            the model file, where evaluation and prediction find them from then on.
+        crf_options: Weights of the CRF, in place of those that were found, or of the defaults; each can be given.
+        metrics: What to measure besides the figures of overlap; `kerseg list metrics`.
+        metric_options: Options of these metrics, such as `metric_options.tolerance=3`.
+        report: Write a page too, <split>.html beside the JSON: scores, classes, confusion matrix, images.
 
     Returns:
-        The scores. The JSON holds them too, with the confusion matrix and what they were measured on.
+        The scores, with all measures and their bootstrap intervals.
 
     Raises:
         WeightsError: The model file is missing, damaged or no segmentation model.
@@ -57,73 +87,80 @@ def evaluate(
             unknown.
 
     Example:
-        >>> evaluate("runs/enet", "data/camvid", split="test").mean_iou
-        0.51
+        >>> scores = evaluate("runs/unet", "data/street", split="val")
+        >>> 0 <= scores.mean_iou <= 1
+        True
     """
-    if batch_size < 1:
-        raise ConfigError(f"--batch-size is 1 or more. Received: {batch_size}.")
-    data = kerseg.data.load(data_dir, dataset=dataset, skip_bad=skip_bad)
+    check_range("batch_size", batch_size, least=1)
+    check_runtime(runtime, precision)
+    procedure = Procedure(
+        scales=tuple(scales), flip=flip, window=window, overlap=overlap, crf=crf_given(crf_options)
+    )
+    choose(metrics, metric_options)  # refuses unknown ones before the seconds of the imports
+    import_tensorflow()
+    import keras
+
+    from kerseg import modelfile
+    from kerseg.data.reading.pipeline import load
+    from kerseg.inference.crf_tuning import tune, with_crf
+    from kerseg.inference.measuring import measure
+    from kerseg.inference.outcome import planned, remarks, rounded
+    from kerseg.inference.predictor import Predictor
+    from kerseg.inference.segmenter import Segmenter
+
+    with explained(Path(data_dir)):
+        data = load(data_dir, dataset=dataset, skip_bad=skip_bad)
     data.info.split(split)  # refuses an unknown one before the model is loaded
     left_out = [damage for damage in data.left_out if damage.split == split]
-    _warn(*describe_damage(data.folder, left_out))
+    for line in describe_damage(data.folder, left_out):
+        note(line)
     if isinstance(model, keras.Model):
         network, card, where = model, None, model.name
     else:
         (network, card), where = modelfile.load(model), str(modelfile.locate(model))
-    predictor = Predictor(network, runtime=runtime)
+    predictor = Predictor(network)
     _check_channels(predictor.num_channels, card, data.info, where)
     _check_classes(predictor.num_classes, card, data.info, where)
+    procedure = with_crf(procedure, model) if crf is True else procedure
+    samples = []
+    if AUTO in (runtime, precision):
+        samples = [example["image"][None] for example in data.examples(split).take(TRIAL).as_numpy_iterator()]
+    choice = decide(network, samples, procedure=procedure, runtime=runtime, precision=precision)
+    if samples:
+        note(str(choice))
+    segmenter = Segmenter(choice.predictor, procedure)
+    if crf == "tune":
+        segmenter = tune(segmenter, data, model)
+    target = _target(model, split, output)
+    outcome = planned(target, data.info, split, metrics, metric_options or {}, report=report)
+    meter = Meter(data.info.class_names, outcome.metrics, data.info.ignore_label)
     began = time.monotonic()
-    matrix = confusion(predictor, data, split, batch_size=batch_size)
-    measured = {
-        "model": where,
-        "architecture": card.architecture if card else network.name,
-        "data_dir": str(data_dir),
-        "seconds": round(time.monotonic() - began, 3),
-        "batch_size": batch_size,
-        "runtime": runtime,
-        "left_out": [asdict(damage) for damage in left_out],
-    }
-    scores = matrix.scores(data.info.class_names)
-    if (target := _target(model, split, output)) is not None:
-        report = measured | _report(data.info, split, matrix, scores)
-        write_text(target, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-    return scores
+    seconds = measure(segmenter, data, split, meter, batch_size=batch_size, watchers=outcome.watchers)
+    found = meter.measurements(
+        {
+            "model": where,
+            "architecture": card.architecture if card else network.name,
+            "data_dir": str(data_dir),
+            "dataset": data.info.name,
+            "split": split,
+            "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            "seconds": round(time.monotonic() - began, 3),
+            "seconds_of": rounded(seconds),
+            "batch_size": batch_size,
+            "runtime": choice.runtime,
+            "precision": choice.precision,
+            "procedure": segmenter.procedure.to_json(),
+            "backend": keras.backend.backend(),
+            "kerseg_version": __version__,
+            "left_out": [asdict(damage) for damage in left_out],
+        }
+    )
+    for line in remarks(found, seconds):
+        note(line)
+    return outcome.write(found, seconds, data.info, _run_folder(model))
 
 
-def confusion(
-    model: keras.Model | Predictor, data: Any, split: str = "val", *, batch_size: int = 4
-) -> ConfusionMatrix:
-    """Predict every image of a split and count its pixels by true and predicted class.
-
-    Args:
-        model: A model, or a predictor: made once, it serves all epochs of a training run, compiled once.
-        data: From `kerseg.data.load`.
-        split: Split to predict.
-        batch_size: Images predicted at a time; only neighbours of equal size share a batch.
-
-    Returns:
-        The counts over the whole split, at the labels' own size.
-
-    Raises:
-        DataError: No such split, or the data is damaged.
-    """
-    predictor = model if isinstance(model, Predictor) else Predictor(model)
-    info = data.info
-    matrix = ConfusionMatrix(info.num_classes, info.ignore_label)
-    examples = data.examples(split).as_numpy_iterator()
-    bar = Progress(f"evaluate {split}", total=info.split(split).records, unit="images")
-    with data.naming_damage(split), bar:
-        for example, prediction in predict_batches(predictor, examples, batch_size):
-            try:
-                matrix.update(example["label"], prediction)
-            except DataError as error:
-                raise DataError(f"{example['name'].decode()} (split {split!r}): {error}") from error
-            bar.advance()
-    return matrix
-
-
-def _check_channels(count: int, card: modelfile.ModelCard | None, info: DatasetInfo, where: str) -> None:
+def _check_channels(count: int, card: "ModelCard | None", info: DatasetInfo, where: str) -> None:
     """Refuse a model for another number of channels; warn of others, or of another range of values."""
     if count != info.num_channels:
         raise ConfigError(
@@ -132,7 +169,7 @@ def _check_channels(count: int, card: modelfile.ModelCard | None, info: DatasetI
             "channels it was trained on."
         )
     if card is not None and card.kerseg_version and _shown(card.channels) != _shown(info.channels):
-        _warn(
+        note(
             "Warning: the model was trained on other channels or values (model / data): "
             f"{_shown(card.channels)} / {_shown(info.channels)}."
         )
@@ -142,7 +179,7 @@ def _shown(channels: Channels | None) -> str:
     return str(channels) if channels else "8-bit RGB"
 
 
-def _check_classes(count: int, card: modelfile.ModelCard | None, info: DatasetInfo, where: str) -> None:
+def _check_classes(count: int, card: "ModelCard | None", info: DatasetInfo, where: str) -> None:
     """Refuse a model for another number of classes; warn of other names, which only a person can judge."""
     if count != info.num_classes:
         raise ConfigError(
@@ -156,32 +193,22 @@ def _check_classes(count: int, card: modelfile.ModelCard | None, info: DatasetIn
     other = [f"{i}: {ours} / {theirs}" for i, (ours, theirs) in pairs if ours != theirs]
     if other:
         shown = ", ".join(other[:5]) + (f" and {len(other) - 5} more" if len(other) > 5 else "")
-        _warn(f"Warning: model and data name {len(other)} classes differently (model / data): {shown}.")
+        note(f"Warning: model and data name {len(other)} classes differently (model / data): {shown}.")
 
 
-def _warn(*lines: str) -> None:
-    for line in lines:
-        Console(stderr=True).print(line, markup=False, highlight=False, soft_wrap=True)
+def _run_folder(model: "keras.Model | str | Path") -> Path | None:
+    """Return the folder of the run that a model is of, if it is one's."""
+    if not isinstance(model, str | Path):
+        return None
+    folder = Path(model) if Path(model).is_dir() else Path(model).parent
+    return folder if (folder / "config.yaml").is_file() else None
 
 
-def _report(info: DatasetInfo, split: str, matrix: ConfusionMatrix, scores: Scores) -> dict[str, Any]:
-    return {
-        "backend": keras.backend.backend(),
-        "kerseg_version": __version__,
-        "dataset": info.name,
-        "split": split,
-        "images": info.split(split).records,
-        "labelled_pixels": int(matrix.counts.sum()),
-        **scores.to_json(),
-        "confusion_matrix": {"rows": "truth", "columns": "prediction", "pixels": matrix.counts.tolist()},
-    }
-
-
-def _target(model: keras.Model | str | Path, split: str, output: str | Path | None) -> Path | None:
+def _target(model: "keras.Model | str | Path", split: str, output: str | Path | None) -> Path | None:
     """Return the JSON file to write, if any."""
     if output is not None:
         return Path(output) / f"{split}.json" if Path(output).is_dir() else Path(output)
-    if isinstance(model, keras.Model):
+    if not isinstance(model, str | Path):
         return None
     path = Path(model)
     return path / "report" / f"{split}.json" if path.is_dir() else path.with_suffix(f".{split}.json")

@@ -11,7 +11,8 @@ from PIL import Image, ImageOps
 
 from kerseg.core.info import Channels
 from kerseg.data.formats.channels import read_channels, to_255
-from kerseg.data.formats.images import BadFileError, decode, read_bytes
+from kerseg.data.formats.files import BadFileError, read_bytes
+from kerseg.data.formats.images import decode
 from kerseg.inference.inputs import Input
 
 _ADVICE = "Save it as 8-bit RGB or grey."
@@ -51,8 +52,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         BadFileError: Unreadable, truncated, damaged, too large, or of pixels that 8-bit RGB cannot hold.
 
     Example:
-        >>> read_image(Path("telephone.jpg")).shape    # stored lying on its side, shown upright
-        (4032, 3024, 3)
+        >>> read_image(Path("street.jpg")).shape
+        (32, 48, 3)
     """
     data = read_bytes(path)
     try:

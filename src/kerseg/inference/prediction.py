@@ -1,42 +1,29 @@
-"""Predict images: class indices, colours and an overlay for each, as PNG."""
+"""Predict images, rasters and videos: the verb. How is in `jobs`, what is written in `outputs`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import keras
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-from rich.console import Console
-
-from kerseg import modelfile, visualize
-from kerseg.core.info import Channels
-from kerseg.core.progress import Progress
-from kerseg.core.signed_png import save_signed
+from kerseg.core.console import note
+from kerseg.core.files import explained
+from kerseg.core.ranges import check_range
+from kerseg.core.tensorflow import import_tensorflow
 from kerseg.data.formats import arrays
-from kerseg.data.formats.images import BadFileError
-from kerseg.errors import ConfigError, DataError
-from kerseg.inference.images import read_input
-from kerseg.inference.inputs import SOFTWARE, SUFFIXES, Failure, Input, collect, cut, is_result
-from kerseg.inference.predictor import Predictor, predict_batches
-from kerseg.modelfile import ModelCard
+from kerseg.errors import ConfigError
+from kerseg.inference.choice import Precision, check_runtime
+from kerseg.inference.crf import CrfOptions, crf_given
+from kerseg.inference.inputs import RASTERS, SUFFIXES, VIDEOS, Failure, collect, cut
+from kerseg.inference.outputs import SUFFIXES as SUFFIXES_OF
+from kerseg.inference.outputs import Kind, Outputs, PolygonFormat, Written
+from kerseg.inference.procedure import Procedure
+from kerseg.registry import nearest
 
-KINDS = ("index", "colour", "overlay")
+if TYPE_CHECKING:  # they import Keras, and a refused option must not wait for that
+    import keras
 
 
-@dataclass(frozen=True)
-class Written:
-    """An image and its results."""
-
-    image: Path
-    index: Path
-    """8-bit grey PNG: the class index of each pixel."""
-    colour: Path
-    """RGB PNG: each pixel in the colour of its class."""
-    overlay: Path
-    """RGB PNG: the colours over the image, with a legend below it."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -49,31 +36,57 @@ class Report:
 
 
 def predict(
-    model: keras.Model | str | Path,
+    model: "keras.Model | str | Path",
     inputs: str | Path | Sequence[str | Path],
     *,
     output: str | Path,
     batch_size: int = 1,
     alpha: float = 0.5,
-    runtime: str = "keras",
+    runtime: str = "auto",
+    precision: Precision = "auto",
+    save: Sequence[Kind] = ("index", "colour", "overlay"),
+    polygon_format: PolygonFormat = "coco",
+    scales: Sequence[float] = (1.0,),
+    flip: bool = False,
+    window: tuple[int, int] | None = None,
+    overlap: int | None = None,
+    mosaic: bool = False,
+    crf: bool = False,
+    crf_options: CrfOptions | Mapping[str, Any] | None = None,
 ) -> Report:
-    """Predict images and write the results below ``output``.
+    """Predict images: index PNG, colour PNG and overlay with a legend; on request probabilities and polygons.
 
-        output/index/city/a.png      class index of each pixel, 8-bit grey
-        output/colour/city/a.png     each pixel in the colour of its class
-        output/overlay/city/a.png    the colours over the image, and a legend
+        output/index/city/a.png              class index of each pixel, 8-bit grey
+        output/colour/city/a.png             each pixel in the colour of its class
+        output/overlay/city/a.png            the colours over the image, and a legend
+        output/probabilities/city/a.npz      of each class at each pixel, float16
+        output/polygons/annotations.json     outlines of all images, as COCO's format has them; CVAT's are an XML,
+                                             LabelMe's and GeoJSON a file for each image
+
+    A raster that is georeferenced or very large is predicted window by window, and its results are GeoTIFFs. Of a
+    volume in NIfTI the index is a volume, too. Of a video the overlay is written, as a video.
 
     An image that cannot be read does not stop the others. Results of an earlier prediction are replaced; a
     file that is none is never overwritten: its image then counts as failed.
 
     Args:
-        model: A run folder, a ``.keras`` file, or a model.
-        inputs: Images, folders (searched at any depth) and patterns; for how results are called, see
-            `kerseg.inference.inputs.collect`.
-        output: Folder to write to.
+        model: Run folder, .keras file, or a model in memory.
+        inputs: Images, folders of images, at any depth, or glob patterns.
+        output: Folder to write to; names and sub-folders are kept, see `kerseg.inference.inputs.collect`.
         batch_size: Images predicted at a time, 1 or more; only neighbours of equal size share a batch.
         alpha: Strength of the colours in the overlay, 0 to 1.
-        runtime: What runs the model, a name of `kerseg.inference.RUNTIMES`.
+        runtime: What runs the model, of `kerseg list runtimes`; auto takes the fastest that is installed.
+        precision: In what it computes; auto takes bfloat16 where it gives float32's labels on 99.9 % of the pixels
+            of the first images.
+        save: What to write of each image.
+        polygon_format: Format of the polygons.
+        scales: Factors by which images are scaled; the probabilities are averaged over them.
+        flip: Average over mirrored images, too.
+        window: Height and width, in pixels, of windows in which images are predicted; by default they are whole.
+        overlap: Strip that neighbouring windows share, pixels, at most half a window; default: a quarter of it.
+        mosaic: Predict all rasters as one scene, of which they are the tiles.
+        crf: Refine the labels with a dense CRF, of the weights that evaluation has found for the model, if any.
+        crf_options: Weights of the CRF, in place of those that were found, or of the defaults; each can be given.
 
     Returns:
         What was written, and what failed and why.
@@ -81,91 +94,75 @@ def predict(
     Raises:
         ConfigError: An option is out of range, or the runtime is unknown or not installed.
         DataError: There is no image at all.
+        KersegError: A result cannot be written.
         WeightsError: The model file is missing, damaged or no segmentation model.
 
     Example:
-        >>> report = predict("runs/enet", ["photos"], output="predictions")
+        >>> report = predict("runs/unet", ["street/val/images"], output="predictions")
         >>> [failure.path for failure in report.failed]
         []
     """
-    if batch_size < 1:
-        raise ConfigError(f"--batch-size is 1 or more. Received: {batch_size}.")
-    if not 0 <= alpha <= 1:
-        raise ConfigError(f"--alpha is 0 (image only) to 1 (colours only). Received: {alpha}.")
+    check_range("batch_size", batch_size, least=1)
+    check_range("alpha", alpha, least=0, most=1)
+    check_runtime(runtime, precision)
+    procedure = Procedure(
+        scales=tuple(scales), flip=flip, window=window, overlap=overlap, crf=crf_given(crf_options)
+    )
+    _check_kinds(save)
+    import_tensorflow()
+    import keras
+
+    from kerseg import modelfile
+    from kerseg.inference.crf_tuning import with_crf
+    from kerseg.inference.jobs import Job
+    from kerseg.inference.predictor import Predictor
+    from kerseg.inference.rasters import is_raster
+
     if isinstance(model, keras.Model):
-        predictor = Predictor(model, runtime=runtime)
-        card = modelfile.blank_card(predictor.num_classes)
+        plain = Predictor(model)
+        card = modelfile.blank_card(plain.num_classes)
     else:
         network, card = modelfile.load(model)
-        predictor = Predictor(network, runtime=runtime)
+        plain = Predictor(network)
     images, failed = collect(
         [inputs] if isinstance(inputs, (str, Path)) else inputs,
-        SUFFIXES if card.channels is None else (*arrays.SUFFIXES, *SUFFIXES),
+        (*(SUFFIXES if card.channels is None else (*arrays.SUFFIXES, *SUFFIXES)), *RASTERS, *VIDEOS),
     )
-    if card.channels is not None:
+    videos = [image for image in images if image.path.suffix.lower() in VIDEOS]
+    scenes = [image for image in images if is_raster(image.path)]
+    images = [image for image in images if image not in videos and image not in scenes]
+    if card.channels is not None and images:
         images = cut(images, card.channels.layout)
-    written: list[Written] = []
-    with Progress("predict", total=len(images), unit="images") as bar:
-        examples = _examples(images, Path(output), predictor, card.channels, failed, bar)
-        for example, label in predict_batches(predictor, examples, batch_size):
-            _write(example["image"], label, example["written"], card, alpha)
-            written.append(example["written"])
-            bar.advance()
+    with Outputs(Path(output), card, images, save, alpha=alpha, polygon_format=polygon_format) as outputs:
+        procedure = with_crf(procedure, model) if crf else procedure
+        job = Job(plain, procedure, outputs, runtime, precision, failed=failed)
+        with explained(Path(output)):
+            job.images(images, batch_size=batch_size)
+            job.rasters(scenes, alpha=alpha, mosaic=mosaic)
+            job.videos(videos, alpha=alpha)
     # All slices of a volume fail for the same reason.
-    report = Report(Path(output), tuple(written), tuple(dict.fromkeys(failed)))
+    report = Report(Path(output), tuple(job.written), tuple(dict.fromkeys(job.failed)))
     _tell(report)
     return report
 
 
-def _examples(
-    images: Sequence[Input],
-    output: Path,
-    predictor: Predictor,
-    channels: Channels | None,
-    failed: list[Failure],
-    bar: Progress,
-) -> Iterator[dict[str, Any]]:
-    """Read the images one by one; note those that have to be left out in ``failed``."""
-    for place in images:
-        written = Written(place.path, *(output / kind / place.result for kind in KINDS))
-        try:
-            _check_free(written)
-            image = read_input(place, channels)
-            predictor.check(image[np.newaxis])
-        except BadFileError as error:
-            failed.append(Failure(place.path, error.reason))
-        except DataError as error:
-            failed.append(Failure(place.path, str(error)))
-        else:
-            yield {"image": image, "written": written}
-            continue
-        bar.advance()
-
-
-def _check_free(written: Written) -> None:
-    for path in (written.index, written.colour, written.overlay):
-        if path.exists() and not is_result(path):
-            raise DataError(f"{path} exists and is not a result of kerseg predict. Give another --output.")
-
-
-def _write(image: NDArray[Any], label: NDArray[Any], written: Written, card: ModelCard, alpha: float) -> None:
-    # A prediction has no ignored pixels: -1 is never predicted.
-    colours = visualize.colourise(label, card.palette, ignore_label=-1)
-    shown = visualize.as_rgb(image, card.channels.names if card.channels else ())
-    mixed = visualize.overlay(shown, label, card.palette, alpha=alpha, ignore_label=-1)
-    framed = visualize.with_legend(mixed, label, card.palette, card.class_names, ignore_label=-1)
-    index = label if label.dtype == np.uint8 else label.astype(np.uint16)
-    save_signed(Image.fromarray(index), written.index, SOFTWARE)
-    save_signed(Image.fromarray(colours), written.colour, SOFTWARE)
-    save_signed(framed, written.overlay, SOFTWARE)
+def _check_kinds(save: Sequence[str]) -> None:
+    known = ", ".join(SUFFIXES_OF)
+    for kind in save:
+        if kind not in SUFFIXES_OF:
+            raise ConfigError(f"There is no `save={kind!r}`.{nearest(kind, SUFFIXES_OF)} Known: {known}.")
+    if not save:
+        raise ConfigError("`save` names what to write. Received: nothing.")
 
 
 def _tell(report: Report) -> None:
-    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     if report.written:
-        folders = ", ".join(str(report.output / kind) for kind in KINDS)
-        console.print(f"{len(report.written)} predicted: {folders}")
+        kinds = dict.fromkeys(
+            path.relative_to(report.output).parts[0] for each in report.written for path in each.results
+        )
+        folders = ", ".join(str(report.output / kind) for kind in kinds)
+        note(f"{len(report.written)} predicted: {folders}")
     if report.failed:
-        console.print(f"{len(report.failed)} failed:")
+        note(f"{len(report.failed)} failed:")
         for failure in report.failed:
-            console.print(f"  {failure.path}: {failure.reason}")
+            note(f"  {failure.path}: {failure.reason}")

@@ -12,7 +12,7 @@ class PReLU(keras.layers.PReLU):
 
     K. He and others: Delving Deep into Rectifiers, ICCV 2015, https://arxiv.org/abs/1502.01852. Keras adds
     ``max(x, 0)`` and ``-alpha * max(-x, 0)``; ``x + (1 - alpha) * max(-x, 0)`` is the same up to rounding and
-    goes over the features a third less often, forwards and backwards.
+    goes over the features less often (``benchmarks/choices.py``, prelu).
 
     Example:
         >>> PReLU(shared_axes=[1, 2])(keras.ops.ones((2, 8, 8, 16))).shape

@@ -13,9 +13,9 @@ from kerseg.layers.norm import BatchNorm
 class PointwiseConv(keras.layers.Conv2D):
     """``keras.layers.Conv2D(filters, 1, use_bias=False)``, whose training step is a matrix product.
 
-    The numbers are the same. On the CPU TensorFlow takes two to three times as long for the gradient of a 1x1
-    kernel as for that of the same matrix; without training it stays a convolution, because that is what
-    TensorFlow and the exporters merge with the batch normalisation after it.
+    The numbers are the same. On the CPU TensorFlow takes longer for the gradient of a 1x1 kernel than for
+    that of the same matrix (``benchmarks/choices.py``, pointwise); without training it stays a convolution,
+    because that is what TensorFlow and the exporters merge with the batch normalisation after it.
 
     Args:
         filters: Output channels.
@@ -49,11 +49,12 @@ class PointwiseConv(keras.layers.Conv2D):
 
 @keras.saving.register_keras_serializable("kerseg")
 class DilatedConv(keras.layers.Conv2D):
-    """``keras.layers.Conv2D`` with a ``dilation_rate``, up to twenty times faster on TensorFlow and the CPU.
+    """``keras.layers.Conv2D`` with a ``dilation_rate``, many times faster on TensorFlow and the CPU.
 
     Keras calls ``tf.nn.convolution``, which cuts the features into ``dilation ** 2`` small maps, convolves those
     and puts them together again. TensorFlow's own kernel takes the dilation as it is: ASPP's branch of rate 18,
-    2048 to 256 channels on 16x20 places, goes from 87 ms to 3 ms. The sums are the same in another order.
+    2048 to 256 channels on 16x20 places, takes a twentieth of the time (``benchmarks/choices.py``, dilated). The
+    sums are the same in another order.
     A rate of 1 is Keras's own way, so whoever takes a dilation as an option need not ask.
 
     Example:

@@ -10,10 +10,11 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("kerseg")
 class BatchNorm(keras.layers.BatchNormalization):
-    """``keras.layers.BatchNormalization``, several times faster on TensorFlow: same weights, same numbers.
+    """``keras.layers.BatchNormalization``, faster on TensorFlow: same weights, same numbers.
 
     Keras composes mean, variance and normalisation from a dozen passes over the features. TensorFlow has one
-    kernel for all of it and one for its gradient, which this calls for images, ``(batch, height, width,
+    kernel for all of it and one for its gradient, which take less than half the time (``benchmarks/choices.py``,
+    batch_norm) and which this calls for images, ``(batch, height, width,
     channels)``; on other backends, and with options the kernel does not know, Keras's own code runs.
 
     Example:
@@ -21,8 +22,12 @@ class BatchNorm(keras.layers.BatchNormalization):
         (2, 8, 8, 16)
     """
 
+    learns_statistics = True
+    """Whether training normalises with the batch's statistics and moves the stored ones; not saved with a model."""
+
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Normalise; in training with the batch's statistics, which also move the running ones."""
+        training = training and self.learns_statistics
         if not self._fusible(inputs, mask):
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
@@ -61,6 +66,19 @@ class BatchNorm(keras.layers.BatchNormalization):
         )
 
 
+def freeze(model: keras.Model, *, scale: bool) -> None:
+    """Let a model's batch norms keep their statistics in training.
+
+    Args:
+        model: Models inside it are frozen too.
+        scale: Keep scale and shift as well, which then are no trainable variables.
+    """
+    for layer in model._flatten_layers():
+        if isinstance(layer, BatchNorm):
+            layer.learns_statistics = False
+            layer.trainable = layer.trainable and not scale
+
+
 @keras.saving.register_keras_serializable("kerseg")
 class LocalResponseNorm(keras.layers.Layer):
     """Divide by ``(1 + alpha / size * s) ** beta``, with s the sum of squares over ``size`` channels around.
@@ -75,7 +93,8 @@ class LocalResponseNorm(keras.layers.Layer):
         name: The layer's name.
 
     Example:
-        >>> LocalResponseNorm(size=5, alpha=1e-4, beta=0.75)(image)
+        >>> LocalResponseNorm(size=5, alpha=1e-4, beta=0.75)(keras.ops.ones((2, 8, 8, 16))).shape
+        (2, 8, 8, 16)
     """
 
     def __init__(self, *, size: int, alpha: float, beta: float, name: str | None = None, **kwargs: Any):

@@ -27,13 +27,13 @@ def has_size(x: Any, height: Any, width: Any) -> bool:
 def crop(x: Any, height: Any, width: Any, offset: int = 0) -> Any:
     """Return ``x[:, offset : offset + height, offset : offset + width]``; no copy if that is all of ``x``.
 
-    Sizes known while tracing are the training step's usual case: a copy of all logits, and of their gradient,
-    would cost several per cent of it.
+    Sizes known while tracing are the training step's usual case, which needs no copy of all logits and of their
+    gradient.
     """
     if offset == 0 and has_size(x, height, width):
         return x
     batch, channels = ops.shape(x)[0], x.shape[3]
-    # Not x[...]: the gradient of a slice with steps is ten times slower on TensorFlow.
+    # Not x[...]: the gradient of a slice with steps is over ten times slower (benchmarks/choices.py, cropped).
     return ops.slice(x, (0, offset, offset, 0), (batch, height, width, channels))
 
 
@@ -91,7 +91,8 @@ class CropLike(keras.layers.Layer):
         name: The layer's name.
 
     Example:
-        >>> CropLike()(logits, image)        # (batch, 40, 56, classes), (batch, 37, 53, 3) -> 37 x 53
+        >>> CropLike()(keras.ops.ones((1, 40, 56, 11)), keras.ops.ones((1, 37, 53, 3))).shape
+        (1, 37, 53, 11)
     """
 
     def __init__(self, offset: int = 0, *, name: str | None = None, **kwargs: Any):

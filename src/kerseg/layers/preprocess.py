@@ -36,8 +36,8 @@ class Normalize(keras.layers.Layer):
         name: The layer's name.
 
     Example:
-        >>> Normalize(mean=VGG_MEAN)(image)         # VGG16
-        >>> Normalize(scale=1 / 255)(image)         # 0..1
+        >>> float(Normalize(mean=127.5, scale=1 / 127.5)(keras.ops.zeros((1, 1, 1, 3)))[0, 0, 0, 0])
+        -1.0
     """
 
     def __init__(

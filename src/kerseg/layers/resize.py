@@ -103,7 +103,8 @@ class ResizeLike(keras.layers.Layer):
         name: The layer's name.
 
     Example:
-        >>> ResizeLike()(scores, image)        # (batch, 65, 65, classes), (batch, 513, 513, 3) -> 513 x 513
+        >>> ResizeLike()(keras.ops.ones((1, 65, 65, 11)), keras.ops.ones((1, 513, 513, 3))).shape
+        (1, 513, 513, 11)
     """
 
     def __init__(self, *, align_corners: bool = True, name: str | None = None, **kwargs: Any):

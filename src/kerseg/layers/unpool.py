@@ -21,7 +21,9 @@ class MaxPoolWithIndex(keras.layers.Layer):
     ``ceil(size / 2)``. Of equal values the first, row by row, is the maximum.
 
     Example:
-        >>> pooled, index = MaxPoolWithIndex()(x)        # (b, 2h, 2w, c) -> (b, h, w, c) twice
+        >>> pooled, index = MaxPoolWithIndex()(keras.ops.ones((1, 8, 6, 4)))
+        >>> pooled.shape, index.shape
+        ((1, 4, 3, 4), (1, 4, 3, 4))
     """
 
     def call(self, x: Any, training: bool | None = None) -> tuple[Any, Any]:
@@ -52,6 +54,7 @@ class MaxUnpool(keras.layers.Layer):
     """Put each value where its window's maximum was and zeros elsewhere: the inverse of ``MaxPoolWithIndex``.
 
     Example:
+        >>> x = keras.ops.ones((1, 8, 6, 4))
         >>> pooled, index = MaxPoolWithIndex()(x)
         >>> MaxUnpool()(pooled, index, x).shape == x.shape
         True

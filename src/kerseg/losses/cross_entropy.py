@@ -1,30 +1,35 @@
-"""Losses for labels with an ignore value, and the class weights that balance them."""
+"""Softmax cross entropy of each pixel."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
-from kerseg.errors import ConfigError
+from kerseg.core.ranges import check_range
+from kerseg.losses.base import SegmentationLoss, weighted_mean
 
 
 @keras.saving.register_keras_serializable("kerseg")
-class CrossEntropy(keras.losses.Loss):
+class CrossEntropy(SegmentationLoss):
     """Softmax cross entropy per pixel, averaged over the pixels that are not ignored.
 
     With class weights it is ``sum(w[label] * ce) / sum(w[label])``: the weighted mean that PyTorch computes
     too, so that the weights shift the balance between classes and not the size of the gradient. A batch in
     which every pixel is ignored has the loss 0.
 
+    With label smoothing e the truth of K classes is ``1 - e + e / K`` at the label and ``e / K`` elsewhere
+    (Szegedy et al. 2016, section 7); the class weights weigh the terms of their classes, as in PyTorch.
+
     Args:
         class_weights: One weight a class, 0 or more; ``None`` weighs all alike.
         ignore_label: The label value that does not count.
         name: Name in logs.
+        label_smoothing: Share of the truth that is spread over all classes, 0 to 1.
+        **kwargs: ``reduction`` and ``dtype`` of ``keras.losses.Loss``.
 
     Raises:
-        ConfigError: A weight is negative or not finite, or all are 0.
+        ConfigError: A weight is negative or not finite, or all are 0; the smoothing is out of range.
 
     Example:
         >>> loss = CrossEntropy()
@@ -39,53 +44,28 @@ class CrossEntropy(keras.losses.Loss):
         class_weights: Sequence[float] | None = None,
         ignore_label: int = 255,
         name: str = "cross_entropy",
+        *,
+        label_smoothing: float = 0.0,
         **kwargs: Any,
     ):
-        super().__init__(name=name, **kwargs)
-        weights = None if class_weights is None else [float(weight) for weight in class_weights]
-        if weights is not None and (
-            not np.all(np.isfinite(weights)) or min(weights) < 0 or max(weights) == 0
-        ):
-            raise ConfigError(
-                f"Class weights are finite, 0 or more, and at least one is above 0. Received: {weights}."
-            )
-        self.class_weights = weights
-        self.ignore_label = ignore_label
+        super().__init__(class_weights, ignore_label, name, **kwargs)
+        check_range("label_smoothing", label_smoothing, least=0, most=1)
+        self.label_smoothing = label_smoothing
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Return the loss of one batch, a scalar.
-
-        Args:
-            y_true: Class indices, (batch, height, width), any integer type.
-            y_pred: Logits, (batch, h, w, classes). Where they are smaller than the labels, each meets the
-                label at its own place, and the labels between go unseen, as DeepLab v1 and ICNet are trained.
-        """
-        labels = _at_size(ops.cast(y_true, "int32"), *ops.shape(y_pred)[1:3])
-        counted = ops.not_equal(labels, self.ignore_label)
-        # The cross entropy of an ignored pixel must exist before it can be weighed with 0: class 0 stands in.
-        labels = ops.where(counted, labels, ops.zeros_like(labels))
-        losses = ops.sparse_categorical_crossentropy(labels, y_pred, from_logits=True)
-        weights = ops.cast(counted, losses.dtype)
+    def of_pixels(self, labels: Any, counted: Any, logits: Any) -> Any:
+        """Return the mean over the pixels that count."""
+        losses = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+        weights = self.pixel_weights(labels, counted, losses.dtype)
+        loss = weighted_mean(losses, weights)
+        if not self.label_smoothing:
+            return loss
+        every = -ops.log_softmax(logits, axis=-1)
         if self.class_weights is not None:
-            weights *= ops.take(ops.convert_to_tensor(self.class_weights, losses.dtype), labels)
-        return ops.sum(losses * weights) / ops.maximum(ops.sum(weights), keras.config.epsilon())
+            every *= ops.convert_to_tensor(self.class_weights, every.dtype)
+        spread = ops.where(counted, ops.mean(every, axis=-1), ops.zeros_like(losses))
+        spread = ops.sum(spread) / ops.maximum(ops.sum(weights), keras.config.epsilon())
+        return (1.0 - self.label_smoothing) * loss + self.label_smoothing * spread
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild the loss."""
-        return {
-            **super().get_config(),
-            "class_weights": self.class_weights,
-            "ignore_label": self.ignore_label,
-        }
-
-
-def _at_size(labels: Any, height: Any, width: Any) -> Any:
-    """Return labels (batch, H, W) at h x w places with corners aligned: every eighth for 8 (h - 1) + 1."""
-    for axis, size in ((1, height), (2, width)):
-        full = ops.shape(labels)[axis]
-        if isinstance(size, int) and isinstance(full, int) and size == full:
-            continue
-        steps = ops.maximum(size - 1, 1)
-        places = (2 * ops.arange(size) * (full - 1) + steps) // (2 * steps)  # rounded, in integers
-        labels = ops.take(labels, places, axis=axis)
-    return labels
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from kerseg.backbones import BACKBONES, PAD_LAYER
+from kerseg.core.solver import Solver
 from kerseg.errors import ConfigError
 from kerseg.models.versions import changed_since_0_1
-from kerseg.registry import Registry, nearest
+from kerseg.registry import Registry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +44,7 @@ MODELS = Registry(
         "ENet": "enet",
         "ICNet": "icnet",
     },
+    given=("num_classes", "input_shape", "auxiliary"),
 )
 
 
@@ -77,7 +79,7 @@ def build(
         WeightsError: The weights cannot be read, or do not fit.
 
     Example:
-        >>> model = build("unet", num_classes=21, width=32)
+        >>> model = build("unet", num_classes=21, width=8)
         >>> model(keras.ops.zeros((1, 37, 53, 3))).shape
         (1, 37, 53, 21)
     """
@@ -118,6 +120,36 @@ def loss_weights(name: str, model: "keras.Model") -> dict[str, float]:
     """
     weights: dict[str, float] = getattr(MODELS.module(name), "LOSS_WEIGHTS", {"logits": 1.0})
     return {output: weight for output, weight in weights.items() if output in model.output}
+
+
+def losses(name: str) -> dict[str, str]:
+    """Return the loss of each output that an architecture trains with another than cross entropy, by the paper.
+
+    Args:
+        name: A name or alias of ``MODELS``.
+
+    Returns:
+        Output -> expression of `kerseg.losses.create`; ``{}`` for most.
+
+    Example:
+        >>> losses("enet")
+        {}
+    """
+    return dict(getattr(MODELS.module(name), "LOSSES", {}))
+
+
+def solver(name: str) -> Solver | None:
+    """Return how an architecture's release trains its layers; ``None`` where none is known.
+
+    Args:
+        name: A name or alias of ``MODELS``.
+
+    Example:
+        >>> solver("pspnet").of("logits_scores/bias")
+        (20.0, 1.0)
+    """
+    found: Solver | None = getattr(MODELS.module(name), "SOLVER", None)
+    return found
 
 
 def label_grids(name: str, model: "keras.Model") -> dict[str, int]:
@@ -174,22 +206,16 @@ def _has_heads(name: str) -> bool:
     return "auxiliary" in inspect.signature(MODELS.load(name)).parameters
 
 
-def check(name: str, options: Mapping[str, Any]) -> None:
-    """Check a name and its options without building anything.
+def check(name: str, options: Mapping[str, Any], *, option: str = "") -> None:
+    """Check a name and its options without building or importing anything.
+
+    Args:
+        name: A name or alias of ``MODELS``.
+        options: What the architecture is to be given.
+        option: As for `kerseg.registry.Registry.check`.
 
     Raises:
-        ConfigError: No such architecture or option; the message names the nearest one.
+        ConfigError: No such architecture or option, and the message names the nearest one; or a value of another
+            type.
     """
-    name = MODELS.resolve(name)
-    parameters = inspect.signature(MODELS.load(name)).parameters
-    known = [parameter for parameter in parameters if parameter not in _COMMON]
-    for option in options:
-        if option not in known:
-            hint = nearest(option, known)
-            raise ConfigError(
-                f"{name!r} has no option {option!r}.{hint} It takes: {', '.join(known) or 'none'}."
-            )
-
-
-_COMMON = ("num_classes", "input_shape", "auxiliary")
-"""What ``build`` itself takes of an architecture's parameters."""
+    MODELS.check(name, options, option=option)

@@ -12,6 +12,7 @@ import keras
 from keras import layers
 
 from kerseg import backbones
+from kerseg.core.solver import Multipliers, Solver
 from kerseg.layers.conv import DilatedConv
 from kerseg.layers.resize import scores_to_logits
 
@@ -50,7 +51,7 @@ def deeplab_v1(
         20,483,904 + 1,025 * num_classes trainable parameters at width 64.
 
     Example:
-        >>> deeplab_v1(num_classes=21)(keras.ops.zeros((1, 321, 321, 3))).shape
+        >>> deeplab_v1(num_classes=21, width=8)(keras.ops.zeros((1, 321, 321, 3))).shape
         (1, 321, 321, 21)
     """
     image = keras.Input(input_shape, name="image")
@@ -95,3 +96,10 @@ def large_fov(x: Any, num_classes: int, *, dilation: int, suffix: str = "") -> A
 def new_layer() -> keras.initializers.Initializer:
     """Return the release's initialisation of the layers that are not VGG16's or ResNet's."""
     return keras.initializers.RandomNormal(stddev=0.01)
+
+
+SOLVER = Solver(
+    {"fc8.*": Multipliers(kernel=(10.0, 1.0), bias=(20.0, 0.0)), ".*": Multipliers(bias=(2.0, 0.0))},
+    new="fc8.*",
+)
+"""The release's (DeepLab-LargeFOV, train.prototxt)."""

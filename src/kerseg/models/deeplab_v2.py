@@ -12,6 +12,7 @@ import keras
 from keras import layers
 
 from kerseg import backbones
+from kerseg.core.solver import Multipliers, Solver
 from kerseg.layers.conv import DilatedConv
 from kerseg.layers.resize import ResizeLike, Shrink, scores_to_logits
 from kerseg.models.deeplab_v1 import large_fov, new_layer
@@ -63,7 +64,7 @@ def deeplab_v2(
         ConfigError: There is no such backbone.
 
     Example:
-        >>> deeplab_v2(num_classes=21, width=8)(keras.ops.zeros((1, 321, 321, 3))).shape
+        >>> deeplab_v2(num_classes=21, width=8, backbone="resnet50")(keras.ops.zeros((1, 321, 321, 3))).shape
         (1, 321, 321, 21)
     """
     image = keras.Input(input_shape, name="image")
@@ -115,3 +116,14 @@ def _scores(x: Any, num_classes: int, *, backbone: str, width: int, **norm: Any)
             for dilation in DILATIONS
         ]
     return layers.Add(dtype="float32", name="aspp")(branches)
+
+
+_FIXED = (0.0, 0.0)
+SOLVER = Solver(
+    {
+        "fc8.*|aspp_.*": Multipliers(kernel=(10.0, 1.0), bias=(20.0, 0.0)),
+        ".*": Multipliers(bias=(2.0, 0.0), gamma=_FIXED, beta=_FIXED),
+    },
+    new="fc8.*|aspp_.*",
+)
+"""The releases' (VGG16's and ResNet-101's train.prototxt): ResNet's norms stay as they were loaded."""

@@ -11,6 +11,7 @@ import keras
 from keras import layers
 
 from kerseg import backbones
+from kerseg.core.solver import Solver
 from kerseg.layers.conv import conv_norm
 from kerseg.layers.pyramid import BinPooling
 from kerseg.layers.resize import ResizeLike, scores_to_logits
@@ -57,7 +58,7 @@ def deeplab_v3(
         ConfigError: There is no such backbone or stride.
 
     Example:
-        >>> deeplab_v3(num_classes=21, width=8)(keras.ops.zeros((1, 513, 513, 3))).shape
+        >>> deeplab_v3(num_classes=21, width=8, backbone="resnet50")(keras.ops.zeros((1, 513, 513, 3))).shape
         (1, 513, 513, 21)
     """
     image = keras.Input(input_shape, name="image")
@@ -89,3 +90,7 @@ def _aspp(x: Any, channels: int, output_stride: int, **norm: Any) -> Any:
     branches.append(ResizeLike(name="aspp_resize")(mean, x))
     x = layers.Concatenate(name="aspp_concat")(branches)
     return conv_norm(x, channels, 1, name="aspp_project", **norm)
+
+
+SOLVER = Solver(new="aspp_.*|scores")
+"""One rate for all layers, and decay for kernels alone: the TensorFlow release's."""

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from kerseg.core.solver import Multipliers, Solver
 from kerseg.errors import ConfigError
 from kerseg.layers.activation import PReLU
 from kerseg.layers.conv import DilatedConv, PointwiseConv
@@ -50,9 +51,8 @@ def enet(
         ConfigError: ``width`` is not a multiple of 4, or not above the image's channels.
 
     Example:
-        >>> model = enet(num_classes=11)
-        >>> model(keras.ops.zeros((1, 360, 480, 3))).shape
-        (1, 360, 480, 11)
+        >>> enet(num_classes=11)(keras.ops.zeros((1, 45, 60, 3))).shape
+        (1, 45, 60, 11)
     """
     if width % 4 or width <= input_shape[2]:
         raise ConfigError(
@@ -208,3 +208,8 @@ def _pad_before(x: Any, name: str) -> Any:
     # Torch pads one pixel on each side; at stride 2 and even sizes the one after is never read, and Keras's
     # "same" would pad only after, which moves every window by a pixel.
     return layers.ZeroPadding2D(((1, 0), (1, 0)), name=name)(x)
+
+
+_EVERY = (1.0, 1.0)
+SOLVER = Solver({".*": Multipliers(bias=_EVERY, gamma=_EVERY, beta=_EVERY, other=_EVERY)})
+"""The release's (train.lua): one rate, and decay of all weights, norms and slopes too."""

@@ -12,6 +12,7 @@ import keras
 from keras import layers
 
 from kerseg import backbones
+from kerseg.core.solver import Multipliers, Solver
 from kerseg.layers.pad import CropLike
 from kerseg.layers.resize import Bilinear, BilinearUpsample
 
@@ -36,7 +37,7 @@ def fcn_32s(*, num_classes: int, input_shape: Size = (None, None, 3), width: int
         computes the same without any weight, so the model has no parameters besides the trainable ones.
 
     Example:
-        >>> fcn_32s(num_classes=21)(keras.ops.zeros((1, 375, 500, 3))).shape
+        >>> fcn_32s(num_classes=21, width=8)(keras.ops.zeros((1, 375, 500, 3))).shape
         (1, 375, 500, 21)
     """
     image, features = _trunk(input_shape, width)
@@ -66,7 +67,7 @@ def fcn_16s(
         a learned upsampling.
 
     Example:
-        >>> fcn_16s(num_classes=21)(keras.ops.zeros((1, 375, 500, 3))).shape
+        >>> fcn_16s(num_classes=21, width=8)(keras.ops.zeros((1, 375, 500, 3))).shape
         (1, 375, 500, 21)
     """
     image, features = _trunk(input_shape, width)
@@ -98,7 +99,7 @@ def fcn_8s(
         learned upsamplings.
 
     Example:
-        >>> fcn_8s(num_classes=21)(keras.ops.zeros((1, 375, 500, 3))).shape
+        >>> fcn_8s(num_classes=21, width=8)(keras.ops.zeros((1, 375, 500, 3))).shape
         (1, 375, 500, 21)
     """
     image, features = _trunk(input_shape, width)
@@ -144,3 +145,7 @@ def _finish(image: Any, x: Any, *, factor: int, offset: int, name: str) -> keras
     x = BilinearUpsample(factor, dtype="float32", name="upscore")(x)
     logits = CropLike(offset, dtype="float32", name="logits")(x, image)
     return keras.Model(image, logits, name=name)
+
+
+SOLVER = Solver({".*": Multipliers(bias=(2.0, 0.0))}, new="score_.*")
+"""The release's (shelhamer/fcn.berkeleyvision.org, voc-fcn8s/net.py): biases learn twice as fast."""

@@ -10,6 +10,7 @@ import keras
 from keras import layers
 
 from kerseg import backbones
+from kerseg.core.solver import Solver
 from kerseg.errors import ConfigError
 from kerseg.layers.pad import CropLike
 from kerseg.layers.resize import Bilinear, ResizeLike
@@ -117,3 +118,7 @@ def _upsample(x: Any, like: Any, channels: int, name: str, *, learned: bool) -> 
 def _conv(x: Any, channels: int, size: int | tuple[int, int], name: str, **options: Any) -> Any:
     # The paper's initialisation is unknown; this keeps the scale of the scores at any kernel size.
     return layers.Conv2D(channels, size, padding="same", name=name, **options)(x)
+
+
+SOLVER = Solver(new="gcn.*|refine.*|logits.*|up.*")
+"""No release is known: the layers on the ResNet."""

@@ -14,6 +14,7 @@ from keras import layers
 
 from kerseg.backbones import PAD_LAYER
 from kerseg.backbones.resnet import DEPTHS, deep_stem, max_pool, unit
+from kerseg.core.solver import Multipliers, Solver
 from kerseg.layers.conv import conv_norm
 from kerseg.layers.pad import PadToMultiple
 from kerseg.layers.preprocess import Normalize, image_mean
@@ -58,8 +59,8 @@ def icnet(
         auxiliary heads.
 
     Example:
-        >>> icnet(num_classes=19)(keras.ops.zeros((1, 1025, 2049, 3))).shape
-        (1, 1025, 2049, 19)
+        >>> icnet(num_classes=19)(keras.ops.zeros((1, 129, 257, 3))).shape
+        (1, 129, 257, 19)
     """
     image = keras.Input(input_shape, name="image")
     norm = {"momentum": momentum}
@@ -124,3 +125,7 @@ def _fuse(coarse: Any, fine: Any, name: str, **norm: Any) -> Any:
 
 def _classify(x: Any, num_classes: int, name: str) -> Any:
     return layers.Conv2D(num_classes, 1, dtype="float32", name=name)(x)
+
+
+SOLVER = Solver({".*_scores": Multipliers(bias=(2.0, 1.0))})
+"""The release's (train.prototxt of ICNet, Cityscapes)."""

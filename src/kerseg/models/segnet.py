@@ -13,6 +13,7 @@ import keras
 from keras import layers
 
 from kerseg.backbones.vgg import DEPTHS, MULTIPLES
+from kerseg.core.solver import Multipliers, Solver
 from kerseg.layers.norm import BatchNorm, LocalResponseNorm
 from kerseg.layers.preprocess import Normalize
 from kerseg.layers.unpool import MaxPoolWithIndex, MaxUnpool
@@ -40,7 +41,7 @@ def segnet(
         with 29,443,008 + 577 * num_classes trainable parameters at width 64 and three channels.
 
     Example:
-        >>> segnet(num_classes=11)(keras.ops.zeros((1, 360, 480, 3))).shape
+        >>> segnet(num_classes=11, width=8)(keras.ops.zeros((1, 360, 480, 3))).shape
         (1, 360, 480, 11)
     """
     image = keras.Input(input_shape, name="image")
@@ -92,7 +93,7 @@ def segnet_basic(
         with 1,415,872 + 65 * num_classes trainable parameters at width 64 and three channels.
 
     Example:
-        >>> segnet_basic(num_classes=11)(keras.ops.zeros((1, 360, 480, 3))).shape
+        >>> segnet_basic(num_classes=11, width=8)(keras.ops.zeros((1, 360, 480, 3))).shape
         (1, 360, 480, 11)
     """
     image = keras.Input(input_shape, name="image")
@@ -118,3 +119,7 @@ def _conv(x: Any, channels: int, kernel_size: int, name: str, epsilon: float, *,
         momentum=0.9, epsilon=epsilon, beta_initializer=keras.initializers.Constant(0.001), name=f"{name}_bn"
     )(x)
     return layers.ReLU(name=f"{name}_relu")(x) if relu else x
+
+
+SOLVER = Solver({".*": Multipliers(bias=(2.0, 0.0), gamma=(1.0, 1.0))}, new="(de|en)coder.*|logits|.*_bn")
+"""The release's (segnet_train.prototxt): biases learn twice as fast, scales of norms decay."""

@@ -9,7 +9,9 @@ SCHEDULES = Registry(
         "cosine": "kerseg.optim.schedules:cosine",
         "step": "kerseg.optim.schedules:step",
         "constant": "kerseg.optim.schedules:constant",
+        "one_cycle": "kerseg.optim.schedules:one_cycle",
     },
+    given=("step", "steps", "epoch_steps"),
 )
 
 OPTIMIZERS = Registry(
@@ -18,5 +20,7 @@ OPTIMIZERS = Registry(
         "sgd": "kerseg.optim.optimizers:sgd",
         "adam": "kerseg.optim.optimizers:adam",
         "adamw": "kerseg.optim.optimizers:adamw",
+        "lion": "kerseg.optim.optimizers:lion",
     },
+    given=("learning_rate", "variables", "weight_decay"),
 )

@@ -120,14 +120,17 @@ def paper(name: str) -> Paper:
 
 
 def count() -> dict[str, Figures]:
-    """Build every architecture and count; takes a minute or two.
+    """Build every architecture, without its weights, and count.
 
     Returns:
         What ``read`` returns while the file is up to date.
     """
+    from kerseg.profiling.complexity import shapes_only
+
     figures, shapes = {}, {}
     for name in MODELS:
-        model = build(name, num_classes=NUM_CLASSES)
+        with shapes_only():
+            model = build(name, num_classes=NUM_CLASSES)
         figures[name] = _count(name, model)
         shapes[name] = shapes_of(model)
     return {
@@ -155,7 +158,9 @@ def published(model: "keras.Model") -> tuple[str, ...]:
         Their names; none where the trunk has another width or first layer than the published one.
 
     Example:
-        >>> published(kerseg.models.build("fcn_8s", num_classes=21))
+        >>> with shapes_only():
+        ...     model = build("fcn_8s", num_classes=21)
+        >>> published(model)
         ('imagenet', 'vgg_16')
     """
     from kerseg.weights import IMAGENET, trunk
@@ -201,9 +206,13 @@ def _count(name: str, model: "keras.Model") -> Figures:
 
 def _published_with(name: str, options: dict[str, Any]) -> tuple[str, ...]:
     """Return the published weights that fit an architecture with these options, if it takes them."""
+    from kerseg.profiling.complexity import shapes_only
+
     try:
         check(name, options)
-        return published(build(name, num_classes=1, **options))
+        with shapes_only():
+            model = build(name, num_classes=1, **options)
+        return published(model)
     except ConfigError:
         return ()
 

@@ -67,8 +67,8 @@ def draw(
         ConfigError: The size is too small.
 
     Example:
-        >>> draw(Path("street"), train=8, val=2)
-        >>> sorted(path.name for path in Path("street/val/labels").iterdir())
+        >>> draw(Path("drawn"), train=8, val=2, size=(32, 48))
+        >>> sorted(path.name for path in Path("drawn/val/labels").iterdir())
         ['street_0000.png', 'street_0001.png']
     """
     _check(size)
@@ -87,9 +87,9 @@ def draw(
 def _write(folder: Path, size: tuple[int, int], seed: int, job: tuple[str, int]) -> None:
     split, i = job
     image, label = scene(np.random.default_rng((seed, _SPLITS.index(split), i)), size)
-    with whole(folder / split / "images" / f"street_{i:04d}.jpg") as path:
+    with whole(folder / split / "images" / f"street_{i:04d}.jpg", durable=False) as path:
         Image.fromarray(image).save(path, quality=95)
-    with whole(folder / split / "labels" / f"street_{i:04d}.png") as path:
+    with whole(folder / split / "labels" / f"street_{i:04d}.png", durable=False) as path:
         Image.fromarray(label).save(path)
 
 

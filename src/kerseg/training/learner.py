@@ -1,18 +1,26 @@
 """What learns in a run: the network with its training heads, their losses and the optimizer."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 
 from kerseg import models
 from kerseg.config import TrainConfig
 from kerseg.core.info import DatasetInfo
+from kerseg.core.solver import Solver
+from kerseg.data.reading.pipeline import Dataset
+from kerseg.errors import ConfigError
+from kerseg.layers import norm
 from kerseg.losses.class_weights import class_weights
-from kerseg.losses.cross_entropy import CrossEntropy
 from kerseg.losses.labels import OnGrid
+from kerseg.losses.weighted_sum import create
 from kerseg.optim import OPTIMIZERS
 from kerseg.optim.schedules import Schedule
+from kerseg.optim.updates import Layerwise, arrange
 from kerseg.training.run import Plan
 
 
@@ -24,14 +32,46 @@ class Learner:
     """Compiled; its outputs are those that have a loss."""
     inference: keras.Model
     """Image to logits, without training heads: what is scored and saved."""
+    losses: dict[str, Any]
+    """Output -> its loss."""
 
-    @property
-    def heads(self) -> tuple[str, ...]:
-        """Names of the outputs that have a loss; each is compared with the label."""
-        return tuple(self.training.output)
+    def targets(self, batches: Any) -> Any:
+        """Return a ``tf.data.Dataset`` of images and labels with the labels as each output's loss takes them."""
+        import tensorflow as tf
+
+        def prepared(loss: Any, label: Any) -> Any:
+            if not loss.needs_preparation:
+                return label
+            target = tf.numpy_function(loss.prepare, [label], tf.float32)
+            return tf.ensure_shape(target, [*label.shape, None])
+
+        def of_outputs(image: Any, label: Any) -> Any:
+            once = {id(loss): prepared(loss, label) for loss in self.losses.values()}
+            return image, {name: once[id(loss)] for name, loss in self.losses.items()}
+
+        slow = any(loss.needs_preparation for loss in self.losses.values())
+        return batches.map(of_outputs, num_parallel_calls=tf.data.AUTOTUNE if slow else None)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Have the moving averages in place of the weights inside the block, where the optimizer keeps any."""
+        optimizer = getattr(self.training.optimizer, "inner_optimizer", self.training.optimizer)
+        if not optimizer.use_ema:
+            yield
+            return
+        variables, averages = optimizer._trainable_variables, optimizer._model_variables_moving_average
+        # Copies, because with PyTorch an array is a view of the variable.
+        own = [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+        try:
+            for variable, average in zip(variables, averages, strict=True):
+                variable.assign(average)
+            yield
+        finally:
+            for variable, value in zip(variables, own, strict=True):
+                variable.assign(value)
 
 
-def build(config: TrainConfig, data: Any, plan: Plan) -> Learner:
+def build(config: TrainConfig, data: Dataset, plan: Plan) -> Learner:
     """Build and compile what a run trains; its first weights follow from the seed.
 
     Args:
@@ -43,32 +83,80 @@ def build(config: TrainConfig, data: Any, plan: Plan) -> Learner:
         ConfigError: The architecture does not take its options.
     """
     network = _network(config, data.info)
+    if config.batch_norm != "trained":
+        norm.freeze(network, scale=config.batch_norm == "frozen")
     weights = models.loss_weights(config.model, network)
     grids = models.label_grids(config.model, network)
     training = keras.Model(network.input, {name: network.output[name] for name in weights}, name=network.name)
-    split = data.info.split(config.train_split)
-    if config.class_weights != "none":
-        split = data.counted(config.train_split)
-    classes = class_weights(config.class_weights, split.class_pixels, split.class_image_pixels)
-    optimizer = OPTIMIZERS.load(config.optimizer)(
-        _schedule(config, plan),
-        training.trainable_variables,
-        weight_decay=config.weight_decay,
-        momentum=config.momentum,
-    )
+    losses = _losses(config, data, training)
     training.compile(
-        optimizer,
-        loss={
-            name: OnGrid(CrossEntropy(classes), grids[name]) if name in grids else CrossEntropy(classes)
-            for name in weights
-        },
+        _optimizer(config, plan, training.trainable_variables),
+        loss={name: OnGrid(loss, grids[name]) if name in grids else loss for name, loss in losses.items()},
         loss_weights=weights,
         jit_compile=_jit(config.jit),
     )
     # Before the first step: tf.function would otherwise trace the whole step once to make the optimizer's
     # variables and once more to run.
     training.optimizer.build(training.trainable_variables)
-    return Learner(training, keras.Model(network.input, network.output["logits"], name=network.name))
+    inference = keras.Model(network.input, network.output["logits"], name=network.name)
+    return Learner(training, inference, losses)
+
+
+def _losses(config: TrainConfig, data: Any, training: keras.Model) -> dict[str, Any]:
+    """Return the loss of each output: the model's own, or for outputs of classes the one that is asked for."""
+    split = data.info.split(config.train_split)
+    if config.class_weights != "none":
+        split = data.counted(config.train_split)
+    classes = class_weights(
+        config.class_weights, split.class_pixels, split.class_image_pixels, config.class_weights_options
+    )
+    own, made, chosen = models.losses(config.model), dict[tuple[str, bool], Any](), {}
+    for name, output in training.output.items():
+        of_classes = output.shape[-1] == data.info.num_classes
+        wanted = config.loss if of_classes else None
+        key = (wanted or own.get(name, "cross_entropy"), of_classes)
+        if key not in made:
+            options = config.loss_options if wanted else {}
+            made[key] = create(key[0], class_weights=classes if of_classes else None, options=options)
+        chosen[name] = made[key]
+    return chosen
+
+
+def _optimizer(config: TrainConfig, plan: Plan, variables: Sequence[Any]) -> keras.optimizers.Optimizer:
+    """Return the optimizer with all that the run asks of it."""
+    optimizer: keras.optimizers.Optimizer = OPTIMIZERS.load(config.optimizer)(
+        _schedule(config, plan),
+        variables,
+        weight_decay=config.weight_decay,
+        **config.options_of("optimizer"),
+    )
+    arrange(
+        optimizer,
+        accumulate=config.accumulate,
+        clip_norm=config.clip_norm,
+        ema=config.ema,
+        layerwise=_layerwise(config, plan, variables),
+    )
+    return optimizer
+
+
+def _layerwise(config: TrainConfig, plan: Plan, variables: Sequence[Any]) -> Layerwise | None:
+    """Return what is done to each layer in its own way; ``None`` where all are treated alike."""
+    frozen_steps = plan.warmup(config.freeze_backbone_epochs)
+    if config.layer_rates == "equal" and not frozen_steps:
+        return None
+    solver = models.solver(config.model) or Solver()
+    if config.layer_rates == "release" and not solver.layers:
+        raise ConfigError(
+            f"`layer_rates='release'`: no release of {config.model} is known that treats layers differently."
+        )
+    paths = [str(variable.path) for variable in variables]
+    frozen = tuple(not solver.is_new(path) for path in paths)
+    if frozen_steps and not any(frozen):
+        raise ConfigError(f"`freeze_backbone_epochs`: {config.model} has no backbone that could be frozen.")
+    rules = solver if config.layer_rates == "release" else Solver()
+    rates, decays = zip(*(rules.of(path) for path in paths), strict=True)
+    return Layerwise(rates, decays, frozen, frozen_steps)
 
 
 def _network(config: TrainConfig, info: DatasetInfo) -> keras.Model:
@@ -95,9 +183,9 @@ def _schedule(config: TrainConfig, plan: Plan) -> Schedule:
         config.learning_rate,
         plan.total,
         warmup_steps=plan.warmup(config.warmup_epochs),
-        power=config.power,
-        step_every=max(1, round(config.step_epochs * plan.epoch_steps)),
-        step_factor=config.step_factor,
+        epoch_steps=plan.epoch_steps,
+        every=config.accumulate,
+        **config.options_of("schedule"),
     )
 
 

@@ -12,11 +12,14 @@ from rich.console import Console
 
 from kerseg import visualize
 from kerseg.config import TrainConfig
+from kerseg.core.console import worded
 from kerseg.core.files import whole
 from kerseg.core.progress import Progress as Bar
+from kerseg.core.tensorflow import system_errors
 from kerseg.data.reading.integrity import describe_damage
+from kerseg.data.reading.pipeline import Dataset
 from kerseg.inference.predictor import Predictor
-from kerseg.metrics import Scores
+from kerseg.training import curves
 from kerseg.training.run import Plan, Progress, Row, Run
 
 _PREVIEW_WIDTH = 1600
@@ -38,7 +41,7 @@ class Monitor:
     def __init__(
         self,
         run: Run,
-        data: Any,
+        data: Dataset,
         predictor: Predictor,
         config: TrainConfig,
         plan: Plan,
@@ -72,7 +75,7 @@ class Monitor:
 
     def say(self, text: str) -> None:
         """Print lines of text."""
-        self.console.print(text, soft_wrap=True, highlight=False, markup=False)
+        self.console.print(worded(text), soft_wrap=True, highlight=False, markup=False)
 
     @contextmanager
     def epoch(self, progress: Progress) -> Iterator[Callable[[float], None]]:
@@ -83,14 +86,20 @@ class Monitor:
             bar.advance(progress.batch)
             yield lambda loss: bar.advance(note=f"loss {loss:.4f}")
 
-    def report(self, progress: Progress, row: Row, scores: Scores | None, *, improved: bool) -> None:
-        """Report a finished epoch everywhere: terminal, TensorBoard, curves, previews."""
+    def report(self, progress: Progress) -> None:
+        """Report a finished epoch everywhere: terminal, TensorBoard, curves, previews, history."""
+        row, improved = progress.history[-1], progress.best_epoch == progress.epoch
         line = f"epoch {progress.epoch}/{self.plan.epochs}  loss {row['loss']:.4f}"
-        if scores is not None:
-            line += f"  val mean IoU {100 * scores.mean_iou:.2f} %"
+        if "val_mean_iou" in row:
+            line += f"  val mean IoU {100 * row['val_mean_iou']:.2f} %"
             line += "  (best)" if improved else f"  (best {100 * (progress.best or 0):.2f} %)"
         self.console.print(f"{line}  {row['images_per_second']:.1f} img/s", highlight=False)
-        visualize.curves(progress.history, self.run.report / "curves.png")
+        self.record(progress)
+
+    def record(self, progress: Progress) -> None:
+        """Write what a finished epoch leaves besides the model and the state."""
+        row, improved = progress.history[-1], progress.best_epoch == progress.epoch
+        curves.draw(progress.history, self.run.report / "curves.png")
         previews = self._previews()
         names = ["last", "best"] if improved else ["last"]
         for index, preview in enumerate(previews):
@@ -98,13 +107,14 @@ class Monitor:
                 with whole(self.run.previews / f"{name}-{index + 1}.png") as temporary:
                     preview.save(temporary)
         self._tensorboard(row, [np.asarray(preview) for preview in previews])
+        # Last: where the history holds an epoch, nothing else about it is missing.
+        self.run.write_history(progress.history)
 
     def interrupted(self, progress: Progress) -> None:
         """Say where the run stands and how to go on."""
-        self.console.print(
+        self.say(
             f"Stopped at {self._place(progress)}; everything is saved. "
-            f"Go on with: kerseg train --resume {self.run.path}",
-            soft_wrap=True,
+            f"Go on with: `kerseg.train(resume={str(self.run.path)!r})`"
         )
 
     def end(self, progress: Progress) -> None:
@@ -153,13 +163,13 @@ class Monitor:
         # Late: TensorBoard's writer is TensorFlow's, whatever the backend that trains.
         import tensorflow as tf
 
-        if self._writer is None:
-            self._writer = tf.summary.create_file_writer(str(self.run.tensorboard))
-        epoch = int(row["epoch"])
-        with self._writer.as_default(step=epoch):
-            for name, value in row.items():
-                if name not in ("epoch", "step"):
-                    tf.summary.scalar(name, value)
-            for index, preview in enumerate(previews):
-                tf.summary.image(f"preview/{index + 1}", preview[None])
-        self._writer.flush()
+        with system_errors():
+            if self._writer is None:
+                self._writer = tf.summary.create_file_writer(str(self.run.tensorboard))
+            with self._writer.as_default(step=int(row["epoch"])):
+                for name, value in row.items():
+                    if name not in ("epoch", "step"):
+                        tf.summary.scalar(name, value)
+                for index, preview in enumerate(previews):
+                    tf.summary.image(f"preview/{index + 1}", preview[None])
+            self._writer.flush()

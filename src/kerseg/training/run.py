@@ -2,34 +2,34 @@
 
 runs/enet/
     config.yaml          complete; `kerseg train runs/enet/config.yaml` repeats the run
-    environment.json     versions, device, seed, checksum of the data
-    history.csv          one row an epoch
+    environment.json     versions, device, seed, checksum of the data, time
+    history.csv          one row an epoch, written after all else that reports it
     best.keras           the model of the epoch with the best mean IoU
     last/state.npz       all that resuming needs: weights, optimizer, seeds, and where the run stands
+    last/lock            who trains here; the lock ends with the process, the file stays
     tensorboard/ previews/ report/
 """
 
 import csv
-import hashlib
 import io
 import json
-import platform
+import math
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 
 from kerseg import config as configs
 from kerseg.config import TrainConfig
-from kerseg.core.files import whole, write_text
-from kerseg.core.info import FILE_NAME as DATASET_FILE
-from kerseg.data.reading.integrity import Damage
-from kerseg.data.reading.unconverted import describe
-from kerseg.errors import ConfigError, DataError, WeightsError
+from kerseg.core.files import clean, explained, remove_empty, whole, write_text
+from kerseg.core.lock import lock
+from kerseg.core.schema import decode_json
+from kerseg.errors import ConfigError, KersegError, WeightsError
 
 HISTORY_COLUMNS = (
     "epoch",
@@ -43,7 +43,8 @@ HISTORY_COLUMNS = (
     "images_per_second",
     "seconds",
 )
-Row = dict[str, float]
+Row = dict[str, int | float]
+_Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 @dataclass(frozen=True)
@@ -79,15 +80,15 @@ class Plan:
 class Progress:
     """Where a run stands: enough, with the variables, to go on as if it had never stopped."""
 
-    epoch: int = 0
+    epoch: _Count = 0
     """Epoch in progress, from 0; the number of finished epochs."""
-    batch: int = 0
+    batch: _Count = 0
     """Batches of that epoch that are done."""
     seconds: float = 0.0
     """Time spent training in that epoch."""
     best: float | None = None
     """Best validation mean IoU so far."""
-    best_epoch: int = 0
+    best_epoch: _Count = 0
     """Epoch it was reached in, from 1; 0 before the first."""
     history: list[Row] = field(default_factory=list)
     """The rows of history.csv."""
@@ -107,47 +108,97 @@ class Run:
         self.history_file = path / "history.csv"
         self.best_file = path / "best.keras"
         self.state_file = path / "last" / "state.npz"
+        self.lock_file = path / "last" / "lock"
         self.tensorboard = path / "tensorboard"
         self.previews = path / "previews"
         self.report = path / "report"
+        self.resume_call = f"kerseg.train(resume={str(path)!r})"
 
     @classmethod
-    def create(cls, config: TrainConfig) -> "Run":
-        """Make the folder of a new run and write ``config.yaml``.
+    @contextmanager
+    def created(cls, config: TrainConfig) -> Iterator["Run"]:
+        """Give the folder of a new run with its ``config.yaml``; nobody else trains in it meanwhile.
+
+        If the block fails before the first state is saved, for whatever reason, what was made is taken back.
 
         Raises:
             ConfigError: ``config.output`` exists and is not an empty folder.
+            KersegError: The folder cannot be made.
         """
         run = cls(config.output or _free_name(Path("runs") / config.model))
-        if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
-            raise ConfigError(
-                f"{run.path}: already exists, and a run overwrites nothing. Give another --output, or "
-                f"continue it with `kerseg train --resume {run.path}`."
-            )
-        run.path.mkdir(parents=True, exist_ok=True)
-        header = f"Repeat this run: kerseg train {run.config_file}"
-        configs.dump(config, run.config_file, header=header, leave_out=("output",))
-        return run
+        run._refuse_unless_empty()
+        last = run.lock_file.parent
+        new = [folder for folder in (last, *last.parents) if not folder.exists()]
+        try:
+            with explained(run.path):
+                last.mkdir(parents=True, exist_ok=True)
+            with run._locked():
+                run._refuse_unless_empty()  # now that nobody else can fill it
+                try:
+                    header = f"Repeat this run: kerseg train {run.config_file}"
+                    configs.dump(config, run.config_file, header=header, leave_out=("output",))
+                    yield run
+                except BaseException:
+                    if not run.state_file.exists():
+                        run._discard()
+                    raise
+        except BaseException:
+            remove_empty(new)
+            raise
 
-    def discard(self) -> None:
-        """Take back what `create` and `write_environment` wrote, for a run that could not begin."""
-        for file in (self.config_file, self.environment_file):
-            file.unlink(missing_ok=True)
-        if not any(self.path.iterdir()):
-            self.path.rmdir()
+    def _refuse_unless_empty(self) -> None:
+        """Refuse a folder that holds more than a run leaves which is killed before its first file."""
+        last = self.lock_file.parent
+        with explained(self.path):
+            if self.path.is_dir():
+                clean(self.path)
+                found = [path for path in self.path.iterdir() if path != last]
+                found += [path for path in last.iterdir() if path != self.lock_file] if last.is_dir() else []
+            else:
+                found = [self.path] if self.path.exists() else []
+        if found and not self.path.is_dir():
+            raise ConfigError(f"{self.path}: is a file. `output` takes a folder.")
+        if found:
+            raise ConfigError(
+                f"{self.path}: already exists, and a run overwrites nothing. Give another `output`, or "
+                f"continue it with `{self.resume_call}`."
+            )
+
+    def _discard(self) -> None:
+        """Take back what was written for a run that could not begin."""
+        with suppress(OSError):
+            for file in (self.config_file, self.environment_file, self.lock_file):
+                file.unlink(missing_ok=True)
 
     @classmethod
-    def open(cls, path: Path) -> tuple["Run", TrainConfig]:
-        """Return an existing run and its options.
+    @contextmanager
+    def opened(cls, path: Path) -> Iterator[tuple["Run", TrainConfig]]:
+        """Give an existing run and its options; nobody else trains in it meanwhile.
 
         Raises:
-            ConfigError: The folder is missing or is not a run.
+            ConfigError: The folder is missing or is not a run, or another process trains in it.
         """
         run = cls(path)
         if not run.config_file.is_file():
             what = "is not a run folder: it has no config.yaml" if path.is_dir() else "does not exist"
-            raise ConfigError(f"{path}: {what}. --resume takes the folder that `kerseg train` made.")
-        return run, configs.load(TrainConfig, run.config_file)
+            raise ConfigError(f"{path}: {what}. `resume` takes the folder that `kerseg train` made.")
+        with explained(path):
+            run.lock_file.parent.mkdir(exist_ok=True)
+        with run._locked():
+            for folder in (path, *(entry for entry in path.iterdir() if entry.is_dir())):
+                clean(folder)
+            yield run, configs.load(TrainConfig, run.config_file)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with explained(self.path), lock(self.lock_file, self._busy):
+            yield
+
+    def _busy(self, holder: str) -> KersegError:
+        return ConfigError(
+            f"{self.path}: {holder} is training in this folder. Wait for its end, or stop it: it saves before it "
+            "ends."
+        )
 
     def save_state(self, variables: dict[str, np.ndarray], progress: Progress) -> None:
         """Write ``last/state.npz``, whole or not at all: a kill leaves the state before or the one after."""
@@ -164,83 +215,58 @@ class Run:
         if not self.state_file.exists():
             return {}, Progress()
         try:
-            # Opened here, because np.load leaves a damaged file open.
-            with self.state_file.open("rb") as file, np.load(file) as archive:
-                variables = {name: archive[name] for name in archive.files}
-            progress = Progress(**json.loads(variables.pop("progress").tobytes()))
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            variables = _read_arrays(self.state_file)
+            text = variables.pop("progress").tobytes()
+        except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+            reason = str(error).rstrip(".")
             raise WeightsError(
-                f"{self.state_file}: the training state cannot be read ({error}). The best model so far is "
+                f"{self.state_file}: the training state cannot be read ({reason}). The best model so far is "
                 f"{self.best_file}."
             ) from error
-        return variables, progress
+        where = f"{self.state_file}: its progress"
+        return variables, decode_json(text, Progress, where=where, error=WeightsError)
 
     def write_history(self, rows: list[Row]) -> None:
         """Write ``history.csv`` from all rows so far, so that a resumed run has no epoch twice."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, HISTORY_COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: _number(value) for name, value in row.items()} for row in rows)
-        write_text(self.history_file, text.getvalue())
+        write_text(self.history_file, _history(rows))
 
-    def write_environment(
-        self, config: TrainConfig, devices: list[str], backend: str, left_out: Sequence[Damage] = ()
-    ) -> None:
-        """Write ``environment.json``: what else a result may depend on.
-
-        Args:
-            config: The run's options.
-            devices: Names of the devices that the backend sees.
-            backend: Name of the backend.
-            left_out: Damaged shards that ``--skip-bad`` leaves out.
-
-        Raises:
-            DataError: The data has changed since the run began.
-        """
-        checksum = data_checksum(config)
-        shards = [asdict(damage) for damage in left_out]
-        if self.environment_file.exists():
-            before = json.loads(self.environment_file.read_text(encoding="utf-8"))
-            if before["data_checksum"] != checksum:
-                raise DataError(
-                    f"{config.data_dir}: the data has changed since {self.path} began (checksum "
-                    f"{checksum[:12]}, was {before['data_checksum'][:12]}). Start a new run on it."
-                )
-            # With other shards, the steps to come would not be those of the unbroken run.
-            earlier, now = (
-                {shard["file"] for shard in shards} for shards in (before.get("left_out", []), shards)
-            )
-            if earlier != now:
-                raise DataError(
-                    f"{config.data_dir}: the damaged shards are not those that {self.path} left out when it began: "
-                    f"{', '.join(sorted(earlier ^ now))}. Bring the data into the state of then, or start a new "
-                    "run on it."
-                )
-        values = {
-            "versions": {name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
-            "platform": platform.platform(),
-            "backend": backend,
-            "devices": devices,
-            "seed": config.seed,
-            "data_checksum": checksum,
-            "left_out": shards,
-        }
-        write_text(self.environment_file, json.dumps(values, indent=1) + "\n")
+    def has_history(self, rows: list[Row]) -> bool:
+        """Whether ``history.csv`` holds these rows."""
+        if not self.history_file.exists():
+            return not rows
+        return self.history_file.read_bytes() == _history(rows).encode()
 
 
-_PACKAGES = ("kerseg", "keras", "tensorflow", "jax", "torch", "numpy", "pillow")
+def _history(rows: list[Row]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, HISTORY_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _number(value) for name, value in row.items()} for row in rows)
+    return text.getvalue()
 
 
-def data_checksum(config: TrainConfig) -> str:
-    """Return the SHA-256 of ``dataset.json``, which itself holds the checksum of every shard.
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read what `numpy.savez` wrote, each array only if the file is as large as its header says.
 
-    Where there is none, it is that of what the file would say.
+    Raises:
+        ValueError: It is not, or the arrays are packed, which they never are.
     """
-    file = config.data_folder / DATASET_FILE
-    if file.exists():
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    info = describe(config.data_folder, config.dataset)
-    return hashlib.sha256(json.dumps(asdict(info)).encode()).hexdigest()
+    arrays = {}
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as file:
+                version = np.lib.format.read_magic(file)
+                if version != (1, 0):
+                    raise ValueError(f"{member.filename} is of an unknown version")
+                shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+                size = file.tell() + math.prod(shape) * dtype.itemsize
+            if member.file_size != size:
+                raise ValueError(f"{member.filename} has {member.file_size:,} bytes, its array {size:,}")
+            if member.compress_size != size:
+                raise ValueError(f"{member.filename} is packed, as none is that training wrote")
+            with archive.open(member) as file:
+                arrays[member.filename.removesuffix(".npy")] = np.lib.format.read_array(file)
+    return arrays
 
 
 def _free_name(path: Path) -> Path:
@@ -250,13 +276,6 @@ def _free_name(path: Path) -> Path:
         count += 1
         candidate = path.with_name(f"{path.name}-{count}")
     return candidate
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _number(value: Any) -> Any:

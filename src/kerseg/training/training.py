@@ -1,57 +1,134 @@
-"""Train a model: options in, run folder out.
-
-A run can be stopped at any moment, by a kill too, and goes on from its last saved step as if nothing had
-happened: the order of the examples, their augmentation and the model's own random numbers all follow from the
-seed and from where the run stands, and that is saved with the weights and the optimizer's state.
-"""
+"""``kerseg.train``: options in, run folder out."""
 
 import dataclasses
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-import keras
-import numpy as np
-
-import kerseg.data
 from kerseg import config as configs
-from kerseg import modelfile, models
+from kerseg import models
+from kerseg.augment.options import Augment
 from kerseg.config import TrainConfig
-from kerseg.core.interrupt import Interrupt
-from kerseg.errors import ConfigError, KersegError
-from kerseg.inference.evaluation import confusion
-from kerseg.inference.predictor import Predictor
-from kerseg.metrics import Scores
-from kerseg.training import learner
-from kerseg.training.monitor import Monitor
-from kerseg.training.run import Plan, Run
-from kerseg.training.state import State, devices
-from kerseg.weights import load as load_weights
+from kerseg.core.options import default, given
+from kerseg.core.ranges import check_batch
+from kerseg.core.tensorflow import import_tensorflow
+from kerseg.errors import ConfigError
 
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What a run came to."""
-
-    path: Path
-    """The run folder."""
-    best: float | None
-    """Best validation mean IoU, 0 to 1; ``None`` where nothing was scored."""
-    finished: bool
-    """False when it was interrupted and can be resumed."""
+if TYPE_CHECKING:  # it imports Keras, and a refused option must not wait for that
+    from kerseg.training.trainer import TrainResult
 
 
 def train(
-    recipe: str | Path | None = None, *, resume: str | Path | None = None, **options: Any
-) -> TrainResult:
+    recipe: str | Path | None = None,
+    *,
+    resume: str | Path | None = None,
+    data_dir: str | Path | None = default(None),
+    dataset: str | None = default(None),
+    output: str | Path | None = default(None),
+    model: str = default("enet"),
+    model_options: Mapping[str, Any] = default({}),
+    weights: str | None = default(None),
+    train_split: str = default("train"),
+    val_split: str = default("val"),
+    train_samples: int | None = default(None),
+    val_samples: int | None = default(None),
+    skip_bad: bool = default(False),
+    crop_size: tuple[int, int] = default((512, 512)),
+    batch_size: int = default(8),
+    augment: Augment | Mapping[str, Any] = default(Augment()),
+    epochs: int = default(50),
+    steps: int | None = default(None),
+    optimizer: str = default("adam"),
+    optimizer_options: Mapping[str, Any] = default({}),
+    learning_rate: float = default(0.001),
+    momentum: float = default(0.9),
+    weight_decay: float = default(0.0001),
+    schedule: str = default("poly"),
+    schedule_options: Mapping[str, Any] = default({}),
+    power: float = default(0.9),
+    step_epochs: float = default(100.0),
+    step_factor: float = default(0.1),
+    warmup_epochs: float = default(0.0),
+    accumulate: int = default(1),
+    clip_norm: float | None = default(None),
+    ema: float | None = default(None),
+    layer_rates: Literal["equal", "release"] = default("equal"),
+    freeze_backbone_epochs: float = default(0.0),
+    batch_norm: Literal["trained", "statistics_frozen", "frozen"] = default("trained"),
+    loss: str | None = default(None),
+    loss_options: Mapping[str, Any] = default({}),
+    class_weights: str = default("none"),
+    class_weights_options: Mapping[str, Any] = default({}),
+    mixed_precision: Literal["none", "float16", "bfloat16"] = default("none"),
+    jit: Literal["auto", "on", "off"] = default("auto"),
+    early_stop: int | None = default(None),
+    save_minutes: float = default(5.0),
+    save_steps: int | None = default(None),
+    previews: int = default(4),
+    seed: int = default(0),
+) -> "TrainResult":
     """Train a model, or go on with a run.
 
+    What is given wins over the recipe. Ctrl-C stops after the step in progress and saves.
+
     Args:
-        recipe: A YAML file of options.
-        resume: A run folder to continue, instead of a recipe and options.
-        **options: The fields of :class:`kerseg.config.TrainConfig`; they win over the recipe's.
+        recipe: YAML file of options, which have the same names there.
+        resume: Run folder to go on with; it takes no other option.
+        data_dir: Folder of the converted data, with its dataset.json.
+        dataset: Data set whose classes the records hold, where no dataset.json names them; `kerseg list
+            datasets`.
+        output: Run folder to make; default: runs/MODEL, or runs/MODEL-2 and so on where that exists.
+        model: Architecture; `kerseg list models` shows them.
+        model_options: Options of the architecture, such as width; `kerseg list models NAME` shows them.
+        weights: Start from: imagenet, a TF-Slim checkpoint, a .keras file or a run folder; default: random
+            weights.
+        train_split: Split to learn from.
+        val_split: Split that is scored after each epoch; where the data has none, nothing is scored.
+        train_samples: Images of the training split to use, the first ones; default: all.
+        val_samples: Images of the validation split to use, the first ones; default: all.
+        skip_bad: Compare the shards with their checksums first, and leave out the damaged ones instead of
+            stopping.
+        crop_size: Height and width of a training crop, in pixels.
+        batch_size: Crops in one training step.
+        augment: What is drawn at random; a mapping changes single options of the recipe's.
+        epochs: Passes over the training split.
+        steps: Training steps in all, in place of `epochs`; the last epoch may be cut short.
+        optimizer: Update rule; `kerseg list optimizers`. Weight decay is L2 in the gradient, unless the list
+            says otherwise.
+        optimizer_options: Options of the optimizer.
+        learning_rate: Highest learning rate of the schedule.
+        momentum: Momentum of an optimizer that has one, such as sgd.
+        weight_decay: Weight decay of convolution kernels; norms, biases and activation slopes are spared.
+        schedule: How the learning rate falls after the warm-up; `kerseg list schedules`.
+        schedule_options: Options of the schedule.
+        power: Exponent of the poly schedule.
+        step_epochs: Epochs between two drops of the step schedule.
+        step_factor: Factor of a drop of the step schedule.
+        warmup_epochs: Epochs over which the learning rate rises linearly from 0; parts of an epoch count.
+        accumulate: Training steps whose gradients make one update, by their mean: a larger batch in the same
+            memory.
+        clip_norm: Largest norm of all gradients together; larger ones are scaled down to it; default: any.
+        ema: Momentum of a moving average of the weights, such as 0.999, which is scored and saved; default:
+            none.
+        layer_rates: Learning rates and weight decays of the layers: equal, or multiplied as in the
+            architecture's release.
+        freeze_backbone_epochs: Epochs in which the backbone keeps its weights and only the rest learns; parts
+            of an epoch count.
+        batch_norm: Batch norm: trained, with the statistics that were loaded, or with loaded scale and shift
+            too.
+        loss: What is minimised, or a sum such as cross_entropy+0.5*dice; default: the model's own.
+        loss_options: Options of the loss; of one in a sum also by its name, such as {'dice': {'smooth': 1}}.
+        class_weights: Weights of the classes in the loss, from the pixel counts of the training split; none,
+            or one of `kerseg list class_weights`.
+        class_weights_options: Options of the class weights.
+        mixed_precision: Type of the computation; weights and logits stay float32.
+        jit: Compile the training step with XLA; auto: always with JAX, never with TensorFlow or PyTorch.
+        early_stop: Stop after this many epochs without a better mean IoU; default: never.
+        save_minutes: Minutes between two saves of the training state within an epoch; its end saves in any
+            case.
+        save_steps: Training steps between two saves of the training state, beside `save_minutes`.
+        previews: Number of validation images in the previews.
+        seed: Seed of everything random.
 
     Returns:
         The run folder, the best score and whether the run reached its end.
@@ -62,269 +139,29 @@ def train(
         KersegError: The loss became NaN or infinite; the last good state is kept.
 
     Example:
-        >>> run = kerseg.train(data_dir="data/camvid", model="enet", epochs=50, output="runs/enet")
-        >>> run.path, run.best
-        (PosixPath('runs/enet'), 0.51)
+        >>> run = kerseg.train(data_dir="data/street", model="unet", model_options={"width": 2}, steps=1,
+        ...                    crop_size=(32, 48), batch_size=2, previews=0, output="runs/trained")
+        >>> run.path, run.finished
+        (PosixPath('runs/trained'), True)
     """
-    for name in ("data_dir", "output"):
-        if options.get(name) is not None:
-            options[name] = Path(options[name])
+    options = given(locals())
+    del options["recipe"], options["resume"]
+    if resume is not None and (recipe is not None or options):
+        raise ConfigError("`resume` repeats the run's own options: give it alone.")
     if resume is not None:
-        if recipe is not None or options:
-            raise ConfigError("--resume repeats the run's own options: give it alone.")
-        run, config = Run.open(Path(resume))
-        return Trainer(config, run).train()
-    base = configs.load(TrainConfig, Path(recipe)) if recipe is not None else TrainConfig()
+        import_tensorflow()
+        from kerseg.training.trainer import resumed
+
+        return resumed(Path(resume))
+    base = TrainConfig() if recipe is None else configs.load(TrainConfig, recipe)
     config = configs.override(base, options)
     config = dataclasses.replace(config, data_dir=config.data_folder, weights=config.weights_source)
-    models.check(config.model, config.model_options)
-    data = _load(config)
-    _plan(config, data)
-    data.check_augment(config.augment)
-    run = Run.create(config)
-    try:
-        trainer = Trainer(config, run)
-    except BaseException:
-        run.discard()
-        raise
-    return trainer.train()
+    models.check(config.model, config.model_options, option="model")
+    check_batch("crop_size", config.crop_size, config.batch_size)
+    from kerseg.data.reading.unconverted import describe
 
+    describe(config.data_folder, config.dataset)
+    import_tensorflow()
+    from kerseg.training.trainer import begun
 
-class Trainer:
-    """One run: its data, its model and its state.
-
-    Args:
-        config: The options, ``data_dir`` among them.
-        run: The run folder, which may hold a state to go on from.
-    """
-
-    def __init__(self, config: TrainConfig, run: Run):
-        self.config = config
-        self.run = run
-        self.data = _load(config)
-        self.info = self.data.info
-        self.plan = _plan(config, self.data)
-        self.learner = learner.build(config, self.data, self.plan)
-        self.model = self.learner.training
-        self.predictor = Predictor(self.learner.inference)
-        self.monitor = Monitor(run, self.data, self.predictor, config, self.plan)
-        self.state = State(self.model)
-        saved, self.progress = run.load_state()
-        if saved:
-            self.state.restore(saved, run)
-        elif config.weights is not None:
-            load_weights(self.learner.inference, config.weights, say=self.monitor.say)
-        left_out = [
-            shard for shard in self.data.left_out if shard.split in (config.train_split, config.val_split)
-        ]
-        run.write_environment(config, devices(), keras.backend.backend(), left_out)
-
-    def train(self) -> TrainResult:
-        """Train to the end, or until interrupted.
-
-        Raises:
-            KersegError: The loss became NaN or infinite.
-        """
-        self.monitor.start(self.model, self.progress)
-        with Interrupt() as interrupt:
-            while not self._is_finished() and not interrupt.requested:
-                self._epoch(interrupt)
-        if finished := self._is_finished():
-            self.monitor.end(self.progress)
-        else:
-            self.monitor.interrupted(self.progress)
-        return TrainResult(self.run.path, self.progress.best, finished)
-
-    def _epoch(self, interrupt: Interrupt) -> None:
-        """Train and score one epoch, or what is left of it."""
-        steps = self.plan.steps(self.progress.epoch)
-        if self.progress.batch < steps:
-            self._fit(interrupt)
-        if self.progress.batch < steps:
-            self.save()
-        else:
-            loss = float(keras.ops.convert_to_numpy(self.model.metrics[0].result()))
-            self._check_loss(loss)
-            self._finish_epoch(loss, self._validate())
-
-    def _fit(self, interrupt: Interrupt) -> None:
-        """Take the steps that are left of the epoch, until interrupted."""
-        batches = self.data.train(
-            crop_size=self.config.crop_size,
-            batch_size=self.config.batch_size,
-            augment=self.config.augment,
-            seed=self.config.seed,
-            epoch=self.progress.epoch,
-            skip_batches=self.progress.batch,
-            split=self.config.train_split,
-        ).take(self.plan.steps(self.progress.epoch) - self.progress.batch)
-        damage = self.data.naming_damage(self.config.train_split)
-        with damage, self.monitor.epoch(self.progress) as advance:
-            self.model.fit(
-                batches.map(lambda image, label: (image, dict.fromkeys(self.learner.heads, label))),
-                initial_epoch=self.progress.epoch,
-                epochs=self.progress.epoch + 1,
-                callbacks=[_Watch(self, interrupt, advance)],
-                verbose=0,
-                shuffle=False,
-            )
-
-    def _validate(self) -> Scores | None:
-        """Return the scores on the validation split, or ``None`` where the data has none."""
-        if self.config.val_split not in self.info.splits:
-            return None
-        matrix = confusion(
-            self.predictor, self.data, self.config.val_split, batch_size=self.config.batch_size
-        )
-        return matrix.scores(self.info.class_names)
-
-    def _finish_epoch(self, loss: float, scores: Scores | None) -> None:
-        """Write the epoch down: history, best model, state, in an order that a kill cannot harm."""
-        progress = self.progress
-        row = self._row(loss, scores)
-        improved = scores is None or progress.best is None or scores.mean_iou > progress.best
-        if improved:
-            progress.best = scores.mean_iou if scores else None
-            progress.best_epoch = progress.epoch + 1
-            # Before the state: a kill in between repeats the epoch, and writes the same model again.
-            modelfile.save(self.learner.inference, self.run.best_file, self._card(scores))
-        progress.history.append(row)
-        progress.epoch, progress.batch, progress.seconds = progress.epoch + 1, 0, 0.0
-        self.save()
-        self.run.write_history(progress.history)
-        self.monitor.report(progress, row, scores, improved=improved)
-
-    def _row(self, loss: float, scores: Scores | None) -> dict[str, float]:
-        progress, steps = self.progress, self.plan.steps(self.progress.epoch)
-        row: dict[str, float] = {
-            "epoch": progress.epoch + 1,
-            "step": progress.epoch * self.plan.epoch_steps + steps,
-            "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
-            "loss": loss,
-            "images_per_second": steps * self.config.batch_size / max(progress.seconds, 1e-9),
-            "seconds": progress.seconds,
-        }
-        if scores is not None:
-            row |= {
-                "val_mean_iou": scores.mean_iou,
-                "val_mean_pixel_accuracy": scores.mean_pixel_accuracy,
-                "val_pixel_accuracy": scores.pixel_accuracy,
-                "val_frequency_weighted_iou": scores.frequency_weighted_iou,
-            }
-        return row
-
-    def _card(self, scores: Scores | None) -> modelfile.ModelCard:
-        return modelfile.ModelCard(
-            architecture=self.config.model,
-            options=self.config.model_options,
-            class_names=self.info.class_names,
-            palette=self.info.palette,
-            channels=self.info.channels,
-            dataset=self.info.name,
-            scores=scores.to_json() if scores else {},
-        )
-
-    def _is_finished(self) -> bool:
-        progress, patience = self.progress, self.config.early_stop
-        stale = progress.epoch - progress.best_epoch
-        return progress.epoch >= self.plan.epochs or (patience is not None and stale >= patience)
-
-    def save(self) -> None:
-        """Write the state to resume from.
-
-        Raises:
-            KersegError: A weight is NaN or infinite: the state before is kept.
-        """
-        values = self.state.values()
-        for name, value in values.items():
-            if not np.all(np.isfinite(value)):
-                raise self._diverged(f"the weight {name} holds NaN or infinity")
-        self.run.save_state(values, self.progress)
-
-    def _check_loss(self, loss: float) -> None:
-        if not np.isfinite(loss):
-            raise self._diverged(f"the loss is {loss}")
-
-    def _diverged(self, what: str) -> KersegError:
-        progress, config = self.progress, self.config
-        kept = (
-            f"The last good state is {self.run.state_file}"
-            if self.run.state_file.exists()
-            else "Nothing was saved"
-        )
-        best = f", the best model {self.run.best_file}." if self.run.best_file.exists() else "."
-        advice = f"Try a lower --learning-rate (now {config.learning_rate:g}), a longer --warmup-epochs"
-        if config.mixed_precision == "float16":
-            advice += ", --mixed-precision bfloat16"
-        return KersegError(
-            f"Training diverged in epoch {progress.epoch + 1}, step {progress.batch} of "
-            f"{self.plan.steps(progress.epoch)}: {what}. {kept}{best} {advice}, or look for labels that do not "
-            "fit their images."
-        )
-
-
-class _Watch(keras.callbacks.Callback):
-    """What happens between two steps: progress, the check of the loss, saves, and the way out on Ctrl-C."""
-
-    def __init__(self, trainer: Trainer, interrupt: Interrupt, advance: Callable[[float], None]):
-        super().__init__()
-        self.trainer = trainer
-        self.interrupt = interrupt
-        self.advance = advance
-        self.metrics = trainer.state.values("metrics/")
-        self.random = trainer.state.values("random/")
-        self.saved = self.stepped = time.monotonic()
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        # fit() has just set the running mean of the loss to zero; a resumed epoch goes on with the saved one.
-        if self.trainer.progress.batch:
-            self.trainer.state.assign(self.metrics)
-
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        # PyTorch's data loader has just drawn a number, which the unbroken epoch had drawn at its start.
-        if self.random and self.trainer.progress.batch:
-            self.trainer.state.assign(self.random)
-        self.random = {}
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        progress, now = self.trainer.progress, time.monotonic()
-        progress.batch += 1
-        progress.seconds += now - self.stepped
-        self.stepped = now
-        loss = float((logs or {})["loss"])
-        self.trainer._check_loss(loss)
-        self.advance(loss)
-        if self.interrupt.requested:
-            self.model.stop_training = True
-        elif self._is_due(now):
-            self.trainer.save()
-            self.saved = now
-
-    def _is_due(self, now: float) -> bool:
-        """Tell whether it is time to save, by the clock or by the steps."""
-        config, progress = self.trainer.config, self.trainer.progress
-        step = progress.epoch * self.trainer.plan.epoch_steps + progress.batch
-        by_steps = config.save_steps is not None and step % config.save_steps == 0
-        return by_steps or now - self.saved > 60 * config.save_minutes
-
-
-def _load(config: TrainConfig) -> Any:
-    return kerseg.data.load(
-        config.data_folder, dataset=config.dataset, samples=config.samples, skip_bad=config.skip_bad
-    )
-
-
-def _plan(config: TrainConfig, data: Any) -> Plan:
-    """Return how long the run is.
-
-    Raises:
-        ConfigError: Not one batch can be filled, or the warm-up is longer than the run.
-    """
-    epoch_steps = data.steps(split=config.train_split, batch_size=config.batch_size)
-    plan = Plan(epoch_steps, config.steps or config.epochs * epoch_steps)
-    if (warmup := plan.warmup(config.warmup_epochs)) > plan.total:
-        raise ConfigError(
-            f"--warmup-epochs {config.warmup_epochs:g} is {warmup} steps, longer than the run "
-            f"(--steps {plan.total})."
-        )
-    return plan
+    return begun(config)

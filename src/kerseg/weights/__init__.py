@@ -26,9 +26,9 @@ class Loaded:
     """What became of a source's weights; names are ``layer/variable``.
 
     Example:
-        >>> loaded = load(model, "vgg_16.ckpt")
-        >>> len(loaded.loaded), loaded.random
-        (30, ('score_fr/kernel', 'score_fr/bias'))
+        >>> loaded = load(kerseg.models.build("unet", num_classes=3, width=2), "runs/unet")
+        >>> loaded.loaded[0], loaded.random
+        ('down1_conv1/kernel', ('logits/kernel', 'logits/bias'))
     """
 
     origin: str
@@ -66,8 +66,8 @@ def load(model: keras.Model, source: str | Path, *, say: Callable[[str], None] |
         WeightsError: The source cannot be read, is of another backbone, has another shape, or fits nothing.
 
     Example:
-        >>> load(kerseg.models.build("fcn_16s", num_classes=21), "runs/fcn_32s").random
-        ('score_pool4/kernel', 'score_pool4/bias')
+        >>> load(kerseg.models.build("unet", num_classes=7, width=2), "runs/unet").random
+        ()
     """
     read = _read(model, source)
     mine = variables_of(model)
@@ -109,7 +109,7 @@ def _read_model(path: Path) -> Source:
 
     if not path.exists():
         raise WeightsError(
-            f"{path}: does not exist. --weights takes 'imagenet', a TF-Slim checkpoint (its one file, or the "
+            f"{path}: does not exist. `weights` takes 'imagenet', a TF-Slim checkpoint (its one file, or the "
             "prefix of its .index and .data files), a .keras file or a run folder."
         )
     other, card = modelfile.load(path)

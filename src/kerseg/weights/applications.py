@@ -43,7 +43,7 @@ def read(model: keras.Model) -> Source:
     except Exception as error:  # Keras raises a bare Exception for a failed download.
         raise WeightsError(
             f"imagenet: Keras could not get the weights of {_APPLICATIONS[name]}: {str(error)[:300]} Check the "
-            "network, or give --weights the path of a TF-Slim checkpoint."
+            "network, or give `weights` the path of a TF-Slim checkpoint."
         ) from error
     return translate(application, name, model)
 
@@ -107,5 +107,5 @@ def _note_stride(model: keras.Model) -> list[str]:
         return []
     return [
         "Keras's ResNets have their strides in 1x1 convolutions, this model in 3x3 ones: the features are close, "
-        "and not equal, until training adapts them. --model-options.stride_in 1x1 makes them equal."
+        "and not equal, until training adapts them. `model_options={'stride_in': '1x1'}` makes them equal."
     ]

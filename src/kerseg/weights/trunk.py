@@ -49,7 +49,7 @@ def require(model: keras.Model, wanted: str, origin: str) -> None:
     if mine == wanted:
         return
     has = f"has the backbone {mine}" if mine else "has no backbone of its own"
-    choose = "" if mine in (None, "vgg16") else f" Build it with --model-options.backbone {wanted}."
+    choose = "" if mine in (None, "vgg16") else f" Build it with `model_options={{'backbone': {wanted!r}}}`."
     raise WeightsError(f"{origin}: these are weights of {wanted}, and {model.name} {has}.{choose}")
 
 

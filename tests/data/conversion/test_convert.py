@@ -24,13 +24,12 @@ from kerseg.data.conversion.convert import convert
 from kerseg.data.conversion.options import ConvertOptions
 from kerseg.data.formats.images import BadFileError, read_label
 from kerseg.data.formats.labels import Classes
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.camvid import CamVid
 from kerseg.data.sources.folder import Folder
 from kerseg.errors import ConfigError, DataError, KersegError
 
 NAMES = ("ground", "box", "ball")
-CAMVID = Path(__file__).parents[3] / "../shared/datasets/camvid"
 
 
 def image_of(seed: int, height: int = 6, width: int = 8) -> np.ndarray:
@@ -161,21 +160,21 @@ class TestRoundTrip:
         np.testing.assert_array_equal(stored, expected)
         np.testing.assert_array_equal(label, label_of(0, *label_shape))
 
-    @pytest.mark.skipif(not CAMVID.is_dir(), reason="CamVid is not in ../shared/datasets/camvid")
-    def test_camvid(self, tmp_path):
-        for split, count in (("train", 12), ("val", 5)):
+    def test_camvid(self, camvid, tmp_path):
+        for split, count in (("train", 6), ("val", 2)):
             for folder in (split, f"{split}annot"):
                 (tmp_path / "raw" / folder).mkdir(parents=True)
-                for path in sorted((CAMVID / folder).iterdir())[:count]:
+                for path in sorted((camvid / folder).iterdir())[:count]:
                     (tmp_path / "raw" / folder / path.name).symlink_to(path.resolve())
         info = convert(CamVid(root=tmp_path / "raw"), output=tmp_path / "out")
-        assert (info.name, info.splits["train"].records, info.splits["val"].records) == ("camvid", 12, 5)
+        assert (info.name, info.splits["train"].records, info.splits["val"].records) == ("camvid", 6, 2)
         total = sum(info.splits["train"].class_pixels) + info.splits["train"].ignored_pixels
-        assert total == 12 * 360 * 480
-        for name, (image, label) in read_back(tmp_path / "out", "train").items():
-            with Image.open(CAMVID / f"train/{name}.png") as raw:
+        found = read_back(tmp_path / "out", "train")
+        assert total == sum(label.size for _, label in found.values())
+        for name, (image, label) in found.items():
+            with Image.open(camvid / f"train/{name}.png") as raw:
                 np.testing.assert_array_equal(image, np.asarray(raw))
-            with Image.open(CAMVID / f"trainannot/{name}.png") as raw:
+            with Image.open(camvid / f"trainannot/{name}.png") as raw:
                 values = np.asarray(raw)
             np.testing.assert_array_equal(label, np.where(values == 11, 255, values))
 
@@ -253,7 +252,8 @@ BAD: dict[str, tuple[Callable[[Path, Path], Path], str]] = {
     "empty label": (lambda i, m: _replace(m, b""), "empty file: 0 bytes."),
     "text": (
         lambda i, m: _replace(i, b"<html>404"),
-        "unreadable: not an image, its first bytes are b'<html>404'.",
+        "unreadable: not an image of a kind that is read (JPEG, PNG, BMP, GIF, TIFF, WEBP): it is XML, SVG or "
+        "HTML.",
     ),
     "dangling link": (lambda i, m: _dangling(i), "unreadable: No such file or directory."),
     "half a png": (lambda i, m: _cut(i, 100), "truncated: "),
@@ -440,7 +440,7 @@ class TestBadFiles:
 
 
 @dataclass(frozen=True)
-class Odd:
+class Odd(Source):
     """A source that misbehaves in the way it is told to."""
 
     root: Path
@@ -471,6 +471,16 @@ class Odd:
             case "dies":
                 os._exit(1)
         return label
+
+
+def test_a_source_is_derived_from_source(tmp_path):
+    class Likeness:
+        classes = Odd.classes
+
+    with pytest.raises(
+        ConfigError, match=r"derived from kerseg.data.sources.base.Source. Received: a Likeness\."
+    ):
+        convert(Likeness(), output=tmp_path / "out")
 
 
 class TestOtherSources:
@@ -511,7 +521,7 @@ class TestOutput:
             convert(make_folders(tmp_path / "two", train=5), output=out)
         assert str(error.value) == (
             f"{out}: holds a converted data set. Give another folder, --update to convert only what changed, or "
-            "--overwrite to replace it."
+            "`overwrite=True` to replace it."
         )
         assert contents(out) == before
         (tmp_path / "two/train/i/a00.png").write_bytes(b"")

@@ -15,8 +15,8 @@ from kerseg.errors import DataError
 SCRIPT = """
 import importlib, os, signal, sys
 from pathlib import Path
-from kerseg.data import staging
-from kerseg.data.convert import convert
+from kerseg.core import staging
+from kerseg.data.conversion.convert import convert
 from kerseg.data.sources.folder import Folder
 
 root, flag, place, when, number, exchange = sys.argv[1:]

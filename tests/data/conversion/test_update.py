@@ -35,10 +35,12 @@ def raw(tmp_path: Path) -> Path:
 
 
 def written(folder: Path) -> dict[str, object]:
-    """Return what is in a folder, without the keys: whether a file counts as settled changes with the clock."""
+    """Return what is in a folder, but for keys and their checksum: which files count as settled, the clock says."""
     found: dict[str, object] = dict(contents(folder))
     lines = [json.loads(line) for line in found.pop(manifest.FILE_NAME).splitlines()]
-    return found | {"manifest": [{k: v for k, v in line.items() if k != "key"} for line in lines]}
+    return found | {
+        "manifest": [{k: v for k, v in line.items() if k not in ("key", "lines")} for line in lines]
+    }
 
 
 def update(root: Path, source: Folder, capsys: pytest.CaptureFixture[str], **options: object) -> str:

@@ -226,7 +226,7 @@ FAULTS = (
     Fault("size_mismatch", "error", _lost_exif, _labels(4), ONE, "at its image's size", name="lost_exif"),
     Fault("exif_orientation", "warning", _exif, _images(4), ONE, "as their label lies"),
     Fault(
-        "alphan_image",
+        "alpha_image",
         "warning",
         lambda r: _with_alpha(image(r, 3), image(r, 3).with_suffix(".png"), 9),
         ("train/images/street_0003.png",),
@@ -336,7 +336,7 @@ FAULTS = (
         lambda r: as_binary(r, 255),
         ALL,
         1.0,
-        "--label-values 0 255",
+        "`label_values=(0, 255)`",
         name="binary_255_all",
     ),
     Fault(
@@ -353,16 +353,18 @@ FAULTS = (
         lambda r: change_all(r, lambda v: np.where(v == 255, 0, v * 40)),
         ALL,
         1.0,
-        "--label-values 0 40 80 120 160 200 240",
+        "`label_values=[0, 40, 80, 120, 160, 200, 240]`",
     ),
-    Fault("one_based", "warning", lambda r: change_all(r, _up), ALL, 1.0, "--label-values 1 2 3 4 5 6 7"),
+    Fault(
+        "one_based", "warning", lambda r: change_all(r, _up), ALL, 1.0, "`label_values=[1, 2, 3, 4, 5, 6, 7]`"
+    ),
     Fault(
         "one_based",
         "error",
         lambda r: change_all(r, _up),
         ALL,
         1.0,
-        "--label-values 1 2 3 4 5 6 7",
+        "`label_values=[1, 2, 3, 4, 5, 6, 7]`",
         options=NAMES,
         name="one_based_named",
     ),
@@ -390,7 +392,7 @@ FAULTS = (
         lambda r: change_all(r, lambda v: np.where(v == 255, 250, v)),
         ALL,
         1.0,
-        "--ignore-values 250 255",
+        "`ignore_values=(250, 255)`",
     ),
     Fault(
         "void_in_use",
@@ -398,7 +400,7 @@ FAULTS = (
         lambda r: change_all(r, lambda v: np.where(v == 255, 7, v)),
         ALL,
         1.0,
-        "--ignore-values 7 255",
+        "`ignore_values=(7, 255)`",
         options=NAMES,
         mended=False,
         name="void_after_classes",
@@ -409,7 +411,7 @@ FAULTS = (
         lambda r: change(label(r, 3), lambda v: np.where(v == 2, 99, v)),
         _labels(3),
         ONE,
-        "--ignore-values",
+        "`ignore_values`",
         options=NAMES,
     ),
     Fault(

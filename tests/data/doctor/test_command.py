@@ -63,8 +63,8 @@ class TestExitCodes:
             (["--images", "x"], "--images and --labels go together"),
             (["--class-names", "a", "b", "--num-classes", "3"], "--num-classes 3 does not fit the 2 classes"),
             (["--class-names", "a", "--label-values", "0", "1"], "--label-values has 2 values for 1 classes"),
-            (["--model", "enet"], "an architecture takes any number of classes"),
-            (["--workers", "0"], "--workers is 1 or more. Received: 0."),
+            (["--model", "enet"], "An architecture takes any number of classes"),
+            (["--workers", "0"], "--workers must be at least 1. Received: 0."),
         ],
     )
     def test_a_wrong_option_exits_2(self, clean_streets, cwd, words, message, capsys):
@@ -89,7 +89,7 @@ class TestExitCodes:
         assert json.loads(Path("data/dataset.json").read_text())["class_names"] == ["0", "1"]
 
     def test_a_model_s_number_of_classes(self, clean_streets, cwd, capsys, monkeypatch):
-        monkeypatch.setattr("kerseg.cli.data._num_classes", lambda path: 4)
+        monkeypatch.setattr("kerseg.data.doctor._num_classes", lambda model: 4)
         assert main(["doctor", str(clean_streets), "--model", "run.keras"]) == 1
         assert "run.keras: 4 classes, the labels 7" in capsys.readouterr().out
 
@@ -198,7 +198,7 @@ class TestConverted:
         assert finding.affected[0].detail == "5 classes, the labels 3"
 
     def test_its_classes_are_known(self, data):
-        with pytest.raises(ConfigError, match="leave out --class-names"):
+        with pytest.raises(ConfigError, match="leave out `class_names`"):
             diagnose(data, class_names=["a"])
 
     def test_it_is_not_mended(self, data, tmp_path):
@@ -266,7 +266,7 @@ class TestLayout:
     def test_what_was_looked_for_is_said(self, tmp_path):
         (tmp_path / "stuff").mkdir()
         with pytest.raises(
-            DataError, match=r"it holds stuff\. Looked for: images/train \+ masks/train, .* --labels DIR"
+            DataError, match=r"it holds stuff\. Looked for: images/train \+ masks/train, .* `labels=DIR`"
         ):
             layout.find(tmp_path)
 

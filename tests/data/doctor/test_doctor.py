@@ -31,8 +31,6 @@ from kerseg.data.sources.camvid import CamVid
 from kerseg.data.sources.folder import Folder
 from kerseg.errors import ConfigError, DataError
 
-SHARED = Path(__file__).parents[3] / "../shared/datasets"
-CAMVID, ISBI = SHARED / "camvid", SHARED / "isbi2012_em"
 CAMVID_CLASSES = CamVid.classes.names
 
 
@@ -173,7 +171,7 @@ class TestPlantedFaults:
     def test_a_palette_that_is_known_is_named(self, streets):
         colours = np.array((*CamVid.classes.palette[:7], *[(0, 0, 0)] * 249), np.uint8)
         change_all(streets, lambda values: colours[values])
-        assert "give --palette camvid; with it" in diagnose(streets).finding("colour_masks").remedy
+        assert "give `palette=['camvid']`; with it" in diagnose(streets).finding("colour_masks").remedy
         found = diagnose(streets, palette=["camvid"])
         assert {item.place for item in found.finding("class_never_occurs").affected} == {*CAMVID_CLASSES[7:]}
         assert found.errors == ()
@@ -195,7 +193,7 @@ class TestPlantedFaults:
         shutil.copy(image(streets, 15), image(streets, 31, "val"))
         shutil.copy(label(streets, 15), label(streets, 31, "val"))
         change(label(streets, 16), lambda values: np.where(values == 255, 255, values + 1))
-        chosen = {"alphan_image", "exif_orientation", "near_leakage"}
+        chosen = {"alpha_image", "exif_orientation", "near_leakage"}
         for fault in FAULTS:
             if str(fault) == "near_leakage":
                 fault.plant(streets)
@@ -327,29 +325,27 @@ class TestMending:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["streets"]
 
 
-class TestRealData:
-    @pytest.mark.skipif(not CAMVID.is_dir(), reason="CamVid is not in ../shared/datasets/camvid")
-    def test_camvid(self):
-        found = diagnose(CAMVID)
+@pytest.mark.usefixtures("inline")
+class TestPublishedData:
+    def test_camvid(self, camvid):
+        found = diagnose(camvid)
         assert codes(found) == []
-        assert len(found.evidence.facts) == 468
-        named = diagnose(CAMVID, class_names=CAMVID_CLASSES, ignore_values=(11,))
+        assert len(found.evidence.facts) == len(list(camvid.glob("*annot/*.png")))
+        named = diagnose(camvid, class_names=CAMVID_CLASSES, ignore_values=(11,))
         assert named.errors == ()
 
-    @pytest.mark.skipif(not CAMVID.is_dir(), reason="CamVid is not in ../shared/datasets/camvid")
-    def test_camvid_s_void_is_named_where_11_classes_are_given(self):
-        found = diagnose(CAMVID, class_names=CAMVID_CLASSES)
+    def test_camvid_s_void_is_named_where_11_classes_are_given(self, camvid):
+        found = diagnose(camvid, class_names=CAMVID_CLASSES)
         assert codes(found) == ["void_in_use"]
-        assert "--ignore-values 11 255" in found.findings[0].remedy
+        assert "`ignore_values=(11, 255)`" in found.findings[0].remedy
 
-    @pytest.mark.skipif(not ISBI.is_dir(), reason="ISBI 2012 is not in ../shared/datasets/isbi2012_em")
-    def test_isbi(self):
-        found = diagnose(ISBI)
+    def test_isbi(self, isbi):
+        found = diagnose(isbi)
         assert (codes(found), found.errors) == (["binary_255"], ())
-        said = diagnose(ISBI, class_names=("membrane", "cell"), label_values=(0, 255))
+        said = diagnose(isbi, class_names=("membrane", "cell"), label_values=(0, 255))
         assert codes(said) == []
         total = said.class_pixels["all"]
-        assert total.sum() == 24 * 512 * 512
+        assert total.sum() == sum(pixels(path).size for path in isbi.glob("labels/*"))
         assert total[2] == 0
 
 

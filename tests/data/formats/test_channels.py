@@ -25,7 +25,6 @@ from kerseg.data.formats.images import BadFileError
 from kerseg.data.formats.records import DTYPES, Record, parse, serialize
 from kerseg.data.formats.volumes import ArrayPart, label_values, parts, siblings, slice_names
 from kerseg.data.reading.decode import decode_numbers
-from kerseg.data.sources.base import channels_of
 from kerseg.data.sources.folder import Folder
 from kerseg.errors import ConfigError, DataError
 
@@ -473,9 +472,9 @@ def test_a_range_is_not_guessed(tmp_path):
     with pytest.raises(ConfigError) as caught:
         convert(folders(tmp_path, value_range=()), output=tmp_path / "out", workers=1)
     assert str(caught.value).startswith(
-        "--value-range is missing. The images are uint16: 1 of 1 hold values from 0 to 1000, nearly all of them "
+        "`value_range` is missing. The images are uint16: 1 of 1 hold values from 0 to 1000, nearly all of them "
         "from 10 to 990 (1 % are below, 1 % above). Say which become 0 and 255, the same for all images to come: "
-        "--value-range 10 990,"
+        "`value_range=(10, 990)`,"
     )
 
 
@@ -487,15 +486,15 @@ def test_eight_bits_need_no_range(tmp_path):
 @pytest.mark.parametrize(
     ("names", "value_range", "message"),
     [
-        (("a",), (0, 1), r"--channel-names has 1 names; the first image has 4 channels\."),
+        (("a",), (0, 1), r"`channel_names` has 1 names; the first image has 4 channels\."),
         (
             (),
             (0, 1, 2),
-            r"--value-range takes LOW HIGH, or one such pair for each of the 4 channels\. Received: 3",
+            r"`value_range` takes LOW HIGH, or one such pair for each of the 4 channels\. Received: 3",
         ),
         ((), (0, 1, 2, 3), r"one such pair for each of the 4 channels\. Received: 4 numbers\."),
-        ((), (5, 5), r"--value-range takes LOW below HIGH\. Received: 5 5\."),
-        ((), (0, float("inf")), r"--value-range takes LOW below HIGH\. Received: 0 inf\."),
+        ((), (5, 5), r"`value_range` takes LOW below HIGH\. Received: 5 5\."),
+        ((), (0, float("inf")), r"`value_range` takes LOW below HIGH\. Received: 0 inf\."),
     ],
 )
 def test_options_that_do_not_fit(tmp_path, names, value_range, message):
@@ -506,11 +505,11 @@ def test_options_that_do_not_fit(tmp_path, names, value_range, message):
 
 def test_axes_that_cannot_be():
     with pytest.raises(
-        ConfigError, match=r"--slice-axis is 0 or more, the first axis being 0\. Received: -1\."
+        ConfigError, match=r"`slice_axis` is 0 or more, the first axis being 0\. Received: -1\."
     ):
         Layout(slice_axis=-1)
     with pytest.raises(
-        ConfigError, match=r"--channel-axis is 0 or more, or -1 for the last\. Received: -2\."
+        ConfigError, match=r"`channel_axis` is 0 or more, or -1 for the last\. Received: -2\."
     ):
         Layout(channel_axis=-2)
 
@@ -659,7 +658,7 @@ def test_gamma_of_any_channels():
 def test_colours_of_what_has_none_are_refused(tmp_path, name, value):
     four_channels(tmp_path)
     data = kerseg.data.load(tmp_path / "out")
-    with pytest.raises(ConfigError, match=rf"--augment\.{name} needs images of 3 channels; these have 4\."):
+    with pytest.raises(ConfigError, match=rf"`augment\.{name}` needs images of 3 channels; these have 4\."):
         data.train(crop_size=(8, 8), batch_size=1, augment=Augment(**{name: value}))
 
 
@@ -668,10 +667,10 @@ def test_channels_are_found_once_and_travel_with_the_source(tmp_path, monkeypatc
     npy(tmp_path / "i/a.npy", numbers(6, 8, 4))
     png_label(tmp_path / "l/a.png", label_of(6, 8))
     source = folders(tmp_path)
-    found = channels_of(source)
+    found = source.channels
     copy = pickle.loads(pickle.dumps(source))
     monkeypatch.setattr(Folder, "splits", lambda self: pytest.fail("looked at the files again"))
-    assert channels_of(copy) == found
+    assert copy.channels == found
     [part] = parts([tmp_path / "i/a.npy"], Layout())
     np.testing.assert_array_equal(read_channels(part, found).values, numbers(6, 8, 4))
 

@@ -78,7 +78,9 @@ def data(tmp_path_factory):
         for index in range(COUNT):
             writer.write(serialized(index))
     pixels = np.bincount(np.concatenate([label_of(index).ravel() for index in range(COUNT)]), minlength=12)
-    split = Split((Shard(file.name, COUNT, file.stat().st_size, ""),), tuple(pixels.tolist()), (0,) * 12)
+    split = Split(
+        (Shard(file.name, COUNT, file.stat().st_size, "0" * 64),), tuple(pixels.tolist()), (0,) * 12
+    )
     palette = tuple(map(tuple, COLOURS.tolist()))
     DatasetInfo("blocks", NAMES, palette, {"train": split}).save(folder)
     return kerseg.data.load(folder)
@@ -277,7 +279,7 @@ def test_rare_classes(data):
         rare_classes(Augment(copy_paste=1.0, rare_share=0.001), data.info, pixels)
     wrong = Augment(copy_paste=1.0, rare_classes=("clas 3",))
     message = (
-        r"--augment\.rare-classes: there is no class 'clas 3'\. Did you mean 'class 3'\? Known: class 0, "
+        r"`augment\.rare_classes`: there is no class 'clas 3'\. Did you mean 'class 3'\? Known: class 0, "
     )
     with pytest.raises(ConfigError, match=message):
         data.train(crop_size=(8, 8), batch_size=2, augment=wrong)

@@ -44,7 +44,7 @@ def write(folder, counts=(5, 4, 3), make=record, split="train"):
             for _ in range(count):
                 made = make(next(numbers))
                 writer.write(made if isinstance(made, bytes) else serialize(made))
-        shards.append(Shard(file.name, count, file.stat().st_size, ""))
+        shards.append(Shard(file.name, count, file.stat().st_size, "0" * 64))
     splits = {split: Split(tuple(shards), (0,), (0,))}
     DatasetInfo("blocks", ("block",), ((0, 0, 0),), splits).save(folder)
     return folder
@@ -304,8 +304,8 @@ def test_unknown_split(data, ask):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 13}, r"--batch-size is 1 to 12, the number of images in split 'train' of .* 13\."),
-        ({"batch_size": 0}, r"--batch-size is 1 to 12"),
+        ({"batch_size": 13}, r"`batch_size` is 1 to 12, the number of images in split 'train' of .* 13\."),
+        ({"batch_size": 0}, r"`batch_size` is 1 to 12"),
         ({"skip_batches": 1}, r"skip_batches needs epoch"),
         ({"skip_batches": 7, "epoch": 0, "batch_size": 2}, r"skip_batches is 0 to 6, .* Received: 7\."),
         ({"crop_size": (0, 5)}, r"crop size is \(height, width\), 1 pixel or more\. Received: \(0, 5\)\."),

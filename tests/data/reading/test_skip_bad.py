@@ -12,7 +12,6 @@ import pytest
 
 import kerseg
 import kerseg.data
-from conftest import TINY_CLASSES, TINY_PALETTE, png, tiny_pair
 from kerseg import modelfile
 from kerseg.core.info import DatasetInfo
 from kerseg.data.conversion.checks import Checked
@@ -21,6 +20,7 @@ from kerseg.data.formats.records import Record, serialize
 from kerseg.data.formats.tfrecord import frame
 from kerseg.data.reading.integrity import damaged
 from kerseg.errors import DataError
+from tiny import TINY_CLASSES, TINY_PALETTE, png, tiny_pair
 
 FIRST, SECOND = (f"train-{number:05}-of-00003.tfrecord" for number in (0, 1))
 

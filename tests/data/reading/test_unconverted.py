@@ -266,7 +266,7 @@ def test_an_unknown_data_set_is_refused_before_a_file_is_read(tmp_path):
 
 def converted(folder: Path, names: tuple[str, ...]) -> Path:
     count = len(names)
-    split = Split((Shard("train.tfrecord", 3, 9, ""),), (5,) * count, (9,) * count)
+    split = Split((Shard("train.tfrecord", 3, 9, "0" * 64),), (5,) * count, (9,) * count)
     folder.mkdir(exist_ok=True)
     DatasetInfo("mine", names, default_palette(count), {"train": split}).save(folder)
     return folder

@@ -1,18 +1,17 @@
 """CamVid as it was released: colours of 32 classes, split as SegNet's preparation is."""
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pytest
 from trees import HEIGHT, WIDTH, converted, draw_image, save
 
+import published
 from kerseg.data.formats.images import BadFileError
 from kerseg.data.sources.base import Pair
 from kerseg.data.sources.camvid import CamVid
 from kerseg.errors import DataError
 
-PREPARED = Path(__file__).parents[3] / "../shared/datasets/camvid"
 SPLITS = {
     "train": ["0001TP_006690", "0001TP_008520", "0006R0_f00930", "0016E5_00390", "0016E5_08640"],
     "val": ["0016E5_07959", "0016E5_08159"],
@@ -70,10 +69,9 @@ def test_round_trip(tmp_path):
 
 
 def test_splits_are_those_of_the_images_prepared_for_segnet(tmp_path):
-    if not PREPARED.is_dir():
-        pytest.skip(f"{PREPARED}: not here; CamVid may not be distributed")
+    folder = published.find("camvid", "CamVid")
     prepared = {
-        split: [path.stem for path in sorted((PREPARED / split).glob("*.png"))] for split in ("train", "val")
+        split: [path.stem for path in sorted((folder / split).glob("*.png"))] for split in ("train", "val")
     }
     for folder, tail in (("701_StillsRaw_full", ""), ("LabeledApproved_full", "_L")):
         (tmp_path / folder).mkdir()
@@ -101,7 +99,7 @@ def test_labels_that_are_not_as_released(tmp_path, pixels, message):
 def test_trees_that_are_not_the_release(tmp_path):
     draw_image(tmp_path / "701_StillsRaw_full/a.png")
     with pytest.raises(
-        DataError, match=r"has no LabeledApproved_full\. --root is the folder that holds train, "
+        DataError, match=r"has no LabeledApproved_full\. `root` is the folder that holds train, "
     ):
         CamVid(root=tmp_path).splits()
     draw_image(tmp_path / "LabeledApproved_full/a_L.png")

@@ -347,7 +347,7 @@ def test_a_share_of_train_becomes_val_whatever_the_order(tmp_path):
     assert held_out(names[::-1]) == held_out(names)
     path = write_json(tmp_path / "t.json", document(annotation(1, 10, 3, [BOX]), names=("0.png",)))
     for share, message in (
-        (1.5, "--val-share is between 0 and 1. Received: 1.5."),
-        (0.5, "--val-share 0.5: of 1 image, none can be held out."),
+        (1.5, "`val_share` is between 0 and 1. Received: 1.5."),
+        (0.5, "`val_share=0.5`: of 1 image, none can be held out."),
     ):
         assert refusal(CocoJson(train_json=path, val_share=share).splits).startswith(message)

@@ -152,7 +152,7 @@ def test_labels_are_read_as_those_of_folders(tmp_path):
 def test_missing_names_are_asked_for_with_what_the_labels_hold(tmp_path):
     file = parquet(tmp_path / "t.parquet", *rows(3, 0)[:2])
     assert refusal(lambda: HuggingFace(root=file).classes) == (
-        "--class-names is missing. 3 of 3 labels hold the values 0, 1, 2, 255. Give one name for each value from 0 "
+        "`class_names` is missing. 3 of 3 labels hold the values 0, 1, 2, 255. Give one name for each value from 0 "
         "on, such as --class-names road car; 255 is ignored."
     )
 
@@ -162,7 +162,7 @@ def test_columns_that_are_not_there(tmp_path):
     options = {"root": file, "class_names": NAMES}
     assert refusal(HuggingFace(**options).splits) == (
         f"{file}: has none of the columns image, pixel_values, img, image. It has: id, photo, truth. Give "
-        "--image-column."
+        "`image_column`."
     )
     assert refusal(HuggingFace(image_column="photo", label_column="mask", **options).splits) == (
         f"{file}: has no column 'mask'. It has: id, photo, truth. Give --label-column."
@@ -184,7 +184,7 @@ def test_cells_that_hold_no_image_are_reported_with_all_others(tmp_path):
         f"{file}: row 0, label: size differs: the label is 6 x 5, its image {file}: row 0, image is 6 x 4 "
         "(width x height).",
         f"{file}: row 1, image: unreadable: No such file or directory.",
-        f"{file}: row 2, image: unreadable: not an image, its first bytes are b'nothing'.",
+        f"{file}: row 2, image: unreadable: not an image of a kind that is read (JPEG, PNG, BMP, GIF, TIFF, WEBP).",
         f"{file}: row 3, label: no image: the cell holds None, neither bytes nor a path.",
     ]
 

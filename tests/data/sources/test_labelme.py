@@ -134,7 +134,7 @@ def test_old_files_have_no_size_and_take_that_of_the_image(tmp_path):
         (
             shape("bat", TALL),
             "unknown label: shape 1 ('bat') is none of the classes. Did you mean 'cat'? Known: cat, dog. Add it to "
-            "--class-names, or to --ignore-classes.",
+            "`class_names`, or to `ignore_classes`.",
         ),
         (
             shape("cat", [[0, 0], [9, 0], [9, 4]]),

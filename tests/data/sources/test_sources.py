@@ -164,7 +164,8 @@ def test_the_table_and_the_folder_of_sources_agree():
         "annotated",
         "array_folders",
         "base",
-        "mapping",
+        "class_mapping",
+        "folders",
         "palettes",
     }
     assert files == {target.partition(":")[0].rpartition(".")[2] for target in SOURCES.values()}
@@ -336,11 +337,11 @@ class TestFolder:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"palette": ("#000000",)}, "--palette has 1 colours for 3 classes."),
-            ({"palette": ("#000000", "0,0,0", "1,1,1")}, "--palette gives one colour to two classes."),
-            ({"label_values": (0, 255)}, "--label-values has 2 values for 3 classes. Give one for each."),
+            ({"palette": ("#000000",)}, "`palette` has 1 colours for 3 classes."),
+            ({"palette": ("#000000", "0,0,0", "1,1,1")}, "`palette` gives one colour to two classes."),
+            ({"label_values": (0, 255)}, "`label_values` has 2 values for 3 classes. Give one for each."),
             ({"label_values": (0, 1, 2), "ignore_values": (2,)}, "name a value twice"),
-            ({"class_names": ("a", "b", "a")}, "--class-names: given more than once: a."),
+            ({"class_names": ("a", "b", "a")}, "`class_names`: given more than once: a."),
             (
                 {"class_names": tuple(map(str, range(256)))},
                 "At most 255 classes fit into 8-bit labels. Received: 256",
@@ -429,9 +430,9 @@ class TestPalettes:
                 ("camvit",),
                 "Received: 'camvit'; 'camvit' is none of these. Did you mean 'camvid'? Sources: ",
             ),
-            (("folder",), "--palette folder: this source has no colours of its own."),
+            (("folder",), "`palette=['folder']`: this source has no colours of its own."),
             (("1", "2", "3", "4"), "'4' is none of these"),
-            (("1", "2", "256"), "--palette: colours are 0 to 255. Received: '1 2 256'."),
+            (("1", "2", "256"), "`palette`: colours are 0 to 255. Received: '1 2 256'."),
         ],
     )
     def test_words_that_are_no_palette(self, words, message):

@@ -1,4 +1,4 @@
-"""Conversion past one machine: ``kerseg convert --runner beam``.
+"""Conversion past one machine: ``kerseg.convert(..., runner="beam")``.
 
 The same checks in the same order into the same shards as on one machine, byte for byte, on Apache Beam: on its
 local runner, Dataflow, Flink or Spark. The workers list the source, check the pairs side by side, and are told
@@ -28,9 +28,9 @@ from kerseg.core.staging import whole_folder
 from kerseg.core.workers import default_workers
 from kerseg.data.conversion.checks import Checked, check_pair
 from kerseg.data.conversion.options import MEBIBYTE, ConvertOptions, is_ours
-from kerseg.data.conversion.split_checks import Duplicates, check_splits, described
+from kerseg.data.conversion.split_checks import Duplicates, check_names, check_splits, described
 from kerseg.data.conversion.split_writer import ShardWriter, Tally, is_full, shard_name
-from kerseg.data.sources.base import Pair, Source, channels_of
+from kerseg.data.sources.base import Pair, Source
 from kerseg.errors import DataError, KersegError
 
 _SUMMARY = "summary.json"
@@ -52,19 +52,20 @@ def convert(source: Source, options: ConvertOptions) -> DatasetInfo:
         KersegError: The pipeline failed.
 
     Example:
-        >>> options = ConvertOptions(output=Path("data/camvid"), runner="beam")
-        >>> convert(CamVid(root=Path("camvid")), options).splits["train"].records
-        367
+        >>> options = ConvertOptions(output=Path("data/beam"), runner="beam")
+        >>> convert(source, options).splits["train"].records
+        8
     """
     # Listed here too: what is wrong with the options is said before anything is started, and in their words.
     classes, pairs = source.classes, source.splits()
+    name = options.name or source.name or options.output.resolve().name
+    check_names(classes, pairs, name)
     check_splits(source, pairs, options.output)
-    channels_of(source)  # which the workers need, and would each find out anew
+    _ = source.channels  # which the workers need, and would each find out anew
     with _whole(options) as folder:
         _run(source, options, folder)
         splits = _read_summary(folder / _SUMMARY, list(pairs), len(classes.names))
         total = sum(len(members) for members in pairs.values())
-        name = options.name or source.name or options.output.resolve().name
         info = described(source, classes, splits, pairs=total, name=name, skip_bad=options.skip_bad)
         (folder / FILE_NAME).write_text(info.text(), encoding="utf-8")
     return info
@@ -258,7 +259,7 @@ def _whole_remote(folder: Path, *, overwrite: bool, ours: Callable[[str], bool])
         )
     if found and not overwrite:
         raise DataError(
-            f"{folder}: holds a converted data set. Give another folder, or --overwrite to replace it."
+            f"{folder}: holds a converted data set. Give another folder, or `overwrite=True` to replace it."
         )
     temporary = folder / f"{_PARTIAL}{uuid.uuid4().hex[:8]}"
     temporary.mkdir(parents=True)

@@ -10,21 +10,18 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from kerseg.core.console import printable
 from kerseg.core.info import IGNORE_LABEL, Skipped
 from kerseg.data.formats.channels import ArrayImage, read_channels
-from kerseg.data.formats.images import (
-    BadFileError,
-    EncodedImage,
-    Place,
-    describe_counts,
-    describe_size,
-    read_image,
-)
+from kerseg.data.formats.files import BadFileError, Place
+from kerseg.data.formats.images import EncodedImage, read_image
 from kerseg.data.formats.labels import Label
+from kerseg.data.formats.names import unusable
 from kerseg.data.formats.records import Record, encode_label, serialize
 from kerseg.data.formats.tfrecord import frame
 from kerseg.data.formats.volumes import ArrayPart
-from kerseg.data.sources.base import Pair, Source, channels_of
+from kerseg.data.formats.wording import describe_counts, describe_size
+from kerseg.data.sources.base import Pair, Source
 from kerseg.errors import DataError
 
 P = TypeVar("P", bound=Place)
@@ -54,8 +51,8 @@ def check_pair(source: Source, pair: Pair) -> Checked | list[Skipped]:
         The pair as it is stored, or all that is wrong with it. Nothing that is wrong with a file raises.
 
     Example:
-        >>> check_pair(CamVid(root=root), Pair("a", root / "train/a.png", root / "trainannot/a.png"))
-        [Skipped(path='camvid/trainannot/a.png', reason='empty file: 0 bytes.')]
+        >>> check_pair(source, Pair("street", Path("street.jpg"), Path("missing.png")))
+        [Skipped(path='missing.png', reason='unreadable: No such file or directory.')]
     """
     faults = _faults_of_name(pair)
     image = _attempt(lambda path: _read_image(source, path), pair.image, faults)
@@ -68,8 +65,8 @@ def check_pair(source: Source, pair: Pair) -> Checked | list[Skipped]:
 
 
 def fault(path: Place | None, reason: str) -> Skipped:
-    """Return what is reported of a file: text that can be printed, whatever bytes its name consists of."""
-    return Skipped(path=_printable(str(path)), reason=_printable(reason))
+    """Return what is reported of a file: text that can be printed, whatever its name consists of."""
+    return Skipped(path=printable(str(path)), reason=printable(reason))
 
 
 def _faults_of_name(pair: Pair) -> list[Skipped]:
@@ -78,8 +75,8 @@ def _faults_of_name(pair: Pair) -> list[Skipped]:
         faults.append(fault(pair.image, f"no label: no label file of the name {pair.name!r} belongs to it."))
     if pair.image is None:
         faults.append(fault(pair.label, f"no image: no image file of the name {pair.name!r} belongs to it."))
-    if _printable(pair.name) != pair.name:
-        faults.append(fault(pair.image or pair.label, "unusable name: it is not UTF-8. Rename the file."))
+    if why := unusable(pair.name):
+        faults.append(fault(pair.image or pair.label, f"unusable name: {why}. Rename the file."))
     return faults
 
 
@@ -91,6 +88,8 @@ def _attempt(read: Callable[[P], T], path: P | None, faults: list[Skipped]) -> T
         return read(path)
     except BadFileError as error:
         faults.append(fault(error.path, error.reason))
+    except MemoryError:
+        raise  # for which no file is to blame
     except DataError as error:
         faults.append(fault(path, str(error).removeprefix(f"{path}: ")))
     # Reading goes through the code of many formats and sources. What one file makes it raise must not end
@@ -101,8 +100,12 @@ def _attempt(read: Callable[[P], T], path: P | None, faults: list[Skipped]) -> T
 
 
 def _read_image(source: Source, path: Place) -> EncodedImage | ArrayImage:
-    channels = channels_of(source) if isinstance(path, ArrayPart) else None
-    return read_channels(path, channels) if channels and isinstance(path, ArrayPart) else read_image(path)
+    channels = source.channels if isinstance(path, ArrayPart) else None
+    return (
+        read_channels(path, channels)
+        if channels and isinstance(path, ArrayPart)
+        else read_image(path, pixels=False)
+    )
 
 
 def _read_label(source: Source, path: Place) -> tuple[Label, NDArray[np.int64]]:
@@ -142,8 +145,3 @@ def _store(
     encoded = encode_label(pixels)
     record = Record(name, data, image_format, height, width, image.channels, encoded, dtype=image.dtype)
     return Checked(frame(serialize(record)), counts)
-
-
-def _printable(text: str) -> str:
-    # A file name that is not UTF-8 is a str that cannot be printed; its odd bytes are shown as \xff.
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

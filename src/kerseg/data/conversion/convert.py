@@ -9,25 +9,25 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kerseg.core.console import note
 from kerseg.core.info import DatasetInfo, Skipped, Split
+from kerseg.core.options import collect
 from kerseg.core.progress import Progress
 from kerseg.core.staging import whole_folder
 from kerseg.core.workers import default_workers, map_in_order
 from kerseg.data.conversion.checks import Checked
 from kerseg.data.conversion.manifest import ManifestWriter, Previous, check_keyed, made_by
 from kerseg.data.conversion.options import MEBIBYTE, ConvertOptions, is_ours
-from kerseg.data.conversion.split_checks import Duplicates, check_splits, described
+from kerseg.data.conversion.split_checks import Duplicates, check_names, check_splits, described
 from kerseg.data.conversion.split_writer import SplitWriter
-from kerseg.data.formats.places import as_place
-from kerseg.data.sources.base import Pair, Source, channels_of
+from kerseg.data.sources.base import Pair, Source
+from kerseg.download.release import download as fetch_releases
 from kerseg.errors import ConfigError, DataError
 
 
@@ -40,6 +40,7 @@ def convert(
     skip_bad: bool = False,
     overwrite: bool = False,
     update: bool = False,
+    download: bool = False,
     name: str | None = None,
     runner: Literal["local", "beam"] = "local",
     beam_options: str = "",
@@ -53,16 +54,21 @@ def convert(
 
     Args:
         source: The raw data set, such as ``kerseg.data.sources.camvid.CamVid(root=...)``.
-        output: Folder to make; with Beam, also an address that fsspec knows.
-        shard_size: Size at which a shard is full, MiB.
+        output: Folder to make: shards and dataset.json. It appears once everything is written.
+        shard_size: Size at which a shard is full, MiB; the last record may go beyond it if a shard holds
+            nothing else.
         workers: Processes that read and check the files; by default one for each processor.
-        skip_bad: Leave out pairs that cannot be used, and list them in ``dataset.json``.
-        overwrite: Replace the data set that is in ``output``, once the new one is whole.
-        update: As ``overwrite``, but check only the pairs whose files changed (size or time), and take the
-            records of the others from the shards that are there. The shards are the same as without.
-        name: Name of the data set; by default the source's, or that of ``output``.
-        runner: Who does the work: ``"local"``, processes of this machine, or ``"beam"``, Apache Beam.
-        beam_options: Apache Beam's own options, in one text.
+        skip_bad: Leave out pairs that cannot be used, and list them in dataset.json, instead of stopping.
+        overwrite: Replace the data set that is in the output folder, once the new one is whole.
+        update: As `overwrite`, but take the records of pairs whose files and options did not change from the
+            old shards.
+        download: Fetch what is not there: the folders of the data set that are missing or empty, if its terms
+            allow it. By default they are in your cache, or below the folder that the environment variable
+            KERSEG_DATA names.
+        name: Name of the data set; by default the source's, or that of the output folder.
+        runner: Who does the work: processes of this machine, or Apache Beam, which also runs on clusters.
+        beam_options: Apache Beam's own options in one text: '--runner=FlinkRunner --parallelism=64'. By
+            default Beam runs on this machine.
 
     Returns:
         What ``dataset.json`` says.
@@ -73,24 +79,20 @@ def convert(
         ConfigError: An option is wrong.
 
     Example:
-        >>> info = convert(CamVid(root=Path("camvid")), output=Path("data/camvid"))
+        >>> info = convert(source, output=Path("data/again"))
         >>> info.splits["train"].records
-        367
+        8
     """
-    options = ConvertOptions(
-        output=as_place(output),
-        shard_size=shard_size,
-        workers=workers,
-        skip_bad=skip_bad,
-        overwrite=overwrite,
-        update=update,
-        name=name,
-        runner=runner,
-        beam_options=beam_options,
-    )
+    options = collect(ConvertOptions, locals())
+    if not isinstance(source, Source):
+        raise ConfigError(
+            f"`source` is an instance of a class derived from {Source.__module__}.Source. Received: a "
+            f"{type(source).__name__}."
+        )
+    if download:
+        _fetch(source)
     if runner == "beam":
-        info: DatasetInfo = _beam().convert(source, options)
-        return info
+        return _beam(source, options)
     try:
         with whole_folder(options.output, overwrite=overwrite or update, ours=is_ours) as folder:
             info = _fill(folder, source, options)
@@ -100,11 +102,19 @@ def convert(
     return info
 
 
+def _fetch(source: Source) -> None:
+    if not source.releases:
+        raise ConfigError("`download` is for published data sets, and this source reads files of your own.")
+    fetch_releases(source)
+
+
 def _fill(folder: Path, source: Source, options: ConvertOptions) -> DatasetInfo:
     """Write the shards of all splits into ``folder`` and return what is in them."""
     classes, pairs = source.classes, source.splits()
+    name = options.name or source.name or options.output.resolve().name
+    check_names(classes, pairs, name)
     check_splits(source, pairs, options.output)
-    channels_of(source)  # which the workers need, and would each find out anew
+    _ = source.channels  # which the workers need, and would each find out anew
     total = sum(len(members) for members in pairs.values())
     splits: dict[str, Split] = {}
     with (
@@ -129,7 +139,6 @@ def _fill(folder: Path, source: Source, options: ConvertOptions) -> DatasetInfo:
                 splits[split] = writer.finish()
         progress.describe("convert")
         manifest.finish(made_by(source), splits)
-    name = options.name or source.name or options.output.resolve().name
     return described(source, classes, splits, pairs=total, name=name, skip_bad=options.skip_bad)
 
 
@@ -163,10 +172,11 @@ def _account(previous: Previous, pairs: Mapping[str, Sequence[Pair]], kept: NDAr
     return f"{text}."
 
 
-def _beam() -> Any:
+def _beam(source: Source, options: ConvertOptions) -> DatasetInfo:
     try:
-        return import_module("kerseg.data.conversion.beam")
+        from kerseg.data.conversion import beam
     except ImportError as error:
         raise ConfigError(
-            "--runner beam needs Apache Beam, which is not installed. Install it: pip install 'kerseg[beam]'"
+            "`runner='beam'` needs Apache Beam, which is not installed. Install it: pip install 'kerseg[beam]'"
         ) from error
+    return beam.convert(source, options)

@@ -3,13 +3,12 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
+from typing import Literal
 
 from kerseg.core.info import FILE_NAME
+from kerseg.core.ranges import check_range
 from kerseg.data.conversion.manifest import FILE_NAME as MANIFEST
-from kerseg.data.formats.places import PLACE
+from kerseg.data.formats.places import as_place
 from kerseg.errors import ConfigError
 
 MEBIBYTE = 2**20
@@ -17,9 +16,12 @@ MEBIBYTE = 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class ConvertOptions:
-    """Options of ``kerseg convert`` that all sources share."""
+    """Options of ``kerseg convert`` that all sources share.
 
-    output: Annotated[Path, PLACE]
+    They are in the signature of `kerseg.data.conversion.convert.convert`, which ``scripts/signatures.py`` writes.
+    """
+
+    output: Path
     """Folder to make: shards and dataset.json. It appears once everything is written."""
     shard_size: int = 128
     """Size at which a shard is full, MiB; the last record may go beyond it if a shard holds nothing else."""
@@ -30,28 +32,31 @@ class ConvertOptions:
     overwrite: bool = False
     """Replace the data set that is in the output folder, once the new one is whole."""
     update: bool = False
-    """As --overwrite, but take the records of pairs whose files and options did not change from the old shards."""
+    """As `overwrite`, but take the records of pairs whose files and options did not change from the old shards."""
+    download: bool = False
+    """Fetch what is not there: the folders of the data set that are missing or empty, if its terms allow it. By
+    default they are in your cache, or below the folder that the environment variable KERSEG_DATA names."""
     name: str | None = None
     """Name of the data set; by default the source's, or that of the output folder."""
     runner: Literal["local", "beam"] = "local"
     """Who does the work: processes of this machine, or Apache Beam, which also runs on clusters."""
-    beam_options: Annotated[str, Parameter(allow_leading_hyphen=True)] = ""
+    beam_options: str = ""
     """Apache Beam's own options in one text: '--runner=FlinkRunner --parallelism=64'. By default Beam runs on
     this machine."""
 
     def __post_init__(self) -> None:
-        if self.shard_size < 1:
-            raise ConfigError(f"--shard-size is 1 MiB or more. Received: {self.shard_size}.")
-        if self.workers is not None and self.workers < 1:
-            raise ConfigError(f"--workers is 1 or more. Received: {self.workers}.")
+        object.__setattr__(self, "output", as_place(self.output))
+        check_range("shard_size", self.shard_size, least=1)
+        if self.workers is not None:
+            check_range("workers", self.workers, least=1)
         if self.update and self.overwrite:
-            raise ConfigError("--update keeps what did not change, --overwrite nothing: give one of them.")
+            raise ConfigError("`update` keeps what did not change, `overwrite` nothing: give one of them.")
         if self.runner == "beam" and self.update:
-            raise ConfigError("--runner beam converts everything: leave out --update.")
+            raise ConfigError("`runner='beam'` converts everything: leave out `update`.")
         if self.runner == "local" and self.beam_options:
-            raise ConfigError("--beam-options are for --runner beam.")
+            raise ConfigError("`beam_options` are for `runner='beam'`.")
         if self.runner == "local" and not isinstance(self.output, Path):
-            raise ConfigError(f"{self.output}: only --runner beam writes to remote storage.")
+            raise ConfigError(f"{self.output}: only `runner='beam'` writes to remote storage.")
 
 
 def is_ours(name: str) -> bool:

@@ -1,7 +1,7 @@
 """What is wrong with a data set as a whole, once its pairs were checked one by one: names, splits, classes."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +10,8 @@ from kerseg.core.console import note
 from kerseg.core.info import DatasetInfo, Skipped, Split
 from kerseg.data.conversion.checks import Checked, fault
 from kerseg.data.formats.labels import Classes
-from kerseg.data.sources.base import Pair, Source, channels_of
+from kerseg.data.formats.names import ALIKE, alike, unusable
+from kerseg.data.sources.base import Pair, Source
 from kerseg.errors import DataError
 
 
@@ -21,23 +22,46 @@ class Duplicates:
         pairs: Of one split.
 
     Example:
-        >>> Duplicates(pairs).applied(pair, check_pair(source, pair))
+        >>> pairs = [Pair("a", Path("i/a.jpg"), Path("l/a.png")), Pair("a", Path("i/a.png"), Path("l/a.png"))]
+        >>> Duplicates(pairs).applied(pairs[0], [])
         [Skipped(path='i/a.jpg', reason="duplicate name: 'a' is also i/a.png. Keep one.")]
     """
 
     def __init__(self, pairs: Sequence[Pair]):
         times = Counter(pair.name for pair in pairs)
+        self._alike = alike(times)
         self._shared: dict[str, list[Pair]] = {name: [] for name, count in times.items() if count > 1}
         for pair in pairs:
             if pair.name in self._shared:
                 self._shared[pair.name].append(pair)
 
     def applied(self, pair: Pair, result: Checked | list[Skipped]) -> Checked | list[Skipped]:
-        """Return ``result``, or a pair's faults where others have its name."""
+        """Return ``result``, or a pair's faults where others have its name, or one that looks the same."""
+        if pair.name in self._alike and not isinstance(result, Checked) and not (pair.image and pair.label):
+            result = [replace(entry, reason=f"{entry.reason} {ALIKE}") for entry in result]
         if pair.name not in self._shared:
             return result
         faults = [] if isinstance(result, Checked) else result
         return faults + _duplicates(pair, self._shared[pair.name])
+
+
+def check_names(classes: Classes, splits: Iterable[str], name: str) -> None:
+    """Refuse names that a terminal, a page or a file would stumble upon, at the door and not in the first epoch.
+
+    Args:
+        classes: Of the data set.
+        splits: Names of its splits.
+        name: Of the data set.
+
+    Raises:
+        DataError: A name holds control characters or is not UTF-8, or two classes have one name.
+    """
+    for kind, names in (("class", classes.names), ("split", splits), ("data set", [name])):
+        for each in names:
+            if why := unusable(each):
+                raise DataError(f"The name {each!r} of a {kind} cannot be used: {why}. Rename it.")
+    if twice := [each for each, count in Counter(classes.names).items() if count > 1]:
+        raise DataError(f"Two classes are called {twice[0]!r}. Each needs a name of its own.")
 
 
 def check_splits(source: Source, pairs: Mapping[str, Sequence[Pair]], output: object) -> None:
@@ -54,12 +78,15 @@ def check_splits(source: Source, pairs: Mapping[str, Sequence[Pair]], output: ob
     Raises:
         DataError: A split has no pairs.
     """
+    for split, members in pairs.items():
+        if found_alike := sorted(alike(pair.name for pair in members if pair.image and pair.label)):
+            note(f"{output}: {split} has {found_alike[0]!r} more than once, as it looks. {ALIKE}")
     if empty := [split for split, members in pairs.items() if not members]:
         raise DataError(f"{output}: cannot be made, because {_named(empty)} of the source has no pairs.")
     found = {split: len(members) for split, members in pairs.items()}
-    if getattr(source, "val_share", 0):
+    if source.val_share:
         found["train"] += found.pop("val", 0)
-    published: Mapping[str, int] = getattr(source, "counts", {})
+    published = source.counts
     for split, count in found.items():
         if count != published.get(split, count):
             note(
@@ -92,7 +119,7 @@ def described(
     """
     if any(split.skipped for split in splits.values()):
         _judge(splits, pairs, skip_bad)
-    _refuse_one_class(splits, classes.names, drawn=hasattr(source, "background"))
+    _refuse_one_class(splits, classes.names, drawn=source.drawn)
     if classes.open_ended:
         classes, splits = _as_shown(classes, splits)
     return DatasetInfo(
@@ -100,7 +127,7 @@ def described(
         class_names=classes.names,
         palette=classes.palette,
         splits=splits,
-        channels=channels_of(source),
+        channels=source.channels,
     )
 
 
@@ -133,7 +160,7 @@ def _judge(splits: Mapping[str, Split], total: int, skip_bad: bool) -> None:
     if skip_bad:
         advice = f"Without these, {_named(empty)} has no pairs."
     else:
-        advice = "Mend or remove these files, or leave out their pairs with --skip-bad."
+        advice = "Mend or remove these files, or leave out their pairs with `skip_bad=True`."
     found = f"{len(faults)} fault{'s' * (len(faults) > 1)} in {total} pair{'s' * (total > 1)}"
     lines.append(f"{found}: {counts}. Nothing was written. {advice}")
     raise DataError("\n".join(lines))
@@ -154,9 +181,9 @@ def _refuse_one_class(splits: Mapping[str, Split], names: Sequence[str], *, draw
     ]
     ignored = sum(split.ignored_pixels for split in splits.values())
     if len(found) == 1 and len(names) > 1 and ignored:
-        advice = "If the labels are masks of 0 and 255, both of them classes, give --label-values 0 255."
+        advice = "If the labels are masks of 0 and 255, both of them classes, give `label_values=(0, 255)`."
         if drawn:
-            advice = "Give --background NAME: a class for the pixels in no shape."
+            advice = "Give `background=NAME`: a class for the pixels in no shape."
         raise DataError(
             f"All labels: every pixel is {found[0]!r} or ignored ({ignored} pixels), so there is nothing to "
             f"learn. {advice} Nothing was written."

@@ -24,9 +24,11 @@ class SplitWriter:
         num_classes: Number of classes, the ignore label not counted.
 
     Example:
-        >>> with SplitWriter(Path("data"), "train", 2**27, num_classes=11) as writer:
-        ...     writer.write(checked)
+        >>> with SplitWriter(folder, "val", 2**27, num_classes=7) as writer:
+        ...     place = writer.write(checked)
         ...     split = writer.finish()
+        >>> split.records
+        1
     """
 
     def __init__(self, folder: Path, split: str, shard_bytes: int, num_classes: int):
@@ -96,8 +98,10 @@ class Tally:
         num_classes: Number of classes, the ignore label not counted.
 
     Example:
-        >>> tally = Tally(11)
-        >>> tally.add(np.bincount(label.ravel(), minlength=256))
+        >>> tally = Tally(2)
+        >>> tally.add(np.bincount([0, 0, 1, 255], minlength=256))
+        >>> tally.class_pixels, tally.ignored_pixels
+        (array([2, 1]), 1)
     """
 
     def __init__(self, num_classes: int):

@@ -12,7 +12,8 @@ from PIL import Image
 
 from kerseg.core.info import Channels, DatasetInfo, Shard
 from kerseg.data.formats.channels import to_255
-from kerseg.data.formats.images import BadFileError, Part, decode
+from kerseg.data.formats.files import BadFileError, Part
+from kerseg.data.formats.images import decode
 from kerseg.data.formats.records import ARRAY
 from kerseg.data.formats.tfrecord import features, places, read
 from kerseg.data.reading.integrity import checksum, difference

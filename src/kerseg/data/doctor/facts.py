@@ -11,16 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from kerseg.data.formats.images import (
-    JPEG_FORMATS,
-    BadFileError,
-    EncodedImage,
-    Place,
-    colour_codes,
-    decode,
-    read_bytes,
-    read_image,
-)
+from kerseg.data.formats.files import BadFileError, Place, read_bytes
+from kerseg.data.formats.flaws import JPEG_FORMATS
+from kerseg.data.formats.images import EncodedImage, decode, read_image
+from kerseg.data.formats.wording import colour_codes
 from kerseg.data.sources.base import Pair
 
 THUMB = 16
@@ -123,11 +117,15 @@ def measure(task: Task) -> Facts:
     if task.pair.image is not None:
         try:
             image = _image(read_image(task.pair.image))
+        except MemoryError:
+            raise  # for which no file is to blame
         except Exception as error:
             faults.append(("image", task.pair.image, _reason(task.pair.image, error)))
     if task.pair.label is not None:
         try:
             label = label_facts(decode(task.pair.label, read_bytes(task.pair.label)))
+        except MemoryError:
+            raise
         except Exception as error:
             faults.append(("label", task.pair.label, _reason(task.pair.label, error)))
     return Facts(task.split, task.pair, image, label, tuple(faults))
@@ -270,7 +268,7 @@ def share_between(values: NDArray[np.int64]) -> float:
 
     Example:
         >>> share_between(np.array([[0, 0, 3, 9, 9, 5, 1, 1]] * 20)), share_between(np.array([[0, 0, 9, 9]] * 20))
-        (0.666..., 0.0)
+        (0.5, 0.0)
     """
     met, between = 0, np.zeros(0, np.int64)
     for lines in (values, values.T):

@@ -2,8 +2,10 @@
 
 from collections import Counter
 
+from kerseg.data.doctor.facts import Facts
 from kerseg.data.doctor.findings import Affected, Evidence, Found
-from kerseg.data.formats.images import describe_size
+from kerseg.data.formats.names import ALIKE, unusable
+from kerseg.data.formats.wording import describe_size
 
 
 def damaged_shard(evidence: Evidence) -> Found:
@@ -34,12 +36,18 @@ def _broken(evidence: Evidence, kind: str) -> Found:
 
 def orphan_image(evidence: Evidence) -> Found:
     """Images without a label."""
-    return Found([evidence.image(i) for i, facts in enumerate(evidence.facts) if facts.pair.label is None])
+    orphans = [(i, facts) for i, facts in enumerate(evidence.facts) if facts.pair.label is None]
+    return Found([evidence.image(i, _hint(facts, evidence)) for i, facts in orphans])
 
 
 def orphan_label(evidence: Evidence) -> Found:
     """Labels without an image."""
-    return Found([evidence.label(i) for i, facts in enumerate(evidence.facts) if facts.pair.image is None])
+    orphans = [(i, facts) for i, facts in enumerate(evidence.facts) if facts.pair.image is None]
+    return Found([evidence.label(i, _hint(facts, evidence)) for i, facts in orphans])
+
+
+def _hint(facts: Facts, evidence: Evidence) -> str:
+    return ALIKE if facts.pair.name in evidence.alike.get(facts.split, ()) else ""
 
 
 def duplicate_name(evidence: Evidence) -> Found:
@@ -58,10 +66,9 @@ def unusable_name(evidence: Evidence) -> Found:
     """Names that records cannot hold."""
     return Found(
         [
-            evidence.image(index)
+            evidence.image(index, why)
             for index, facts in enumerate(evidence.facts)
-            if facts.pair.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-            != facts.pair.name
+            if (why := unusable(facts.pair.name))
         ]
     )
 

@@ -1,15 +1,17 @@
 """What the doctor says: findings, and the evidence that they are drawn from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from kerseg.core.console import printable
 from kerseg.data.doctor.converted import ShardFault
 from kerseg.data.doctor.facts import Facts, LabelFacts
 from kerseg.data.doctor.meaning import Meaning
-from kerseg.data.formats.images import Place
+from kerseg.data.formats.files import Place
+from kerseg.data.formats.names import alike
 
 Severity = Literal["error", "warning"]
 
@@ -28,9 +30,7 @@ class Affected:
     """The pair that it is like, where there is one."""
 
     def __str__(self) -> str:
-        # A file name that is not UTF-8 cannot be printed; its odd bytes are shown as \xff.
-        text = f"{self.place}: {self.detail}" if self.detail else str(self.place)
-        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        return printable(f"{self.place}: {self.detail}" if self.detail else str(self.place))
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Finding:
     """What was looked at: ``"468 labels"``."""
     remedy: str
     mended: bool
-    """Whether ``--fix`` mends it."""
+    """Whether ``fix`` mends it."""
 
     @property
     def count(self) -> str:
@@ -94,6 +94,14 @@ class Evidence:
     def splits(self) -> tuple[str, ...]:
         """Names of the splits, in order."""
         return tuple(dict.fromkeys(facts.split for facts in self.facts))
+
+    @cached_property
+    def alike(self) -> Mapping[str, set[str]]:
+        """Split -> names that only look the same."""
+        return {
+            split: alike(facts.pair.name for facts in self.facts if facts.split == split)
+            for split in self.splits
+        }
 
     def label(self, index: int, detail: str = "", other: int | None = None) -> Affected:
         """Return the label of a pair as affected."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from kerseg.core.info import IGNORE_LABEL
 from kerseg.data.doctor.facts import LabelFacts
 from kerseg.data.doctor.findings import Affected, Evidence, Found, Severity
-from kerseg.data.formats.images import describe_counts
+from kerseg.data.formats.wording import describe_counts
 
 FEW = 24
 """Colours named at most."""
@@ -66,10 +66,10 @@ def colour_masks(evidence: Evidence) -> Found:
     known = _source_of({value for value in order if totals[value]})
     colours = ", ".join(f"#{value:06x}" for value in order[:FEW] if totals[value])
     more = f" and {len(order) - FEW} more" if len(order) > FEW else ""
-    advice = "Give --palette FILE, with a line like '128 64 128 road' for each colour"
+    advice = "Give `palette=FILE`, with a line like '128 64 128 road' for each colour"
     if known:
-        advice = f"All are colours of {known}: give --palette {known}"
-    return Found(affected, f"{advice}; with it, --fix writes class indices. Colours: {colours}{more}.")
+        advice = f"All are colours of {known}: give `palette=[{known!r}]`"
+    return Found(affected, f"{advice}; with it, `fix=True` writes class indices. Colours: {colours}{more}.")
 
 
 def _source_of(colours: set[int]) -> str:
@@ -125,7 +125,7 @@ def binary_255(evidence: Evidence) -> Found:
     meaning = evidence.meaning
     held = _values(evidence)
     if meaning.white:
-        remedy = "255 means ignore where the classes are 0 and 1; --fix writes 1 for it."
+        remedy = "255 means ignore where the classes are 0 and 1; `fix=True` writes 1 for it."
         return Found([evidence.label(index) for index in sorted(meaning.white)], remedy, severity="error")
     if meaning.way == "binary":
         return Found([evidence.label(index) for index, values in held.items() if IGNORE_LABEL in values])
@@ -135,8 +135,8 @@ def binary_255(evidence: Evidence) -> Found:
         return Found([])  # 255 is void beside classes, so it may be void beside background
     return Found(
         [evidence.label(index) for index, values in held.items() if values == {0, IGNORE_LABEL}],
-        "255 is ignored, and these hold nothing else but 0: if it is an object here, save it as its class; --fix "
-        "leaves them out.",
+        "255 is ignored, and these hold nothing else but 0: if it is an object here, save it as its class; "
+        "`fix=True` leaves them out.",
         severity="error",
     )
 
@@ -156,10 +156,10 @@ def spread_values(evidence: Evidence) -> Found:
     """Labels made to be looked at: 0, 85, 170, 255."""
     if evidence.meaning.way != "spread":
         return Found([])
-    values = " ".join(evidence.meaning.names)
+    values = ", ".join(evidence.meaning.names)
     return Found(
         [evidence.label(index) for index in _values(evidence)],
-        f"Convert with --label-values {values}, and a name for each; --fix writes 0 to "
+        f"Convert with `label_values=[{values}]`, and a name for each; `fix=True` writes 0 to "
         f"{len(evidence.meaning.names) - 1}.",
     )
 
@@ -171,15 +171,15 @@ def one_based(evidence: Evidence) -> Found:
     if meaning.way == "one_based":
         return Found(
             [evidence.label(index) for index in held],
-            f"If 0 is no class, convert with --label-values {' '.join(meaning.names)}; --fix writes 0 to "
+            f"If 0 is no class, convert with `label_values=[{', '.join(meaning.names)}]`; `fix=True` writes 0 to "
             f"{len(meaning.names) - 1}.",
         )
     if not held or meaning.shifted != held.keys():
         return Found([])
-    values = " ".join(str(index + 1) for index in range(len(meaning.names)))
+    values = ", ".join(str(index + 1) for index in range(len(meaning.names)))
     return Found(
         [evidence.label(index) for index in held],
-        f"Convert with --label-values {values}; --fix subtracts 1.",
+        f"Convert with `label_values=[{values}]`; `fix=True` subtracts 1.",
         severity="error",
     )
 
@@ -201,13 +201,13 @@ def void_in_use(evidence: Evidence) -> Found:
         void, named = _next(evidence), False
     if not void:
         return Found([])
-    said = " ".join(map(str, sorted(void)))
-    advice = f"If it is void, give --ignore-values {said} 255, and --fix writes 255 for it."
+    said = ", ".join(map(str, sorted(void)))
+    advice = f"If it is void, give `ignore_values=({said}, 255)`, and `fix=True` writes 255 for it."
     if not named:
         count = len(meaning.names)
-        others = " ".join(str(index + 1) for index in range(count))
+        others = ", ".join(str(index + 1) for index in range(count))
         if count <= FEW:
-            advice += f" If 0 is, give --label-values {others} --ignore-values 0 255."
+            advice += f" If 0 is, give `label_values=[{others}]` `ignore_values=(0, 255)`."
     return Found(
         [
             evidence.label(index, _share(label, void))

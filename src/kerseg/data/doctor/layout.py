@@ -61,11 +61,11 @@ def find(
         ConfigError: Only one of ``images`` and ``labels`` is given.
 
     Example:
-        >>> find(Path("camvid"))[0]
-        Branch(split='train', images=Path('camvid/train'), labels=Path('camvid/trainannot'), label_tail='')
+        >>> [branch.split for branch in find(Path("street"))]
+        ['train', 'val']
     """
     if (images is None) != (labels is None):
-        raise ConfigError("--images and --labels go together. Give both, or neither.")
+        raise ConfigError("`images` and `labels` go together. Give both, or neither.")
     if not root.is_dir():
         raise DataError(f"{root}: no such folder.")
     if images and labels:
@@ -92,7 +92,7 @@ def _guess(root: Path) -> list[Branch]:
         f"{root}: cannot tell images from labels: it holds {held}. Looked for: images/train + masks/train, "
         "train/images + train/masks, train + trainannot (or train_masks), images_train + masks_train, images + "
         f"masks, where images is one of {', '.join(IMAGES)} and masks one of {', '.join(LABELS)}; and for "
-        "dataset.json of converted data. Give --images DIR --labels DIR. Volumes and arrays are checked by `kerseg "
+        "dataset.json of converted data. Give `images=DIR` `labels=DIR`. Volumes and arrays are checked by `kerseg "
         "convert`: give the data that it made of them."
     )
 

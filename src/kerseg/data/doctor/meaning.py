@@ -4,7 +4,7 @@ A single label shows little: 0 and 255 may be two classes, or one class and void
 put together first, without those of JPEG labels and those that come from blending, and then read in the first of
 these ways that fits:
 
-    given                 by --class-names, --palette, --label-values ..., or by dataset.json
+    given                 by `class_names`, `palette`, `label_values` ..., or by dataset.json
     0 and 255 only        masks of two classes
     far apart             0 85 170 255: classes spread for viewing
     from 1                1 2 3, and never 0: counted from 1

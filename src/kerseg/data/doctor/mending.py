@@ -109,13 +109,15 @@ def refuse(path: Path, output: Path) -> None:
     """Raise what `mend` would raise for these folders, before anything is read."""
     if (path / FILE_NAME).exists():
         raise ConfigError(
-            f"{path}: converted data is not mended: mend what it was made of with --fix, and convert that."
+            f"{path}: converted data is not mended: mend what it was made of with `fix=True`, and convert that."
         )
     here, there = path.resolve(), output.resolve()
     if here == there or here in there.parents or there in here.parents:
-        raise ConfigError(f"--output {output}: lies in {path}, or around it. Give a folder of its own.")
+        raise ConfigError(
+            f"`output={str(output)!r}`: lies in {path}, or around it. Give a folder of its own."
+        )
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise DataError(f"{output}: already exists, and --fix overwrites nothing. Give a new folder.")
+        raise DataError(f"{output}: already exists, and `fix=True` overwrites nothing. Give a new folder.")
 
 
 def _mixed(evidence: Evidence) -> bool:

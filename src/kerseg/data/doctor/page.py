@@ -2,7 +2,7 @@
 
 import base64
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jinja2
@@ -10,14 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from kerseg.core.console import worded
 from kerseg.core.files import write_text
-from kerseg.core.info import IGNORE_LABEL
-from kerseg.data.doctor import Diagnosis, text
+from kerseg.core.info import IGNORE_LABEL, default_palette
+from kerseg.data.doctor import text
+from kerseg.data.doctor.diagnosis import Diagnosis
 from kerseg.data.doctor.facts import Facts, open_label
 from kerseg.data.doctor.findings import Affected, Finding
-from kerseg.data.formats.images import Place, decode, read_bytes, read_image
+from kerseg.data.formats.files import Place, read_bytes
+from kerseg.data.formats.images import decode, read_image
 from kerseg.errors import DataError
-from kerseg.visualize import colourise, default_palette
+from kerseg.visualize import colourise
 
 FILES = 12
 """Pairs on the contact sheet of a finding."""
@@ -52,9 +55,12 @@ def write(diagnosis: Diagnosis, path: Path) -> None:
     template = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
     html = template.from_string(Path(__file__).with_name("page.html").read_text(encoding="utf-8")).render(
         path=str(diagnosis.path),
-        split_checks=text.split_checks(diagnosis),
+        conclusion=text.conclusion(diagnosis),
         summary=text.summary(diagnosis),
-        findings=[(finding, contact_sheet(diagnosis, finding)) for finding in diagnosis.findings],
+        findings=[
+            (replace(finding, remedy=worded(finding.remedy)), contact_sheet(diagnosis, finding))
+            for finding in diagnosis.findings
+        ],
         shares=text.class_shares(diagnosis) if diagnosis.evidence.meaning.names else [],
         splits=list(diagnosis.class_pixels),
         most=NAMES,
@@ -72,9 +78,9 @@ def refuse(path: Path) -> None:
         DataError: ``path`` is a folder, or another file.
     """
     if path.is_dir():
-        raise DataError(f"{path}: is a folder. --page takes the name of an HTML file.")
+        raise DataError(f"{path}: is a folder. `page` takes the name of an HTML file.")
     if path.exists() and not is_ours(path):
-        raise DataError(f"{path}: is not a page of the doctor's, and is not replaced. Give another --page.")
+        raise DataError(f"{path}: is not a page of the doctor's, and is not replaced. Give another `page`.")
 
 
 def is_ours(path: Path) -> bool:

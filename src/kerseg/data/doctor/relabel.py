@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from kerseg.core.info import IGNORE_LABEL
 from kerseg.data.doctor.facts import Facts, LabelFacts, label_facts, open_label
 from kerseg.data.doctor.meaning import Meaning
-from kerseg.data.formats.images import decode, read_bytes
+from kerseg.data.formats.files import read_bytes
+from kerseg.data.formats.images import decode
 
 FAR = 32
 """Grey levels that classes must be apart for the nearest one to be right after JPEG, whose errors at quality 75

@@ -8,9 +8,10 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from kerseg.data.doctor import Diagnosis
+from kerseg.core.console import worded
+from kerseg.data.doctor.diagnosis import Diagnosis
 from kerseg.data.doctor.findings import Finding
-from kerseg.data.formats.images import describe_size
+from kerseg.data.formats.wording import describe_size
 
 FILES = 3
 """Files named below each finding; the page names more."""
@@ -25,7 +26,7 @@ def show(diagnosis: Diagnosis, console: Console) -> None:
         console.print(class_table(diagnosis))
     for finding in diagnosis.findings:
         _show(finding, console)
-    console.print(Text(split_checks(diagnosis), style="bold"))
+    console.print(Text(conclusion(diagnosis), style="bold"))
 
 
 def summary(diagnosis: Diagnosis) -> list[str]:
@@ -77,7 +78,7 @@ def _share(pixels: int, total: int) -> str:
     return f"{100 * pixels / total:.2f}" if pixels else "-"
 
 
-def split_checks(diagnosis: Diagnosis) -> str:
+def conclusion(diagnosis: Diagnosis) -> str:
     """Return the last line: how many errors and warnings."""
     errors, warnings = len(diagnosis.errors), len(diagnosis.warnings)
     if not errors and not warnings:
@@ -97,4 +98,4 @@ def _show(finding: Finding, console: Console) -> None:
         console.print(Text(f"    {item}"), soft_wrap=True)
     if len(finding.affected) > FILES:
         console.print(Text(f"    and {len(finding.affected) - FILES} more"))
-    console.print(Text(f"    {finding.remedy}", style="italic"), soft_wrap=True)
+    console.print(Text(f"    {worded(finding.remedy)}", style="italic"), soft_wrap=True)

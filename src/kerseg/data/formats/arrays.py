@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import ImageOps
 
 from kerseg.core.info import Layout
-from kerseg.data.formats.images import BadFileError, decode, read_bytes
+from kerseg.data.formats.files import BadFileError, read_bytes, refuse_blame, require_regular
+from kerseg.data.formats.images import decode
 from kerseg.data.formats.suffixes import suffix_of
 from kerseg.errors import ConfigError
 
@@ -74,13 +75,16 @@ def open_array(file: Path, layout: Layout) -> Opened:
     """
     suffix = suffix_of(file, _READERS)
     try:
+        require_regular(file)
         return _READERS[suffix](file, layout) if suffix else _image(file, layout)
     except (BadFileError, ConfigError):
         raise
     except OSError as error:
+        refuse_blame(file, error)
         raise BadFileError(file, f"unreadable: {error.strerror or error}.") from error
     # These libraries raise whatever they stumble on in a damaged file.
     except Exception as error:
+        refuse_blame(file, error)
         raise BadFileError(file, f"unreadable: no {suffix} file that can be read: {error}.") from error
 
 
@@ -179,7 +183,7 @@ def _arranged(
         )
         raise BadFileError(
             file,
-            f"unusable shape: {lengths} is no {kind}. --slice-axis and --channel-axis say which axis is which.",
+            f"unusable shape: {lengths} is no {kind}. `slice_axis` and `channel_axis` say which axis is which.",
         )
     if len(shape) == least:
         given = None

@@ -17,7 +17,9 @@ from PIL import Image
 
 from kerseg.core.info import Channels, Layout
 from kerseg.data.formats.arrays import Values, is_plain
-from kerseg.data.formats.images import JPEG_FORMATS, BadFileError, read_bytes
+from kerseg.data.formats.files import BadFileError, read_bytes
+from kerseg.data.formats.flaws import JPEG_FORMATS
+from kerseg.data.formats.images import FORMATS
 from kerseg.data.formats.records import ARRAY, DTYPES
 from kerseg.data.formats.volumes import ArrayPart
 from kerseg.errors import ConfigError
@@ -25,8 +27,8 @@ from kerseg.errors import ConfigError
 _GLANCE = 8
 """Images looked at to say how many channels there are, and which values."""
 _LEVEL = 1
-"""Of zlib's compression: a CT slice is 5 % larger than at 9 and written eight times as fast (13 ms, not 102), noisy
-reflectance is no larger."""
+"""Of zlib's compression: slices are little larger than at 9 and written nine times as fast
+(``benchmarks/choices.py``, slices)."""
 
 
 @dataclass(frozen=True)
@@ -159,20 +161,20 @@ def declare(
     values = _glance(images[:: max(1, len(images) // _GLANCE)][:_GLANCE])
     count = values[0].shape[-1]
     if names and len(names) != count:
-        raise ConfigError(f"--channel-names has {len(names)} names; the first image has {count} channels.")
+        raise ConfigError(f"`channel_names` has {len(names)} names; the first image has {count} channels.")
     if not value_range:
         if any(found.dtype != np.uint8 for found in values):
-            raise ConfigError(f"--value-range is missing. {_what_images_hold(values, len(images))}")
+            raise ConfigError(f"`value_range` is missing. {_what_images_hold(values, len(images))}")
         value_range = (0.0, 255.0)
     pairs = tuple(zip(map(float, value_range[::2]), map(float, value_range[1::2]), strict=False))
     if len(value_range) % 2 or len(pairs) not in (1, count):
         raise ConfigError(
-            f"--value-range takes LOW HIGH, or one such pair for each of the {count} channels. "
+            f"`value_range` takes LOW HIGH, or one such pair for each of the {count} channels. "
             f"Received: {len(value_range)} numbers."
         )
     for low, high in pairs:
         if not (low < high and math.isfinite(high - low)):
-            raise ConfigError(f"--value-range takes LOW below HIGH. Received: {low:g} {high:g}.")
+            raise ConfigError(f"`value_range` takes LOW below HIGH. Received: {low:g} {high:g}.")
     return Channels(
         tuple(names) or tuple(str(1 + i) for i in range(count)),
         pairs * count if len(pairs) == 1 else pairs,
@@ -200,7 +202,7 @@ def _what_images_hold(values: list[Values], total: int) -> str:
     return (
         f"The images are {values[0].dtype}: {len(values)} of {total} hold values from {every.min():g} to "
         f"{every.max():g}, nearly all of them from {low:g} to {high:g} (1 % are below, 1 % above). Say which "
-        f"become 0 and 255, the same for all images to come: --value-range {low:g} {high:g}, or what the manual "
+        f"become 0 and 255, the same for all images to come: `value_range=({low:g}, {high:g})`, or what the manual "
         "of the sensor or scanner says. What lies beyond is clipped."
     )
 
@@ -210,7 +212,7 @@ def _own_bytes(array: ArrayImage) -> tuple[bytes, str] | None:
     if array.path.others or not is_plain(array.path.file):
         return None
     data = read_bytes(array.path.file)
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         turned = image.getexif().get(0x0112, 1) != 1
         kind, mode, clear = image.format, image.mode, "transparency" in image.info
     if kind in JPEG_FORMATS and mode in ("L", "RGB") and not turned:

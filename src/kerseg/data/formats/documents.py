@@ -6,13 +6,13 @@ file's own words, not a ``KeyError`` from the middle of a source.
 
 import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from xml.etree import ElementTree
 
 import numpy as np
 import yaml
 
-from kerseg.data.formats.images import BadFileError, Place, read_bytes
+from kerseg.data.formats.files import BadFileError, Place, read_bytes, read_regular
 from kerseg.data.formats.shapes import Points
 
 T = TypeVar("T")
@@ -20,14 +20,14 @@ T = TypeVar("T")
 _NAMES = {dict: "an object", list: "a list", str: "a text", int: "a whole number", float: "a number"}
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path) -> object:
     """Return the content of a JSON file.
 
     Raises:
         BadFileError: It cannot be read, or is not JSON; line and column are given.
     """
     try:
-        return json.loads(read_bytes(path))
+        return json.loads(read_bytes(path, is_image=False))
     except json.JSONDecodeError as error:
         raise BadFileError(
             path, f"broken JSON: line {error.lineno}, column {error.colno}: {error.msg}."
@@ -38,6 +38,18 @@ def read_json(path: Path) -> Any:
         raise BadFileError(path, "broken JSON: nested too deeply.") from None
 
 
+def read_object(path: Path) -> dict[str, object]:
+    """Return the content of a JSON file that is an object.
+
+    Raises:
+        BadFileError: It cannot be read, is not JSON, or is something else.
+    """
+    document = read_json(path)
+    if not isinstance(document, dict):
+        raise BadFileError(path, f"wrong type: the document is {_shown(document)}, not an object.")
+    return document
+
+
 def read_xml(path: Path) -> ElementTree.Element:
     """Return the root of an XML file.
 
@@ -45,21 +57,21 @@ def read_xml(path: Path) -> ElementTree.Element:
         BadFileError: It cannot be read, or is not XML; line and column are given.
     """
     try:
-        return ElementTree.fromstring(read_bytes(path))
+        return ElementTree.fromstring(read_bytes(path, is_image=False))
     except ElementTree.ParseError as error:
         line, column = error.position
         reason = str(error).partition(": line")[0]
         raise BadFileError(path, f"broken XML: line {line}, column {column + 1}: {reason}.") from None
 
 
-def read_yaml(path: Path) -> Any:
+def read_yaml(path: Path) -> object:
     """Return the content of a YAML file.
 
     Raises:
         BadFileError: It cannot be read, or is not YAML; line and column are given where they are known.
     """
     try:
-        return yaml.safe_load(read_bytes(path))
+        return yaml.safe_load(read_bytes(path, is_image=False))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
@@ -75,14 +87,14 @@ def read_lines(path: Path) -> list[str]:
         BadFileError: It cannot be read, or is not text in UTF-8. An empty file has no lines.
     """
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
+        return read_regular(path).decode("utf-8-sig").splitlines()
     except OSError as error:
         raise BadFileError(path, f"unreadable: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise BadFileError(path, f"not text: {_not_text(error)}") from None
 
 
-def member(place: Place, values: Any, key: str, kind: type[T], owner: str) -> T:
+def member(place: Place, values: object, key: str, kind: type[T], owner: str) -> T:
     """Return ``values[key]``, which must be of the type ``kind``; an integer does for ``float``.
 
     Args:
@@ -96,7 +108,7 @@ def member(place: Place, values: Any, key: str, kind: type[T], owner: str) -> T:
         BadFileError: There is no such field, or it is of another type.
 
     Example:
-        >>> member(path, {"width": 640}, "width", int, "image 3")
+        >>> member(Path("a.json"), {"width": 640}, "width", int, "image 3")
         640
     """
     if not isinstance(values, dict):
@@ -110,7 +122,7 @@ def member(place: Place, values: Any, key: str, kind: type[T], owner: str) -> T:
     return value  # type: ignore[return-value]
 
 
-def corners(place: Place, numbers: Any, owner: str, *, least: int = 3) -> Points:
+def corners(place: Place, numbers: object, owner: str, *, least: int = 3) -> Points:
     """Return the points ``(n, 2)`` of a shape, from pairs or from ``x y x y ...`` in one list.
 
     Args:
@@ -152,7 +164,7 @@ _LARGEST = 2**16
 _MOST_PIXELS = 2**28
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 

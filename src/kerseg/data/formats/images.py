@@ -3,26 +3,22 @@
 Only NumPy and Pillow: workers, the doctor and the command line import this without TensorFlow. What these
 checks let through is what TensorFlow's decoders accept; a file that Pillow forgives and TensorFlow does not
 (a PNG without its last bytes, say) is refused here and not in the middle of a training run.
-
-A `BadFileError` carries its path and its reason. A reason starts with a few words that name the kind of
-fault, then a colon, then the details: ``"truncated: ..."``.
 """
 
 import io
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from kerseg.core.info import RGB
-from kerseg.errors import DataError
+from kerseg.data.formats.files import BadFileError, Place, read_bytes, refuse_blame
+from kerseg.data.formats.flaws import JPEG_FORMATS, flaw
+from kerseg.data.formats.wording import describe_colours
 
 ORIENTATION = 0x0112
 """EXIF's tag for how to turn the image: https://exiftool.org/TagNames/EXIF.html"""
@@ -30,42 +26,30 @@ ORIENTATION = 0x0112
 _BITS_PER_SAMPLE = 258
 """TIFF's tag for the bits of each channel, https://www.loc.gov/preservation/digital/formats/content/tiff_tags.shtml"""
 
-JPEG_FORMATS = ("JPEG", "MPO")
-"""Pillow's names; MPO is a JPEG followed by further ones, as telephones write it."""
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")
+"""What is read, in Pillow's names. It knows dozens more, among them PostScript, for which it starts a program."""
+_OTHERS = {
+    b"%!PS": "PostScript",
+    b"%PDF": "PDF",
+    b"PK\3\4": "a zip archive",
+    b"\x1f\x8b": "gzip",
+    b"version https://git-lfs": "a pointer of Git LFS: fetch the file itself with `git lfs pull`",
+    b"<": "XML, SVG or HTML",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"\0\0\0\x0cjP": "JPEG 2000",
+    b"\0\0\0\x0cJXL": "JPEG XL",
+    b"\x89HDF": "HDF5",
+    b"8BPS": "Photoshop's",
+}
+"""How files begin that are taken for images at times. What else a file holds is nobody's business: it is not
+shown."""
 
-_BEYOND_RGB = "To keep its values, convert with `kerseg convert folder` and --value-range LOW HIGH."
-
-
-class Place(Protocol):
-    """Where an image or a label is: a path, or a part of a file. Messages begin with ``str()`` of it."""
-
-    def read_bytes(self) -> bytes:
-        """Return what is there.
-
-        Raises:
-            OSError: It cannot be read.
-        """
-
-
-class BadFileError(DataError):
-    """A file of a raw data set is not what it must be: ``"<path>: <reason>"``.
-
-    Args:
-        path: The file, or the part of one.
-        reason: What is wrong, and what to do: ``"<kind>: <details>"``.
-    """
-
-    def __init__(self, path: Place, reason: str):
-        super().__init__(f"{path}: {reason}")
-        self.path, self.reason = path, reason
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return BadFileError, (self.path, self.reason)
+_BEYOND_RGB = "To keep its values, convert with `kerseg convert folder` and `value_range=(LOW, HIGH)`."
 
 
 @dataclass(frozen=True)
 class EncodedImage:
-    """An image file that was read and decoded to its last pixel."""
+    """An image file that was read and checked to its last pixel."""
 
     path: Place
     data: bytes
@@ -116,21 +100,23 @@ class EncodedImage:
         return _png(self.path, self.image), "png"
 
 
-def read_image(path: Place) -> EncodedImage:
-    """Read and decode a whole image.
+def read_image(path: Place, *, pixels: bool = True) -> EncodedImage:
+    """Read a whole image, and decode it.
 
     Args:
         path: JPEG, PNG, BMP, GIF, TIFF or WebP; the content decides, not the suffix.
+        pixels: Whether they are needed. A JPEG is as well checked without being decoded by Pillow, which does it
+            when they are asked for.
 
     Raises:
         BadFileError: Unreadable, empty, truncated, damaged, of several frames, or too large to decode safely.
 
     Example:
         >>> read_image(Path("street.jpg")).shape
-        (360, 480)
+        (32, 48)
     """
     data = read_bytes(path)
-    image = decode(path, data)
+    image = decode(path, data, pixels=pixels)
     return EncodedImage(path=path, data=data, image=image, orientation=_orientation(image))
 
 
@@ -144,7 +130,7 @@ def upright_shape(path: Place) -> tuple[int, int]:
     with _quiet():
         image: Image.Image
         try:
-            image = Image.open(io.BytesIO(data))
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
         except Exception:
             image = decode(path, data)  # which says what is wrong, in the words used for images
     return _turned((image.height, image.width), _orientation(image))
@@ -209,79 +195,50 @@ def label_values(path: Place, image: Image.Image, *, advice: str = "") -> NDArra
     )
 
 
-def decode(path: Place, data: bytes) -> Image.Image:
-    """Decode all pixels of ``data``, the content of ``path``; the arguments and errors of `read_image`."""
+def decode(path: Place, data: bytes, *, pixels: bool = True) -> Image.Image:
+    """Decode all pixels of ``data``, the content of ``path``; the arguments and errors of `read_image`.
+
+    Raises:
+        MemoryError: There is too little of it, for which the file is not to blame.
+    """
+    missing = ""
     with _quiet():
         try:
-            image = Image.open(io.BytesIO(data))
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
             frames = getattr(image, "n_frames", 1)
             if frames == 1 or image.format == "MPO":
-                image.load()
+                if image.format not in JPEG_FORMATS:
+                    image.load()
+                missing = flaw(data, image)
+                if pixels and not missing:
+                    image.load()
         except UnidentifiedImageError:
-            if data[:4] in (b"II*\0", b"MM\0*"):
-                raise BadFileError(
-                    path, f"unreadable: a TIFF of more than 8-bit RGB. {_BEYOND_RGB}"
-                ) from None
-            raise BadFileError(
-                path, f"unreadable: not an image, its first bytes are {data[:16]!r}."
-            ) from None
+            raise BadFileError(path, f"unreadable: {_what_it_is(data)}") from None
         except Image.DecompressionBombError:
             limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
             raise BadFileError(path, f"too large: more than {limit} pixels. Cut it into tiles.") from None
         # Pillow's readers raise whatever they stumble on in a damaged file: OSError, SyntaxError and more.
         except Exception as error:
+            refuse_blame(path, error)
             kind = "truncated" if "runcated" in str(error) else "damaged"
             raise BadFileError(path, f"{kind}: {_sentence(error)}") from error
     if frames > 1 and image.format != "MPO":
         raise BadFileError(
             path, f"several frames: {frames} in one file. Save the one that is meant by itself."
         )
-    _check_end(path, data, image.format)
+    if missing:
+        raise BadFileError(path, missing)
     return image
 
 
-def read_bytes(path: Place) -> bytes:
-    """Return the content of ``path``.
-
-    Raises:
-        BadFileError: It cannot be read, or is empty.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BadFileError(path, f"unreadable: {error.strerror or error}.") from error
-    if not data:
-        raise BadFileError(path, "empty file: 0 bytes.")
-    return data
-
-
-def describe_counts(values: NDArray[Any], counts: NDArray[Any], most: int = 8) -> str:
-    """Return ``"3 (120 pixels), 7 (1 pixel) and 2 more"`` for values and how often each occurs."""
-    parts = [
-        f"{value} ({count} pixel{'' if count == 1 else 's'})"
-        for value, count in zip(values[:most].tolist(), counts[:most].tolist(), strict=True)
-    ]
-    more = f" and {len(values) - most} more" if len(values) > most else ""
-    return ", ".join(parts) + more
-
-
-def describe_colours(colours: NDArray[np.uint8]) -> str:
-    """Return the most frequent ``(n, 3)`` colours and their pixel counts, as `describe_counts` does."""
-    codes, counts = np.unique(colour_codes(colours), return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    names = np.array([f"{code >> 16} {code >> 8 & 255} {code & 255}" for code in codes[order].tolist()])
-    return describe_counts(names, counts[order])
-
-
-def describe_size(shape: tuple[int, ...]) -> str:
-    """Return ``"480 x 360"`` for height 360 and width 480."""
-    return f"{shape[1]} x {shape[0]}"
-
-
-def colour_codes(colours: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """Turn RGB ``(..., 3)`` into one integer a pixel, ``(...)``: ``0xRRGGBB``."""
-    red, green, blue = np.moveaxis(colours.astype(np.uint32), -1, 0)
-    return np.asarray(red << 16 | green << 8 | blue, np.uint32)
+def _what_it_is(data: bytes) -> str:
+    """Return in words what Pillow does not take for an image."""
+    if data[:4] in (b"II*\0", b"MM\0*"):
+        return f"a damaged TIFF, or one of more than 8-bit RGB. {_BEYOND_RGB}"
+    kinds = [kind for beginning, kind in _OTHERS.items() if data.startswith(beginning)]
+    return (
+        f"not an image of a kind that is read ({', '.join(FORMATS)}){f': it is {kinds[0]}' if kinds else ''}."
+    )
 
 
 def _turned(shape: tuple[int, int], orientation: int) -> tuple[int, int]:
@@ -318,30 +275,6 @@ def _png(path: Place, image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _check_end(path: Place, data: bytes, file_format: str | None) -> None:
-    """Refuse what Pillow forgives and TensorFlow's decoders do not: bytes missing or wrong near the end."""
-    if file_format in JPEG_FORMATS and b"\xff\xd9" not in data:
-        raise BadFileError(path, "truncated: the end marker of the JPEG is missing.")
-    if file_format != "PNG":
-        return
-    # Chunks of a PNG: length (4 bytes), type (4), content, CRC-32 of type and content (4).
-    # https://www.w3.org/TR/png-3/#5Chunk-layout
-    start, kind = 8, b""
-    while kind != b"IEND":
-        length = int.from_bytes(data[start : start + 4])
-        end = start + 8 + length
-        kind = data[start + 4 : start + 8]
-        if len(data) < end + 4:
-            raise BadFileError(
-                path, f"truncated: the PNG ends within or before a chunk, after {len(data)} bytes."
-            )
-        if zlib.crc32(data[start + 4 : end]) != int.from_bytes(data[end : end + 4]):
-            raise BadFileError(
-                path, f"damaged: wrong checksum in the {kind.decode('latin-1')} chunk of the PNG."
-            )
-        start = end + 4
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Let no setting of the calling program soften the checks, and no warning of Pillow's through.
@@ -360,23 +293,3 @@ def _quiet() -> Iterator[None]:
 def _sentence(error: Exception) -> str:
     text = str(error) or type(error).__name__
     return text if text.endswith(".") else f"{text}."
-
-
-@dataclass(frozen=True)
-class Part:
-    """An image or a label that is one of many in a file: an image's polygons in a JSON, a row of a table.
-
-    A source derives its own from it, with what ``read_label`` needs. It is pickled, once, to the worker that
-    reads it; what is large belongs here and not into the source, which every worker gets.
-    """
-
-    file: Path
-    key: str
-    """Says which part it is."""
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.key}"
-
-    def read_bytes(self) -> bytes:
-        """Return the bytes of the file; of the part, where a derived class can tell."""
-        return self.file.read_bytes()

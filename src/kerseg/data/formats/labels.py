@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kerseg.core.info import IGNORE_LABEL, Colour
-from kerseg.data.formats.images import BadFileError, Place, colour_codes, describe_colours, describe_counts
+from kerseg.data.formats.files import BadFileError, Place
+from kerseg.data.formats.wording import colour_codes, describe_colours, describe_counts
 
 Label = NDArray[np.uint8]
 """``(height, width)``: class index, 255 = ignore."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kerseg.data.formats.images import BadFileError, read_bytes
+from kerseg.data.formats.files import BadFileError, read_bytes
 from kerseg.errors import DataError
 
 
@@ -39,12 +39,13 @@ def read_values(path: Path, variable: str, field: str | None = None) -> NDArray[
         BadFileError: The file cannot be read, or has no such label.
 
     Example:
-        >>> read_values(Path("cls/2008_000002.mat"), "GTcls", "Segmentation").max()
-        np.uint8(20)
+        >>> savemat("label.mat", {"GTcls": {"Segmentation": np.array([[0, 20]], np.uint8)}})
+        >>> int(read_values(Path("label.mat"), "GTcls", "Segmentation").max())
+        20
     """
     from scipy.io import loadmat, whosmat
 
-    data = read_bytes(path)
+    data = read_bytes(path, is_image=False)
     try:
         found = loadmat(io.BytesIO(data), variable_names=[variable]).get(variable)
         names = [] if found is not None else [name for name, *_ in whosmat(io.BytesIO(data))]

@@ -1,10 +1,6 @@
 """Paths that may be remote: ``gs://bucket/images`` and whatever else fsspec knows."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-from cyclopts import Parameter
 
 from kerseg.errors import ConfigError
 
@@ -41,11 +37,3 @@ def as_place(text: str | Path) -> Path:
     except (ImportError, ValueError) as error:
         raise ConfigError(f"{text}: fsspec cannot open it: {error}") from error
     return place  # type: ignore[no-any-return]
-
-
-def _convert(kind: Any, tokens: Sequence[Any]) -> Path:
-    return as_place(tokens[0].value)
-
-
-PLACE = Parameter(converter=_convert)
-"""For options that take a remote path too."""

@@ -66,7 +66,7 @@ def serialize(record: Record) -> bytes:
     """Return ``record`` as the bytes of a ``tf.train.Example``.
 
     Example:
-        >>> with tf.io.TFRecordWriter("train-00000-of-00001.tfrecord") as writer:
+        >>> with tf.io.TFRecordWriter("one.tfrecord") as writer:
         ...     writer.write(serialize(record))
     """
     # Without TensorFlow: the processes that convert would take its seconds and its memory, each.
@@ -89,8 +89,8 @@ def encode_label(label: NDArray[np.uint8]) -> bytes:
     """Return a label as the PNG a record holds: 8-bit grey, rows unfiltered.
 
     Decoding its label is the dearest part of reading a training crop. PNG's row filters help photographs, but
-    make flat regions no smaller and twice as slow to decode (2048x1024, 19 classes: 2.4 ms and 75 KB
-    unfiltered, 4.7 ms and 83 KB as Pillow writes it), and no common writer turns them off for grey images.
+    make flat regions no smaller and twice as slow to decode (``benchmarks/choices.py``, labels), and no common
+    writer turns them off for grey images.
 
     Args:
         label: (height, width) uint8, class indices, 255 = ignore.
@@ -125,7 +125,9 @@ def parse(serialized: "tf.Tensor") -> "dict[str, tf.Tensor]":
         (int32). For bare pixels ``format`` is ``"raw"``, and ``image`` and ``label`` are the pixels' bytes.
 
     Example:
-        >>> tf.data.TFRecordDataset("train-00000-of-00001.tfrecord").map(parse)
+        >>> (example,) = tf.data.TFRecordDataset("data/street/val-00000-of-00001.tfrecord").map(parse).take(1)
+        >>> int(example["height"]), int(example["width"])
+        (32, 48)
     """
     import tensorflow as tf
 

@@ -51,7 +51,8 @@ def polygon(points: Points, height: int, width: int) -> Region:
 
     Example:
         >>> polygon(np.array([[0, 0], [2, 0], [0, 2]]), 2, 2).mask
-        array([[ True]])
+        array([[ True],
+               [False]])
     """
     start, end = points, np.roll(points, -1, axis=0)
     # Downwards, all of them: an edge that two polygons share must give both the same crossings, to the last bit.
@@ -98,7 +99,7 @@ def ellipse(
         degrees: Clockwise turn.
 
     Example:
-        >>> ellipse(np.array([1.0, 1.0]), (1, 1), 2, 2).mask.all()
+        >>> bool(ellipse(np.array([1.0, 1.0]), (1, 1), 2, 2).mask.all())
         True
     """
     reach = max(radii)

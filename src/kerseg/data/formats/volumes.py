@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kerseg.core.info import STORED, Layout
 from kerseg.data.formats.arrays import SUFFIXES, Opened, Values, open_array
-from kerseg.data.formats.images import BadFileError, Part
+from kerseg.data.formats.files import BadFileError, Part, refuse_blame
 from kerseg.data.formats.suffixes import suffix_of
 
 UNKNOWN = -1
@@ -25,8 +25,9 @@ class ArrayPart(Part):
     """An image or a label in a file of numbers, or in several: a channel or more in each.
 
     Example:
-        >>> ArrayPart(Path("scan.nii.gz"), "slice 42", index=42, depth=155).read().shape
-        (240, 240, 1)
+        >>> np.save("scan.npy", np.zeros((240, 200)))
+        >>> ArrayPart(Path("scan.npy"), "").read().shape
+        (240, 200, 1)
     """
 
     layout: Layout = STORED
@@ -108,8 +109,9 @@ def parts(files: Sequence[Path], layout: Layout) -> list[ArrayPart]:
         layout: Where their axes are.
 
     Example:
-        >>> [str(part) for part in parts([Path("scan.nii")], Layout())][:2]
-        ['scan.nii: slice 0', 'scan.nii: slice 1']
+        >>> np.save("volume.npy", np.zeros((8, 8, 2)))
+        >>> [str(part) for part in parts([Path("volume.npy")], Layout(slice_axis=2))]
+        ['volume.npy: slice 0', 'volume.npy: slice 1']
     """
     file, others = files[0], tuple(files[1:])
     try:
@@ -132,8 +134,8 @@ def siblings(file: Path, tails: Sequence[str]) -> tuple[Path, ...]:
         As many files as tails; ``file`` alone if it ends in none of them.
 
     Example:
-        >>> siblings(Path("a_flair.nii.gz"), ("_t1", "_flair"))
-        (Path('a_t1.nii.gz'), Path('a_flair.nii.gz'))
+        >>> [str(file) for file in siblings(Path("a_flair.nii.gz"), ("_t1", "_flair"))]
+        ['a_t1.nii.gz', 'a_flair.nii.gz']
     """
     suffix = suffix_of(file, SUFFIXES) or file.suffix
     stem = file.name[: len(file.name) - len(suffix)]
@@ -147,7 +149,7 @@ def slice_names(name: str, found: Sequence[ArrayPart]) -> list[str]:
     """Return a name for each of ``parts``: ``name`` itself, or ``name/042`` for slices.
 
     Example:
-        >>> slice_names("scan", parts([Path("scan.nii")], Layout()))[:2]
+        >>> slice_names("scan", [ArrayPart(Path("scan.nii"), f"slice {i}", index=i) for i in range(2)])
         ['scan/000', 'scan/001']
     """
     if not found[0].key:
@@ -167,6 +169,7 @@ def _read(
         try:
             found.append((opened, opened.load()))
         except Exception as error:
+            refuse_blame(file, error)
             raise BadFileError(file, f"damaged: {error}.") from error
     return tuple(found)
 

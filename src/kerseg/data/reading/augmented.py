@@ -51,8 +51,7 @@ class Augmenter:
         if mixing.is_on(self.augment) and self.batch_size == 1:
             on = [name for name in mixing.TABLE if getattr(self.augment, name)]
             raise ConfigError(
-                f"--augment.{on[0].replace('_', '-')} mixes the crops of a batch: "
-                "it takes a --batch-size of 2 or more."
+                f"`augment.{on[0]}` mixes the crops of a batch: it takes a `batch_size` of 2 or more."
             )
         _ = self._values  # A wrong name is refused here, not where the graph is traced.
 
@@ -125,8 +124,8 @@ def check_channels(augment: Augment, channels: int) -> None:
     wrong = [name for name in OF_RGB if getattr(augment, name)] if channels != RGB else []
     if wrong:
         raise ConfigError(
-            f"--augment.{wrong[0]} needs images of 3 channels; these have {channels}. Set it to 0; "
-            "--augment.brightness and --augment.contrast work for any number."
+            f"`augment.{wrong[0]}` needs images of 3 channels; these have {channels}. Set it to 0; "
+            "`augment.brightness` and `augment.contrast` work for any number."
         )
 
 
@@ -150,7 +149,7 @@ def rare_classes(augment: Augment, info: DatasetInfo, class_pixels: tuple[int, .
         if name not in info.class_names:
             hint = nearest(name, info.class_names)
             known = ", ".join(info.class_names)
-            raise ConfigError(f"--augment.rare-classes: there is no class {name!r}.{hint} Known: {known}.")
+            raise ConfigError(f"`augment.rare_classes`: there is no class {name!r}.{hint} Known: {known}.")
     if augment.rare_classes:
         return [info.class_names.index(name) for name in augment.rare_classes]
     shares = np.asarray(class_pixels, np.float64) / max(sum(class_pixels), 1)
@@ -158,7 +157,7 @@ def rare_classes(augment: Augment, info: DatasetInfo, class_pixels: tuple[int, .
     if not rare:
         smallest = min((share for share in shares if share > 0), default=0.0)
         raise ConfigError(
-            f"--augment.copy-paste: no class has less than {augment.rare_share:g} of the pixels; the rarest has "
-            f"{smallest:.2g}. Raise --augment.rare-share, or name the classes with --augment.rare-classes."
+            f"`augment.copy_paste`: no class has less than {augment.rare_share:g} of the pixels; the rarest has "
+            f"{smallest:.2g}. Raise `augment.rare_share`, or name the classes with `augment.rare_classes`."
         )
     return [int(index) for index in rare]

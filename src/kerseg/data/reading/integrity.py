@@ -38,8 +38,8 @@ def damaged(folder: Path, info: DatasetInfo) -> list[Damage]:
         info: Their sizes and checksums.
 
     Example:
-        >>> damaged(Path("data/camvid"), DatasetInfo.load("data/camvid"))
-        [Damage(split='train', file='train-00001-of-00003.tfrecord', records=122, reason='its SHA-256 is ...')]
+        >>> damaged(Path("data/street"), DatasetInfo.load("data/street"))
+        []
     """
     shards = [(name, shard) for name, split in info.splits.items() for shard in split.shards]
     found = checksums(folder / shard.file for _, shard in shards)
@@ -78,13 +78,13 @@ def intact(folder: Path, info: DatasetInfo) -> tuple[DatasetInfo, tuple[Damage, 
         DataError: A split has no other shards, or there is no ``dataset.json`` to compare them with.
 
     Example:
-        >>> info, left_out = intact(Path("data/camvid"), DatasetInfo.load("data/camvid"))
-        >>> describe_damage(Path("data/camvid"), left_out)
-        ['data/camvid/train-00001-of-00003.tfrecord: left out with its 122 images: it is missing or ...']
+        >>> info, left_out = intact(Path("data/street"), DatasetInfo.load("data/street"))
+        >>> info.splits["train"].records, left_out
+        (8, ())
     """
     if not (folder / FILE_NAME).is_file():
         raise DataError(
-            f"{folder / FILE_NAME}: --skip-bad needs this file, which holds the shards' checksums."
+            f"{folder / FILE_NAME}: `skip_bad=True` needs this file, which holds the shards' checksums."
         )
     left_out = tuple(damaged(folder, info))
     splits = {
@@ -93,8 +93,8 @@ def intact(folder: Path, info: DatasetInfo) -> tuple[DatasetInfo, tuple[Damage, 
     for name, split in splits.items():
         if info.splits[name].shards and not split.shards:
             raise DataError(
-                f"{folder}: not one shard of split {name!r} is intact, so --skip-bad would leave nothing of it. "
-                "Copy the data again, or convert it again."
+                f"{folder}: not one shard of split {name!r} is intact, so `skip_bad=True` would leave nothing of "
+                "it. Copy the data again, or convert it again."
             )
     return replace(info, splits=splits), left_out
 
@@ -117,8 +117,10 @@ def checksums(paths: Iterable[Path]) -> list[tuple[int, str]]:
     """Return size, bytes, and SHA-256 of each file, hexadecimal; ``""`` where it cannot be read.
 
     Example:
-        >>> checksums([Path("train-00000-of-00001.tfrecord")])
-        [(1204, '9f86d081884c7d65...')]
+        >>> Path("bytes").write_bytes(b"test")
+        4
+        >>> checksums([Path("bytes")])
+        [(4, '9f86d081884c7d65...')]
     """
     paths = list(paths)
     with (

@@ -19,8 +19,11 @@ import numpy as np
 import tensorflow as tf
 
 from kerseg.augment.options import Augment
-from kerseg.core.info import DatasetInfo, Split
+from kerseg.core.files import failure
+from kerseg.core.info import DatasetInfo, Shard, Split
 from kerseg.core.progress import Progress
+from kerseg.core.tensorflow import system_errors
+from kerseg.data.formats.tfrecord import survey
 from kerseg.data.reading.augmented import Augmenter, check_channels, needs_pixels, seeds
 from kerseg.data.reading.integrity import Damage, intact
 from kerseg.data.reading.shards import Shards, as_written
@@ -47,34 +50,42 @@ def load(
             `Dataset.left_out` lists them.
 
     Returns:
-        The data set; without ``dataset.json`` the records have been counted, else nothing is read yet.
+        The data set. The records of each shard have been counted, by their frames; their data is not read yet.
 
     Raises:
-        DataError: There is no data, ``dataset.json`` is damaged, or a shard is missing or has another size. Or
-            ``skip_bad`` would leave nothing of a split.
+        DataError: There is no data, ``dataset.json`` is damaged, or a shard is missing, has another size or another
+            number of records. Or ``skip_bad`` would leave nothing of a split.
         ConfigError: There is no such data set, or it has other classes than ``dataset.json``.
 
     Example:
-        >>> data = load("data/voc2012")
-        >>> model.fit(data.train(crop_size=(513, 513), batch_size=8), validation_data=data.val())
+        >>> data = load("data/street")
+        >>> image, label = next(iter(data.train(crop_size=(16, 16), batch_size=4)))
+        >>> image.shape, label.shape
+        ((4, 16, 16, 3), (4, 16, 16))
     """
+    folder = Path(folder)
     info, left_out = describe(folder, dataset), tuple[Damage, ...]()
     if skip_bad:
-        info, left_out = intact(Path(folder), info)
-    data = Dataset(Path(folder), info.first(samples or {}), left_out)
-    for name, split in data.info.splits.items():
-        for path, shard in zip(Shards(data.folder, data.info, name).paths, split.shards, strict=True):
-            if not path.is_file():
-                raise DataError(
-                    f"{path}: this shard of split {name!r} is missing. Copy it again, convert the data again, or "
-                    "leave out such shards with --skip-bad."
-                )
-            if (size := path.stat().st_size) != shard.bytes:
-                raise DataError(
-                    f"{path}: the shard has {size} bytes, dataset.json says {shard.bytes}. "
-                    "Copy it again, convert the data again, or leave out such shards with --skip-bad."
-                )
-    return data
+        info, left_out = intact(folder, info)
+    used = info.first(samples or {})
+    for name, split in used.splits.items():
+        for shard in info.splits[name].shards[: len(split.shards)]:
+            _check_shard(folder / shard.file, shard, name)
+    return Dataset(folder, used, left_out)
+
+
+def _check_shard(path: Path, shard: Shard, split: str) -> None:
+    """Compare a shard with what ``dataset.json`` says, as far as its size and its own index tell."""
+    advice = "Copy it again, convert the data again, or leave out such shards with `skip_bad=True`."
+    if not path.is_file():
+        raise DataError(f"{path}: this shard of split {split!r} is missing. {advice}")
+    if (size := path.stat().st_size) != shard.bytes:
+        raise DataError(f"{path}: the shard has {size} bytes, dataset.json says {shard.bytes}. {advice}")
+    if (records := survey(path).records) != shard.records:
+        raise DataError(
+            f"{path}: the shard holds {records} records, dataset.json says {shard.records}. Copy dataset.json "
+            "again, or convert the data again."
+        )
 
 
 @dataclass(frozen=True)
@@ -103,7 +114,7 @@ class Dataset:
         count = self.info.split(split).records
         if not 1 <= batch_size <= count:
             raise ConfigError(
-                f"--batch-size is 1 to {count}, the number of images in split {split!r} of {self.folder}. "
+                f"`batch_size` is 1 to {count}, the number of images in split {split!r} of {self.folder}. "
                 f"Received: {batch_size}."
             )
         return count // batch_size
@@ -146,7 +157,9 @@ class Dataset:
             ConfigError: An option is out of range, or images of several sizes cannot share a batch.
 
         Example:
-            >>> data.train(crop_size=(512, 512), batch_size=8, augment=Augment(scale=(0.5, 2.0)), epoch=3)
+            >>> batches = data.train(crop_size=(16, 16), batch_size=4, augment=Augment(scale=(0.5, 2.0)), epoch=3)
+            >>> len(list(batches))
+            2
         """
         shards, augment = self._shards(split), augment or Augment()
         steps = self.steps(split=split, batch_size=batch_size)
@@ -262,16 +275,22 @@ class Dataset:
         reads the split once more, record by record, and says where it is damaged.
 
         Raises:
-            DataError: The records are to blame. Any other error passes unchanged.
+            DataError: The records are to blame, or a shard cannot be read. Any other error passes unchanged.
+            OSError: TensorFlow could not read or write another file.
 
         Example:
             >>> with data.naming_damage("train"):
-            ...     model.fit(data.train(crop_size=(512, 512)))
+            ...     batches = list(data.train(crop_size=(16, 16), batch_size=4))
         """
         try:
-            yield
+            with system_errors():
+                yield
         except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError):
             self.check(split)
+            raise
+        except OSError as error:
+            if Path(error.filename or "") in self._shards(split).paths:
+                raise DataError(f"{failure(error)} It is a shard of split {split!r}.") from error
             raise
 
     def check(self, split: str) -> None:

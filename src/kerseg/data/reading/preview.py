@@ -1,62 +1,55 @@
-"""A sheet of augmented images with their labels, to look at before a run is spent on them."""
+"""``kerseg.preview``: a sheet of augmented images, to look at before a run is spent on them."""
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import tensorflow as tf
-from PIL import Image
-
-from kerseg import visualize
+from kerseg import config as configs
 from kerseg.augment.options import Augment
-from kerseg.core.ranges import check_range
-from kerseg.core.signed_png import is_signed, save_signed
-from kerseg.data.reading.augmented import seeds
-from kerseg.data.reading.pipeline import Dataset, load
-from kerseg.data.reading.shards import Shards, as_written
+from kerseg.config import TrainConfig
+from kerseg.core.options import default, given
+from kerseg.core.ranges import check_batch, check_range
+from kerseg.core.signed_png import is_signed
+from kerseg.core.tensorflow import import_tensorflow
+from kerseg.data.reading.unconverted import describe
 from kerseg.errors import ConfigError
-from kerseg.visualize import IGNORE_COLOUR, RGBImage
 
 SOFTWARE = "kerseg preview"
 """Under "Software" in every sheet."""
-REACH = 50
-"""The images of a sheet are spread over the first so many times as many records: no more is read."""
-CELL_HEIGHT = 192
-"""Pixels."""
-
-Cells = list[tuple[str, RGBImage]]
 
 
 def preview(
     data_dir: str | Path,
+    recipe: str | Path | None = None,
     *,
     output: str | Path = Path("preview.png"),
-    augment: Augment | None = None,
-    crop_size: tuple[int, int] = (512, 512),
-    batch_size: int = 8,
     count: int = 8,
     draws: int = 3,
     split: str = "train",
-    seed: int = 0,
-    dataset: str | None = None,
+    seed: int = default(0),
+    crop_size: tuple[int, int] = default((512, 512)),
+    batch_size: int = default(8),
+    augment: Augment | Mapping[str, Any] | None = default(Augment()),
+    dataset: str | None = default(None),
 ) -> Path:
-    """Draw images with their labels and what augmentation makes of them.
+    """Draw a sheet of images with their labels and what augmentation makes of them.
 
-    Each row is an image, and the crops that training with this seed makes of it in its first epochs; only what
-    mixes the examples of a batch has other partners there: here they are the images of the sheet.
+    What is given wins over the recipe. Each row has the crops that training with this seed makes of an image in its
+    first epochs; only what mixes the crops of a batch has other partners there.
 
     Args:
-        data_dir: Folder of the converted data.
+        data_dir: Folder of the converted data, with its dataset.json.
+        recipe: YAML file of options, as for train.
         output: PNG file to write. An earlier sheet is replaced, any other file is not.
-        augment: What is drawn at random; None for the defaults of `Augment`.
-        crop_size: (height, width) of the crops, pixels.
-        batch_size: Crops that mix with one another.
         count: Images, spread over the first records of the split.
-        draws: Crops of each.
-        split: Which part of the data set.
-        seed: Seed of the augmentation.
-        dataset: Whose classes the records hold, where no dataset.json says it.
+        draws: Crops of each image.
+        split: Split to take images from.
+        seed: Seed of everything random.
+        crop_size: Height and width of a training crop, in pixels.
+        batch_size: Crops that mix with one another.
+        augment: What is drawn at random.
+        dataset: Data set whose classes the records hold, where no dataset.json names them.
 
     Returns:
         ``output``.
@@ -66,86 +59,36 @@ def preview(
         DataError: There is no such data or split, or a record is damaged.
 
     Example:
-        >>> preview("data/camvid", augment=Augment(rotation=15.0, elastic=10.0))
+        >>> preview("data/street", augment=Augment(rotation=15.0, elastic=10.0))
         PosixPath('preview.png')
     """
-    output, augment = Path(output), augment or Augment()
-    for name, value in {"count": count, "draws": draws, "batch-size": batch_size}.items():
-        check_range(f"--{name}", value, least=1)
+    arguments = given(locals())
+    shared = {field.name for field in dataclasses.fields(TrainConfig)} - {"data_dir", "output"}
+    options = {name: value for name, value in arguments.items() if name in shared}
+    if augment is None:
+        del options["augment"]
+    output = Path(output)
+    check_range("count", count, least=1)
+    check_range("draws", draws, least=1)
+    config = configs.override(TrainConfig() if recipe is None else configs.load(TrainConfig, recipe), options)
+    check_batch("crop_size", config.crop_size, min(count, config.batch_size))
     if output.exists() and not is_signed(output, SOFTWARE):
-        raise ConfigError(f"{output}: exists and is not a sheet of kerseg preview. Give another --output.")
-    data = load(data_dir, dataset=dataset)
-    with data.naming_damage(split):
-        records = _spread(Shards(data.folder, data.info, split), count)
-        mixed_among = min(batch_size, max(len(records), 2))
-        crops = list(_crops(data, records, split, crop_size, mixed_among, augment, seed, draws))
-        rows = [
-            _row(data, original, crops[place :: len(records)])
-            for place, original in enumerate(_originals(data, records, split))
-        ]
-    present = np.unique(np.concatenate([np.unique(label) for _, label in crops])).tolist()
-    known = [value for value in present if value != data.info.ignore_label]
-    entries = [(data.info.class_names[value], data.info.palette[value]) for value in known]
-    entries += [] if known == present else [("ignored", IGNORE_COLOUR)]
-    save_signed(visualize.contact_sheet(rows, entries), output, SOFTWARE)
+        raise ConfigError(f"{output}: exists and is not a sheet of kerseg preview. Give another `output`.")
+    describe(data_dir, config.dataset)
+    import_tensorflow()
+    from kerseg.data.reading.pipeline import load
+    from kerseg.data.reading.sheet import draw
+
+    draw(
+        load(data_dir, dataset=config.dataset),
+        output,
+        augment=config.augment,
+        crop_size=config.crop_size,
+        batch_size=config.batch_size,
+        count=count,
+        draws=draws,
+        split=split,
+        seed=config.seed,
+        software=SOFTWARE,
+    )
     return output
-
-
-def _spread(shards: Shards, count: int) -> list[tuple[Any, Any]]:
-    """Return (index, record) of ``count`` images, or of all if there are no more."""
-    total = sum(shards.counts)
-    count = min(count, total)
-    wanted = np.linspace(0, min(total, REACH * count) - 1, count).round().astype(np.int64)
-    found = shards.in_order().take(wanted[-1] + 1).filter(lambda index, _: tf.reduce_any(index == wanted))
-    return list(found.as_numpy_iterator())
-
-
-def _originals(data: Dataset, records: list[tuple[Any, Any]], split: str) -> Iterator[dict[str, Any]]:
-    shards = Shards(data.folder, data.info, split)
-    for index, record in records:
-        yield {name: value.numpy() for name, value in shards.decoded(tf.constant(index), record).items()}
-
-
-def _crops(
-    data: Dataset,
-    records: list[tuple[Any, Any]],
-    split: str,
-    crop_size: tuple[int, int],
-    batch_size: int,
-    augment: Augment,
-    seed: int,
-    draws: int,
-) -> Iterator[tuple[RGBImage, RGBImage]]:
-    """Yield the crops of all images in epoch 0, then those in epoch 1, and so on."""
-    indices, serialized = (list(column) for column in zip(*records, strict=True))
-    of_epoch = tf.data.Dataset.from_tensor_slices((np.array(indices, np.int64), serialized))
-
-    def epoch(number: tf.Tensor) -> tf.data.Dataset:
-        own_seed = seeds(seed, number)
-        return of_epoch.map(as_written(lambda index, record: (own_seed(index), index, record)))
-
-    examples = tf.data.Dataset.range(draws).flat_map(as_written(epoch))
-    augmenter = data.augmenter(split, crop_size, batch_size, augment)
-    for images, labels in augmenter.batches(examples, drop_remainder=False).as_numpy_iterator():
-        yield from zip(images, labels, strict=True)
-
-
-def _row(data: Dataset, original: dict[str, Any], crops: list[tuple[RGBImage, RGBImage]]) -> Cells:
-    cells = _pair(data, original["name"].decode(), original["image"], original["label"])
-    for epoch, (image, label) in enumerate(crops):
-        cells += _pair(data, f"epoch {epoch}", image, label)
-    return cells
-
-
-def _pair(data: Dataset, caption: str, image: RGBImage, label: RGBImage) -> Cells:
-    info = data.info
-    image = visualize.as_rgb(image, info.channels.names if info.channels else ())
-    shown = visualize.overlay(image, label, info.palette, alpha=0.6, ignore_label=info.ignore_label)
-    shown[label == info.ignore_label] = IGNORE_COLOUR
-    return [(caption, _resized(image)), ("label", _resized(shown))]
-
-
-def _resized(image: RGBImage) -> RGBImage:
-    height, width = image.shape[:2]
-    size = max(1, round(width * CELL_HEIGHT / height)), CELL_HEIGHT
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import tensorflow as tf
@@ -19,11 +20,22 @@ SHUFFLE_BYTES = 256 * 2**20
 OPEN_SHARDS = 16
 """Shards read in turns, so that neighbours in a shard do not stay neighbours in the epoch."""
 
-_ADVICE = "Copy the shard again, convert the data again, or leave it out with --skip-bad."
+_ADVICE = "Copy the shard again, convert the data again, or leave it out with `skip_bad=True`."
 
 as_written = tf.autograph.experimental.do_not_convert
 """For what goes into ``map``: no Python statement there depends on a tensor, and having all of them rewritten
 as if one did would double the time to the first batch."""
+
+
+class Example(TypedDict):
+    """An image with its label, decoded."""
+
+    name: tf.Tensor
+    """Scalar string."""
+    image: tf.Tensor
+    """``(height, width, channels)``: uint8, RGB; or float32, 0 to 255, of a data set with other channels."""
+    label: tf.Tensor
+    """``(height, width)`` uint8."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +108,8 @@ class Shards:
         fields["name"] = tf.where(fields["name"] == "", unnamed, fields["name"])
         return fields
 
-    def decoded(self, index: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Return ``name``, ``image`` as of `decode_image`, and ``label`` (height, width) uint8."""
+    def decoded(self, index: tf.Tensor, record: tf.Tensor) -> Example:
+        """Return image and label as `decode_image` and `label` do, and the name."""
         fields = self.fields(index, record)
         image = decode_image(fields, channels=self.info.channels)
         return {"name": fields["name"], "image": image, "label": self.label(fields)}

@@ -42,8 +42,8 @@ def describe(folder: str | Path, dataset: str | None = None) -> DatasetInfo:
         ConfigError: No such data set, or ``dataset.json`` has another number of classes.
 
     Example:
-        >>> describe("dataset/tfrecord", "pascal_voc2012").splits["train"].records
-        1464
+        >>> describe("data/street").splits["train"].records
+        8
     """
     folder = Path(folder)
     if dataset is not None:
@@ -55,7 +55,7 @@ def describe(folder: str | Path, dataset: str | None = None) -> DatasetInfo:
     if dataset is None:
         raise DataError(
             f"{folder / FILE_NAME}: the file does not exist, though there are TFRecords. If another program "
-            f"wrote them, say whose classes they hold with --dataset: {', '.join(DATASETS)}. If kerseg did, "
+            f"wrote them, say whose classes they hold with `dataset`: {', '.join(DATASETS)}. If kerseg did, "
             "copy dataset.json as well."
         )
     found = classes(dataset)
@@ -105,7 +105,7 @@ def _named(info: DatasetInfo, dataset: str, file: Path) -> DatasetInfo:
     if missing < 0 or not info.is_numbered:
         raise ConfigError(
             f"{file}: {info.num_classes} classes, {info.class_names[0]} to {info.class_names[-1]}, where "
-            f"--dataset {dataset} has {len(found.names)}. Leave out --dataset to take those of the file."
+            f"`dataset={dataset!r}` has {len(found.names)}. Leave out `dataset` to take those of the file."
         )
     splits = {name: split.padded(missing) for name, split in info.splits.items()}
     return dataclasses.replace(info, class_names=found.names, palette=found.palette, splits=splits)

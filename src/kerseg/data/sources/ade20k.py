@@ -17,10 +17,11 @@ from typing import ClassVar
 import numpy as np
 
 from kerseg.core.info import IGNORE_LABEL
-from kerseg.data.formats.images import BadFileError, label_values, read_label
+from kerseg.data.formats.files import BadFileError
+from kerseg.data.formats.images import label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_values
 from kerseg.data.sources import known
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import find_root, named_files, pair_folders
 from kerseg.download.release import Archive, Release
 
@@ -83,7 +84,7 @@ _RELEASE = Release(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ade20k:
+class Ade20k(Source):
     """ADE20K, scene parsing or a full release: 150 classes; 20,210 training, 2,000 validation images."""
 
     root: Path

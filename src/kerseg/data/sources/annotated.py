@@ -4,42 +4,46 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, TypeVar
-
-from cyclopts import Group, Parameter
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
 
 from kerseg.core.console import note
 from kerseg.core.info import IGNORE_LABEL, Colour
-from kerseg.data.formats.images import BadFileError, Place
+from kerseg.data.formats.files import BadFileError, Place
 from kerseg.data.formats.labels import Classes
 from kerseg.data.formats.shapes import Points, outside
+from kerseg.data.sources.base import Source
 from kerseg.data.sources.class_mapping import ClassMapping, class_mapping
 from kerseg.registry import nearest
 
 T = TypeVar("T")
 
-_GROUP = Parameter(group=Group("What shapes become", sort_key=1))
-
 
 @dataclass(frozen=True, kw_only=True)
-class AnnotatedSource:
+class AnnotatedSource(Source):
     """Base of such a source, with the options that all of them have.
 
     A derived class says what the classes are, with `_labels`, and keeps what all its files hold in
     ``_documents``.
     """
 
-    val_share: Annotated[float, _GROUP] = 0.0
+    val_share: float = 0.0
     """Share of the training images that becomes val, if val is not given; 0 to 1, chosen by name."""
-    background: Annotated[str, _GROUP] = ""
+    background: str = ""
     """Class of the pixels in no shape: one of the names, or a new one that comes first. Without it those
     pixels are ignored, and images without shapes left out."""
-    ignore_classes: Annotated[tuple[str, ...], _GROUP, Parameter(consume_multiple=True)] = ()
+    ignore_classes: tuple[str, ...] = ()
     """Names of shapes whose pixels are to be ignored."""
-    clip: Annotated[bool, _GROUP] = False
+    clip: bool = False
     """Cut off what of a shape lies outside its image, instead of reporting it."""
+    image_root: Path | None = None
+    """Folder that all images lie in. Without it, images that annotations name outside the folder that their names
+    start from are refused."""
 
     name: ClassVar[str] = ""
+    options_title: ClassVar[str] = "What shapes become"
+    """Above these options in the help of the command line."""
+    drawn = True
 
     def __getstate__(self) -> dict[str, Any]:
         # Workers get the shapes of an image with its pair, and not those of all images with the source.
@@ -86,7 +90,7 @@ class AnnotatedSource:
         points: Points,
         owner: str,
         size: tuple[int, int],
-        advice: str = "Cut such off with --clip.",
+        advice: str = "Cut such off with `clip=True`.",
     ) -> None:
         """Refuse points outside an image of this height and width, unless what is there is cut off."""
         if not self.clip and (reach := outside(points, *size)):
@@ -110,7 +114,7 @@ class AnnotatedSource:
         if len(kept) < len(items):
             note(
                 f"{place}: {len(items) - len(kept)} of {len(items)} images{of} left out: no {what}. "
-                "--background keeps them."
+                "`background` keeps them."
             )
         return kept
 

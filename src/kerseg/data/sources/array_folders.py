@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kerseg.core.info import Layout
 from kerseg.data.formats.arrays import SUFFIXES, TIFF, need_readers
-from kerseg.data.formats.images import Place
+from kerseg.data.formats.files import Place
 from kerseg.data.formats.suffixes import IMAGE_SUFFIXES, LABEL_SUFFIXES, suffix_of
 from kerseg.data.formats.volumes import ArrayPart, parts, siblings, slice_names
 from kerseg.data.sources.base import Pair

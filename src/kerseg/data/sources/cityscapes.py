@@ -10,16 +10,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from kerseg.core.info import IGNORE_LABEL
-from kerseg.data.formats.images import BadFileError, label_values, read_bytes, read_label
+from kerseg.data.formats.files import BadFileError, read_bytes
+from kerseg.data.formats.images import label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_values
 from kerseg.data.sources import known
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import find_root, named_files
 from kerseg.download.release import Release
 
@@ -68,7 +69,7 @@ _RELEASE = Release(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cityscapes:
+class Cityscapes(Source):
     """Cityscapes, fine or coarse: 19 classes; finely labelled 2,975 training, 500 validation images."""
 
     root: Path
@@ -134,9 +135,9 @@ def _draw(path: Path) -> Label:
     return np.asarray(image)
 
 
-def _class(path: Path, item: dict[str, Any]) -> int:
+def _class(path: Path, item: dict[str, object]) -> int:
     """Return the class index of a polygon; several cars that cannot be told apart are a ``cargroup``."""
-    name = item["label"]
+    name = str(item["label"])
     single = name if name in _NAME_TABLE else name.removesuffix("group")
     if single not in _NAME_TABLE:
         raise BadFileError(path, f"unknown label: {name!r}. Known: {', '.join(_NAME_TABLE)}.")

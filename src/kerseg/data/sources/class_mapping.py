@@ -52,21 +52,21 @@ def class_mapping(
     known, dropped = list(dict.fromkeys(names)), set(ignored)
     for name in sorted(dropped - set(known)):
         raise ConfigError(
-            f"--ignore-classes: no class is called {name!r}.{nearest(name, known)} Classes: {', '.join(known)}."
+            f"`ignore_classes`: no class is called {name!r}.{nearest(name, known)} Classes: {', '.join(known)}."
         )
     if background in dropped:
         raise ConfigError(
-            f"--background {background}: --ignore-classes names it too. It can mean only one thing."
+            f"`background={background!r}`: `ignore_classes` names it too. It can mean only one thing."
         )
     first = [background] if background and background not in known else []
     classes = first + [name for name in known if name not in dropped]
     if len(classes) == 1 and not background:
         raise ConfigError(
             f"There is one class, {classes[0]!r}, and all else is ignored, so there is nothing to learn. Give "
-            "--background NAME: a class for the pixels in no shape."
+            "`background=NAME`: a class for the pixels in no shape."
         )
     if not classes:
-        raise ConfigError("There are no classes: nothing is drawn, or --ignore-classes names all of it.")
+        raise ConfigError("There are no classes: nothing is drawn, or `ignore_classes` names all of it.")
     if len(classes) > IGNORE_LABEL:
         raise ConfigError(
             f"At most {IGNORE_LABEL} classes fit into 8-bit labels. Received: {len(classes)} names."

@@ -13,15 +13,16 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from kerseg.core.info import IGNORE_LABEL
-from kerseg.data.formats.documents import corners, member, read_json, size
-from kerseg.data.formats.images import BadFileError, Part
+from kerseg.data.formats.documents import corners, member, read_object, size
+from kerseg.data.formats.files import BadFileError, Part
 from kerseg.data.formats.labels import Label
 from kerseg.data.formats.shapes import Region, largest_first, paint, polygon, runs, union
 from kerseg.data.sources.annotated import AnnotatedSource
 from kerseg.data.sources.base import Pair
+from kerseg.data.sources.below import Outside, below, name_of
 from kerseg.data.sources.folders import hold_out
 from kerseg.errors import ConfigError, DataError
 
@@ -30,9 +31,9 @@ from kerseg.errors import ConfigError, DataError
 class CocoLabel(Part):
     """The annotations of one image; ``key`` is its file name."""
 
-    image: dict[str, Any] = field(compare=False)
+    image: dict[str, object] = field(compare=False)
     """Its entry in ``images``."""
-    annotations: tuple[dict[str, Any], ...] = field(compare=False)
+    annotations: tuple[dict[str, object], ...] = field(compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,12 +84,12 @@ class CocoJson(AnnotatedSource):
         return paint(height, width, largest_first(layers), outside=self._mapping.outside)
 
     @cached_property
-    def _documents(self) -> dict[str, tuple[Path, dict[str, Any]]]:
+    def _documents(self) -> dict[str, tuple[Path, dict[str, object]]]:
         """Split -> its JSON and what that holds."""
         given = {"train": self.train_json, "val": self.val_json, "test": self.test_json}
         if not any(given.values()):
-            raise ConfigError("Give --train-json, and --val-json or --val-share.")
-        return {split: (path, read_json(path)) for split, path in given.items() if path}
+            raise ConfigError("Give `train_json`, and `val_json` or `val_share`.")
+        return {split: (path, read_object(path)) for split, path in given.items() if path}
 
     @cached_property
     def _categories(self) -> dict[Path, dict[int, str]]:
@@ -132,16 +133,19 @@ class CocoJson(AnnotatedSource):
                 f"{len(of_image)} such image{'s' * (len(of_image) > 1)}. Export the data again.",
             )
         labels = self._with_shapes(path, labels, lambda label: bool(label.annotations), what="objects")
-        if labels and not any((images / label.key).exists() for label in labels):
+        folder = self.image_root or images
+        places = [below(path, images, label.key, folder) for label in labels]
+        if labels and not any(isinstance(place, Outside) or place.exists() for place in places):
             raise DataError(
                 f"{images}: has none of the {len(labels)} images of {path}, such as {labels[0].key}. "
                 f"Give --{split}-image-path, the folder that these names start from."
             )
         return [
-            Pair(Path(label.key).with_suffix("").as_posix(), images / label.key, label) for label in labels
+            Pair(name_of(images / label.key, images, folder), place, label)
+            for label, place in zip(labels, places, strict=True)
         ]
 
-    def _value_of(self, path: CocoLabel, annotation: dict[str, Any]) -> int:
+    def _value_of(self, path: CocoLabel, annotation: dict[str, object]) -> int:
         number = member(path, annotation, "category_id", int, _named(annotation))
         categories = self._categories[path.file]
         if number not in categories:
@@ -153,7 +157,7 @@ class CocoJson(AnnotatedSource):
             return IGNORE_LABEL
         return self._mapping.values[categories[number]]
 
-    def _region(self, path: CocoLabel, annotation: dict[str, Any], height: int, width: int) -> Region:
+    def _region(self, path: CocoLabel, annotation: dict[str, object], height: int, width: int) -> Region:
         owner = _named(annotation)
         outline = annotation.get("segmentation")
         if not outline:
@@ -208,7 +212,7 @@ def decode_counts(text: str) -> list[int]:
     return counts
 
 
-def _runs(path: CocoLabel, outline: dict[str, Any], owner: str, height: int, width: int) -> Region:
+def _runs(path: CocoLabel, outline: dict[str, object], owner: str, height: int, width: int) -> Region:
     shape = member(path, outline, "size", list, f"'segmentation' of {owner}")
     if shape != [height, width]:
         raise BadFileError(
@@ -216,15 +220,20 @@ def _runs(path: CocoLabel, outline: dict[str, Any], owner: str, height: int, wid
         )
     counts = outline.get("counts")
     try:
-        lengths = decode_counts(counts) if isinstance(counts, str) else [int(count) for count in counts or ()]
+        if isinstance(counts, str):
+            lengths = decode_counts(counts)
+        else:
+            lengths = [
+                int(count) for count in member(path, outline, "counts", list, f"'segmentation' of {owner}")
+            ]
         return runs(lengths, height, width, order="columns")
     except (TypeError, ValueError) as error:
         raise BadFileError(path, f"bad run lengths: {owner}: {error}.") from None
 
 
-def _images(path: Path, document: Any) -> dict[int, dict[str, Any]]:
+def _images(path: Path, document: object) -> dict[int, dict[str, object]]:
     """Return id -> entry of ``images``."""
-    found: dict[int, dict[str, Any]] = {}
+    found: dict[int, dict[str, object]] = {}
     for image in member(path, document, "images", list, "the document"):
         number = member(path, image, "id", int, "an image")
         if number in found:
@@ -233,13 +242,13 @@ def _images(path: Path, document: Any) -> dict[int, dict[str, Any]]:
     return found
 
 
-def _by_image(path: Path, document: Any) -> dict[int, list[dict[str, Any]]]:
+def _by_image(path: Path, document: object) -> dict[int, list[dict[str, object]]]:
     """Return id of an image -> its annotations."""
-    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    found: dict[int, list[dict[str, object]]] = defaultdict(list)
     for annotation in member(path, document, "annotations", list, "the document"):
         found[member(path, annotation, "image_id", int, "an annotation")].append(annotation)
     return found
 
 
-def _named(annotation: dict[str, Any]) -> str:
+def _named(annotation: dict[str, object]) -> str:
     return f"annotation {annotation.get('id', 'without id')}"

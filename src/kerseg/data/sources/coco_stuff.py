@@ -14,7 +14,7 @@ from kerseg.core.info import IGNORE_LABEL
 from kerseg.data.formats.images import label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_values
 from kerseg.data.sources import known
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import find_root, pair_folders
 from kerseg.download.release import Archive, Release
 
@@ -54,7 +54,7 @@ _RELEASE = Release(
 
 
 @dataclass(frozen=True, kw_only=True)
-class CocoStuff:
+class CocoStuff(Source):
     """COCO-Stuff, 164k: 171 classes; 118,287 training and 5,000 validation images."""
 
     root: Path

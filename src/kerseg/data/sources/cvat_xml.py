@@ -21,11 +21,12 @@ import numpy as np
 
 from kerseg.core.info import Colour
 from kerseg.data.formats.documents import corners, read_xml, size
-from kerseg.data.formats.images import BadFileError, Part
+from kerseg.data.formats.files import BadFileError, Part
 from kerseg.data.formats.labels import Label
 from kerseg.data.formats.shapes import Points, Region, box, ellipse, paint, polygon, rotated, runs
 from kerseg.data.sources.annotated import AnnotatedSource, note_without_area
 from kerseg.data.sources.base import Pair
+from kerseg.data.sources.below import Outside, below, name_of
 from kerseg.data.sources.folders import hold_out
 from kerseg.errors import ConfigError, DataError
 
@@ -67,7 +68,7 @@ class CvatXml(AnnotatedSource):
     """Export of a project, unpacked: the folder with annotations.xml, whose subsets (Train, Validation, Test)
     are the splits. What is in no subset is train."""
     train_path: Path | None = None
-    """Instead of --root: export of the training images, whatever its subsets."""
+    """Instead of `root`: export of the training images, whatever its subsets."""
     val_path: Path | None = None
     """Export of the validation images."""
     test_path: Path | None = None
@@ -83,14 +84,15 @@ class CvatXml(AnnotatedSource):
         found: dict[str, list[Pair]] = {"train": [], "val": [], "test": []}
         for split, (path, document) in self._documents.items():
             labels = self._kept(path, [_label(path, image) for image in document.iter("image")])
-            places = [_image(path, label.image) for label in labels]
-            if labels and not any(place.exists() for place in places):
+            folder = self.image_root or path.parent
+            places = [_image(path, label.image, folder) for label in labels]
+            if labels and not any(isinstance(place, Outside) or place.exists() for place in places):
                 raise DataError(
                     f"{path}: none of its {len(labels)} images is there, such as {places[0]}. Export with "
                     "'Save images', or put them there."
                 )
             for label, place in zip(labels, places, strict=True):
-                pair = Pair(Path(label.key).with_suffix("").as_posix(), place, label)
+                pair = Pair(name_of(path.parent / label.key, path.parent, folder), place, label)
                 found[split or _split(path, label)].append(pair)
         return hold_out({split: pairs for split, pairs in found.items() if pairs}, self.val_share)
 
@@ -121,7 +123,7 @@ class CvatXml(AnnotatedSource):
         """Split, or ``""`` where subsets say, -> path and content of the XML."""
         given = {"train": self.train_path, "val": self.val_path, "test": self.test_path}
         if bool(self.root) == any(given.values()):
-            raise ConfigError("Give --root, or --train-path and --val-path: one of the two.")
+            raise ConfigError("Give `root`, or `train_path` and `val_path`: one of the two.")
         paths = {split: path for split, path in {"": self.root, **given}.items() if path}
         return {split: _read(path, split) for split, path in paths.items()}
 
@@ -172,7 +174,7 @@ def _read(path: Path, split: str) -> tuple[Path, Element]:
     """Return path and content of the XML that an option gives, by itself or by its folder."""
     file = path / FILE_NAME if path.is_dir() else path
     if not file.exists():
-        option = f"--{split}-path" if split else "--root"
+        option = f"`{split}_path`" if split else "`root`"
         raise DataError(f"{file}: no such file ({option}). It is what CVAT exports as 'CVAT for images 1.1'.")
     document = read_xml(file)
     if document.tag != "annotations":
@@ -211,14 +213,15 @@ def _label(path: Path, image: Element) -> tuple[CvatLabel, list[str]]:
     return CvatLabel(path, image.attrib["name"], dict(image.attrib), areas), left
 
 
-def _image(path: Path, image: Mapping[str, str]) -> Path:
+def _image(path: Path, image: Mapping[str, str], folder: Path) -> Path | Outside:
     """Return where the image is: where a project's export has it, or a task's, or beside the XML."""
     images = path.parent / "images"
-    places = (
-        images / image.get("subset", "") / image["name"],
-        images / image["name"],
-        path.parent / image["name"],
-    )
+    places: list[Path] = []
+    for start in (images / image.get("subset", ""), images, path.parent):
+        place = below(path, start, image["name"], folder)
+        if isinstance(place, Outside):
+            return place
+        places.append(place)
     return next((place for place in places if place.exists()), places[1])
 
 
@@ -228,7 +231,7 @@ def _split(path: Path, label: CvatLabel) -> str:
         raise BadFileError(
             path,
             f"unknown subset: {label.key!r} is in {subset!r}. Known: Train, Validation, Test, in CVAT's words. "
-            "Rename it there, or export each subset, and give --train-path and --val-path.",
+            "Rename it there, or export each subset, and give `train_path` and `val_path`.",
         )
     return _SUBSETS[subset.lower()]
 

@@ -13,9 +13,10 @@ from typing import ClassVar
 import numpy as np
 
 from kerseg.core.info import IGNORE_LABEL
-from kerseg.data.formats.images import BadFileError, label_values, read_label
+from kerseg.data.formats.files import BadFileError
+from kerseg.data.formats.images import label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_values
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import find_root, hold_out, named_files
 from kerseg.download.release import Release
 
@@ -33,7 +34,7 @@ _RELEASE = Release(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drive:
+class Drive(Source):
     """DRIVE, vessels of the retina: 2 classes; 20 training and, if they have labels, 20 test images."""
 
     root: Path

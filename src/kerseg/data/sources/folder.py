@@ -3,7 +3,7 @@
 Images may be more than 8-bit RGB: TIFF of any depth, NIfTI, NumPy's arrays. `array_folders` pairs them.
 
 A label is an image of the same name and size: grey or indexed colour (its values are the classes, or what
-``--label-values`` says), or colours (``--palette`` says which colour is which class).
+``label_values`` says), or colours (``palette`` says which colour is which class).
 """
 
 import itertools
@@ -11,24 +11,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, ClassVar, cast
+from typing import ClassVar, cast
 
 import numpy as np
-from cyclopts import Parameter
 from numpy.typing import NDArray
 from PIL import Image
 
 from kerseg.core.info import IGNORE_LABEL, STORED, Channels, Layout, default_palette
 from kerseg.data.formats.arrays import SUFFIXES
 from kerseg.data.formats.channels import declare
-from kerseg.data.formats.images import BadFileError, Place, label_values, read_label
+from kerseg.data.formats.files import BadFileError, Place
+from kerseg.data.formats.images import label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_colours, map_values
-from kerseg.data.formats.places import PLACE
 from kerseg.data.formats.suffixes import IMAGE_SUFFIXES, suffix_of
 from kerseg.data.formats.volumes import ArrayPart
 from kerseg.data.formats.volumes import label_values as array_values
 from kerseg.data.sources.array_folders import label_place, pair_arrays
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import named_files, pair_folders
 from kerseg.data.sources.palettes import read_names, read_palette
 from kerseg.errors import ConfigError, DataError
@@ -38,44 +37,41 @@ _GLANCE = 8
 _MANY = 64
 """More values than this in one label, most of them not classes, are no list of classes."""
 
-SEVERAL = Parameter(consume_multiple=True)
-"""One flag takes all words that follow it: ``--class-names road car``."""
-
 
 @dataclass(frozen=True, kw_only=True)
-class Folder:
+class Folder(Source):
     """Folders of images and of labels; the two are matched by file name, sub-folders included."""
 
-    train_image_path: Annotated[Path | None, PLACE] = None
+    train_image_path: Path | None = None
     """Folder of the training images: jpg, png, bmp, gif, tif, webp, npy, npz, nii or nii.gz."""
-    train_label_path: Annotated[Path | None, PLACE] = None
+    train_label_path: Path | None = None
     """Folder of their labels: png, bmp, gif, tif, npy, npz, nii or nii.gz, each named like its image."""
-    val_image_path: Annotated[Path | None, PLACE] = None
+    val_image_path: Path | None = None
     """Folder of the validation images."""
-    val_label_path: Annotated[Path | None, PLACE] = None
+    val_label_path: Path | None = None
     """Folder of their labels."""
-    test_image_path: Annotated[Path | None, PLACE] = None
+    test_image_path: Path | None = None
     """Folder of the test images."""
-    test_label_path: Annotated[Path | None, PLACE] = None
+    test_label_path: Path | None = None
     """Folder of their labels."""
-    class_names: Annotated[tuple[str, ...], SEVERAL] = ()
+    class_names: tuple[str, ...] = ()
     """Names of the classes in the order of their values, or a text file with one name on each line."""
     number_classes: bool = False
     """Do without names: a class for each value from 0 to the highest in the labels, 255 ignored."""
-    palette: Annotated[tuple[str, ...], SEVERAL] = ()
+    palette: tuple[str, ...] = ()
     """Colour of each class: a file (R G B or #rrggbb on each line, then the class name; 'ignore' for colours
     to leave out), the name of a source, or the colours themselves: '#000000' '#800000'."""
-    label_values: Annotated[tuple[int, ...], SEVERAL] = ()
+    label_values: tuple[int, ...] = ()
     """Values of the classes in grey labels, in the order of the class names; by default 0 1 2 and so on."""
-    ignore_values: Annotated[tuple[int, ...] | None, SEVERAL] = None
+    ignore_values: tuple[int, ...] | None = None
     """Values in grey labels that stand for no class; by default 255, unless it is one of the label values."""
     label_tail: str = ""
     """Ending of the labels' names that the images' lack: _mask if a.jpg belongs to a_mask.png."""
-    value_range: Annotated[tuple[float, ...], SEVERAL] = ()
+    value_range: tuple[float, ...] = ()
     """Values that become 0 and 255 in images that are not 8-bit: LOW HIGH for all channels, or for each."""
-    channel_names: Annotated[tuple[str, ...], SEVERAL] = ()
+    channel_names: tuple[str, ...] = ()
     """Names of the images' channels; with them, or with a value range, images keep all their channels."""
-    channel_tails: Annotated[tuple[str, ...], SEVERAL] = ()
+    channel_tails: tuple[str, ...] = ()
     """Endings of the files that are the channels of one image: _0000 _0001, for a_0000.nii and a_0001.nii."""
     channel_axis: int | None = None
     """Axis of the channels in arrays and TIFF; by default the last, and what a TIFF says."""
@@ -96,7 +92,7 @@ class Folder:
         given = read_palette(self.palette) if self.palette else Classes((), ())
         names = read_names(self.class_names) or given.names
         if not names:
-            raise ConfigError(f"--class-names is missing. {self._what_labels_hold(given)}")
+            raise ConfigError(f"`class_names` is missing. {self._what_labels_hold(given)}")
         if len(names) > IGNORE_LABEL:
             raise ConfigError(
                 f"At most {IGNORE_LABEL} classes fit into 8-bit labels. Received: {len(names)} names."
@@ -104,11 +100,11 @@ class Folder:
         palette = given.palette or default_palette(len(names))
         if len(palette) != len(names):
             raise ConfigError(
-                f"--palette has {len(palette)} colours for {len(names)} classes. Give one colour for each "
+                f"`palette` has {len(palette)} colours for {len(names)} classes. Give one colour for each "
                 "class, and in a palette file the name 'ignore' to each colour that is none."
             )
         if len({*palette, *given.void_colours}) < len(palette) + len(given.void_colours):
-            raise ConfigError("--palette gives one colour to two classes. Each needs its own.")
+            raise ConfigError("`palette` gives one colour to two classes. Each needs its own.")
         self._values(len(names))
         return Classes(names, palette, given.void_colours)
 
@@ -147,11 +143,11 @@ class Folder:
             return map_values(path, array_values(path), self.table, advise=_advise)
         image = read_label(path)
         if self._is_colour_coded(image):
-            advice = "Add it to --palette; in a palette file, call it 'ignore' if it is no class."
+            advice = "Add it to `palette`; in a palette file, call it 'ignore' if it is no class."
             if image.mode == "P":
-                advice += " Or leave out --palette, to take the indices of this indexed image."
+                advice += " Or leave out `palette`, to take the indices of this indexed image."
             return map_colours(path, np.asarray(image.convert("RGB")), self.classes, advice=advice)
-        values = label_values(path, image, advice="Give --palette with the colour of each class.")
+        values = label_values(path, image, advice="Give `palette` with the colour of each class.")
         if image.mode == "1" and 255 in self.table and 1 not in self.table:
             # The same mask saved with 1 bit or with 8 must not differ: white is 1 here and 255 there.
             values = values * np.uint8(255)
@@ -161,8 +157,9 @@ class Folder:
         """Return all classes that labels can hold; which of them they do is seen when all have been read."""
         for option in ("class_names", "palette", "label_values", "ignore_values"):
             if getattr(self, option):
-                flag = "--" + option.replace("_", "-")
-                raise ConfigError(f"--number-classes takes the labels' values as they are: leave out {flag}.")
+                raise ConfigError(
+                    f"`number_classes=True` takes the labels' values as they are: leave out `{option}`."
+                )
         names = tuple(map(str, range(IGNORE_LABEL)))
         return Classes(names, default_palette(IGNORE_LABEL), open_ended=True)
 
@@ -181,11 +178,11 @@ class Folder:
         )
         if len(values) != count:
             raise ConfigError(
-                f"--label-values has {len(values)} values for {count} classes. Give one for each."
+                f"`label_values` has {len(values)} values for {count} classes. Give one for each."
             )
         if len({*values, *ignored}) < len(values) + len(ignored):
             raise ConfigError(
-                "--label-values and --ignore-values name a value twice. It can mean only one thing."
+                "`label_values` and `ignore_values` name a value twice. It can mean only one thing."
             )
         return {value: index for index, value in enumerate(values)} | dict.fromkeys(ignored, IGNORE_LABEL)
 
@@ -217,7 +214,7 @@ class Folder:
             "test": (self.test_image_path, self.test_label_path),
         }
         if not any(path for folders in given.values() for path in folders):
-            raise ConfigError("Give --train-image-path and --train-label-path, and the same for val.")
+            raise ConfigError("Give `train_image_path` and `train_label_path`, and the same for val.")
         missing = []
         for split, folders in given.items():
             options = f"--{split}-image-path", f"--{split}-label-path"
@@ -248,14 +245,14 @@ class Folder:
         if not any(pair.image and pair.label for pair in pairs) and (tail := common_tail(pairs)):
             raise DataError(
                 f"{labels}: no label is named like its image: the labels' names end in {tail!r}. "
-                f"Give --label-tail {tail}."
+                f"Give `label_tail={tail!r}`."
             )
         return pairs
 
     def _what_labels_hold(self, given: Classes) -> str:
         """Return the advice that follows "no class names": what to give, judged by a few labels."""
         if given.palette:
-            return f"Give one for each of the {len(given.palette)} colours of --palette."
+            return f"Give one for each of the {len(given.palette)} colours of `palette`."
         return what_labels_hold(
             [pair.label for pairs in self.splits().values() for pair in pairs if pair.label]
         )
@@ -274,20 +271,22 @@ def what_labels_hold(labels: Sequence[Place]) -> str:
             values.update(np.unique(found).tolist())
         except BadFileError as error:
             if error.reason.startswith("colour label"):
-                return f"Labels are colours: give --palette, a file of lines like '128 64 128 road'. {error}"
+                return f"Labels are colours: give `palette`, a file of lines like '128 64 128 road'. {error}"
     held = f"{len(looked_at)} of {len(labels)} labels hold the values {', '.join(map(str, sorted(values)))}."
     if values <= {0, 255}:
-        return f"{held} If they are masks, give --class-names background object --label-values 0 255."
-    return f"{held} Give one name for each value from 0 on, such as --class-names road car; 255 is ignored."
+        return (
+            f"{held} If they are masks, give `class_names=('background', 'object')` `label_values=(0, 255)`."
+        )
+    return f"{held} Give one name for each value from 0 on, such as `class_names=('road', 'car')`; 255 is ignored."
 
 
 def _advise(unique: list[int]) -> str:
     """Return what to do about a label of these values, some of which are outside the classes."""
     if set(unique) <= {0, 255}:
-        return "Only 0 and 255 occur, as in a mask of two classes: give --label-values 0 255."
+        return "Only 0 and 255 occur, as in a mask of two classes: give `label_values=(0, 255)`."
     if len(unique) > _MANY:
         return f"{len(unique)} values in one label come from smooth scaling or JPEG: save it from its source."
-    return "Name a class for it in --class-names, map it with --label-values, or give it to --ignore-values."
+    return "Name a class for it in `class_names`, map it with `label_values`, or give it to `ignore_values`."
 
 
 def common_tail(pairs: list[Pair]) -> str | None:

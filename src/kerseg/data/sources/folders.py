@@ -4,9 +4,10 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
+from kerseg.data.formats.files import read_regular
 from kerseg.data.formats.suffixes import IMAGE_SUFFIXES, LABEL_SUFFIXES, suffix_of
 from kerseg.data.sources.base import Pair
 from kerseg.errors import ConfigError, DataError
@@ -15,7 +16,7 @@ T = TypeVar("T")
 
 
 def find_root(
-    root: Path, holds: Sequence[str], *, within: Sequence[str] = (), layout: str, option: str = "--root"
+    root: Path, holds: Sequence[str], *, within: Sequence[str] = (), layout: str, option: str = "`root`"
 ) -> Path:
     """Return the folder that a published data set was unpacked to: ``root``, or the one meant below it.
 
@@ -30,8 +31,8 @@ def find_root(
         DataError: Neither ``root`` nor one of ``within`` has all of ``holds``.
 
     Example:
-        >>> find_root(Path("VOCdevkit"), ["JPEGImages"], within=["VOC2012"], layout="It is VOC2012.")
-        Path('VOCdevkit/VOC2012')
+        >>> str(find_root(Path("street"), ["images", "labels"], within=["train"], layout="It is one split."))
+        'street/train'
     """
     if not root.is_dir():
         raise DataError(f"{root}: no such folder ({option}).")
@@ -50,16 +51,23 @@ def read_list(path: Path) -> list[str]:
         DataError: The file cannot be read, lists nothing, or lists a name twice.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_regular(path).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: a list of images that cannot be read: {error}.") from error
     names = [words[0] for line in lines if (words := line.split()) and not words[0].startswith("#")]
     if not names:
         raise DataError(f"{path}: lists no images. Each line is the name of one.")
+    if wrong := [name for name in names if not _is_below(name)]:
+        raise DataError(f"{path}: lists {wrong[0]!r}, which is no name below a folder.")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{path}: lists {twice!r} more than once.")
     return names
+
+
+def _is_below(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts
 
 
 def pair_names(
@@ -102,8 +110,9 @@ def pair_folders(
         DataError: A folder is missing, or has no images.
 
     Example:
-        >>> pair_folders(Path("images"), Path("masks"))[0]
-        Pair(name='lyon/0001', image=Path('images/lyon/0001.jpg'), label=Path('masks/lyon/0001.png'))
+        >>> pair = pair_folders(Path("street/train/images"), Path("street/train/labels"))[0]
+        >>> pair.name, str(pair.image), str(pair.label)
+        ('street_0000', 'street/train/images/street_0000.jpg', 'street/train/labels/street_0000.png')
     """
     for folder in (images, labels):
         if not folder.is_dir():
@@ -136,20 +145,20 @@ def hold_out(splits: dict[str, list[Pair]], share: float) -> dict[str, list[Pair
         ConfigError: There is a split ``val`` already, or the share is out of range, or there are not two images.
 
     Example:
-        >>> {name: len(pairs) for name, pairs in hold_out({"train": pairs}, 0.2).items()}
-        {'train': 800, 'val': 200}
+        >>> {name: len(pairs) for name, pairs in hold_out({"train": pairs}, 0.25).items()}
+        {'train': 6, 'val': 2}
     """
     if not share:
         return splits
     if not 0 < share < 1:
-        raise ConfigError(f"--val-share is between 0 and 1. Received: {share:g}.")
+        raise ConfigError(f"`val_share` is between 0 and 1. Received: {share:g}.")
     if "val" in splits or not splits.get("train"):
-        raise ConfigError("--val-share takes a part of train for val: it needs a split train, and none val.")
+        raise ConfigError("`val_share` takes a part of train for val: it needs a split train, and none val.")
     # Pairs that share a name, which is a fault, stay together, so that it is found.
     names = sorted({pair.name for pair in splits["train"]}, key=_digest)
     if len(names) < 2:
         raise ConfigError(
-            f"--val-share {share:g}: of 1 image, none can be held out. Give the splits themselves."
+            f"`val_share={share:g}`: of 1 image, none can be held out. Give the splits themselves."
         )
     held = set(names[: min(max(round(share * len(names)), 1), len(names) - 1)])
     parts: dict[bool, list[Pair]] = {False: [], True: []}

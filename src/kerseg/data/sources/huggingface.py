@@ -14,19 +14,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
-
-from cyclopts import Parameter
+from typing import Any, ClassVar
 
 from kerseg.data.formats.documents import member, read_json
-from kerseg.data.formats.images import BadFileError, Part
+from kerseg.data.formats.files import BadFileError, Part, read_regular
 from kerseg.data.formats.labels import Classes, Label
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
+from kerseg.data.sources.below import Outside, below
 from kerseg.data.sources.folder import Folder, what_labels_hold
 from kerseg.data.sources.folders import hold_out
 from kerseg.errors import ConfigError, DataError
-
-_SEVERAL = Parameter(consume_multiple=True)
 
 _SPLITS = {
     "train": ("train", "training"),
@@ -51,6 +48,8 @@ class Cell(Part):
     column: str
     outside: Path | None = None
     """The file that the cell names, if it is there."""
+    folder: Path = Path()
+    """Below which that file must lie."""
 
     def read_bytes(self) -> bytes:
         """Return the encoded image.
@@ -63,14 +62,15 @@ class Cell(Part):
         if isinstance(value, dict):
             value = value.get("bytes") or value.get("path")
         if isinstance(value, str):
-            return (self.file.parent / value).read_bytes()
+            found = below(self.file, self.file.parent, value, self.folder)
+            return found.read_bytes() if isinstance(found, Outside) else read_regular(found)
         if not isinstance(value, bytes):
             raise BadFileError(self, f"no image: the cell holds {value!r:.40}, neither bytes nor a path.")
         return value
 
 
 @dataclass(frozen=True, kw_only=True)
-class HuggingFace:
+class HuggingFace(Source):
     """A data set of Hugging Face on disk: saved with save_to_disk, or as Parquet files."""
 
     root: Path
@@ -83,17 +83,20 @@ class HuggingFace:
     segmentation_mask and semantic_mask."""
     val_share: float = 0.0
     """Share of the training images that becomes val, if there is no such split; 0 to 1, chosen by name."""
-    class_names: Annotated[tuple[str, ...], _SEVERAL] = ()
+    class_names: tuple[str, ...] = ()
     """Names of the classes in the order of their values, or a text file with one name on each line."""
     number_classes: bool = False
     """Do without names: a class for each value from 0 to the highest in the labels, 255 ignored."""
-    palette: Annotated[tuple[str, ...], _SEVERAL] = ()
+    palette: tuple[str, ...] = ()
     """Colour of each class: a file (R G B or #rrggbb on each line, then the class name; 'ignore' for colours
     to leave out), the name of a source, or the colours themselves: '#000000' '#800000'."""
-    label_values: Annotated[tuple[int, ...], _SEVERAL] = ()
+    label_values: tuple[int, ...] = ()
     """Values of the classes in grey labels, in the order of the class names; by default 0 1 2 and so on."""
-    ignore_values: Annotated[tuple[int, ...] | None, _SEVERAL] = None
+    ignore_values: tuple[int, ...] | None = None
     """Values in grey labels that stand for no class; by default 255, unless it is one of the label values."""
+    image_root: Path | None = None
+    """Folder that all images lie in that the tables do not hold but name. Without it, those outside the folder of
+    the data set are refused."""
 
     name: ClassVar[str] = ""
 
@@ -106,7 +109,7 @@ class HuggingFace:
         """
         if not (self.class_names or self.number_classes or self.palette):
             labels = [pair.label for pairs in self.splits().values() for pair in pairs if pair.label]
-            raise ConfigError(f"--class-names is missing. {what_labels_hold(labels)}")
+            raise ConfigError(f"`class_names` is missing. {what_labels_hold(labels)}")
         return self._reader.classes
 
     def splits(self) -> dict[str, list[Pair]]:
@@ -147,12 +150,13 @@ class HuggingFace:
     def _files(self) -> Iterator[tuple[str, Path]]:
         """Yield the split and the path of each table, in order."""
         if not self.root.exists():
-            raise DataError(f"{self.root}: no such folder (--root).")
+            raise DataError(f"{self.root}: no such folder (`root`).")
         splits = self.root / "dataset_dict.json"
         if splits.is_file():
             for name in member(splits, read_json(splits), "splits", list, "the document"):
-                for file in _saved(self.root / name):
-                    yield _split(splits, name), file
+                split = _split(splits, str(name))
+                for file in _saved(self.root / str(name)):
+                    yield split, file
         elif (self.root / "state.json").is_file():
             yield from (("train", file) for file in _saved(self.root))
         else:
@@ -160,18 +164,19 @@ class HuggingFace:
             if not files:
                 raise DataError(
                     f"{self.root}: no data set of Hugging Face: it has no dataset_dict.json, no state.json and no "
-                    "Parquet files. --root is the folder given to save_to_disk, or the one of a download."
+                    "Parquet files. `root` is the folder given to save_to_disk, or the one of a download."
                 )
             for file in files:
                 yield _split_of(file, self.root), file
 
     def _pairs(self, files: list[Path]) -> list[Pair]:
         cells: list[list[Cell]] = []
+        folder = self.image_root or (self.root.parent if self.root.is_file() else self.root)
         names: list[str | None] = []
         for file in files:
             columns = _columns(file)
-            image = _chosen(file, columns, self.image_column, _IMAGES, "--image-column")
-            label = _chosen(file, columns, self.label_column, _LABELS, "--label-column")
+            image = _chosen(file, columns, self.image_column, _IMAGES, "`image_column`")
+            label = _chosen(file, columns, self.label_column, _LABELS, "`label_column`")
             first = len(cells)
             count = sum(_groups(file))
             paths = {column: _paths(file, column, count) for column in (image, label)}
@@ -180,7 +185,15 @@ class HuggingFace:
                     number = len(cells) - first
                     cells.append(
                         [
-                            Cell(file, f"row {number}, {c}", group, row, c, _outside(file, paths[c][number]))
+                            Cell(
+                                file,
+                                f"row {number}, {c}",
+                                group,
+                                row,
+                                c,
+                                _outside(file, paths[c][number]),
+                                folder,
+                            )
                             for c in (image, label)
                         ]
                     )
@@ -207,7 +220,13 @@ def _saved(folder: Path) -> list[Path]:
     """Return the tables of a folder that ``save_to_disk`` wrote."""
     state = folder / "state.json"
     files = member(state, read_json(state), "_data_files", list, "the document")
-    return [folder / member(state, file, "filename", str, "a data file") for file in files]
+    found = [
+        below(state, folder, member(state, file, "filename", str, "a data file"), folder) for file in files
+    ]
+    for place in found:
+        if isinstance(place, Outside):
+            raise BadFileError(state, f"outside its folder: it names the data file {place.key!r}.")
+    return [place for place in found if isinstance(place, Path)]
 
 
 def _split(place: Path, name: str) -> str:

@@ -15,9 +15,10 @@ from typing import ClassVar
 
 from PIL import Image
 
-from kerseg.data.formats.images import Part, Place, label_values, read_label
+from kerseg.data.formats.files import Part, Place, require_regular
+from kerseg.data.formats.images import label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_values
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import find_root, hold_out, pair_folders
 from kerseg.download.release import Release
 from kerseg.errors import DataError
@@ -36,7 +37,7 @@ _RELEASE = Release(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Isbi2012:
+class Isbi2012(Source):
     """ISBI 2012, cells under the electron microscope: 2 classes; 30 slices, which have no split of their own."""
 
     root: Path
@@ -85,8 +86,9 @@ class Slice(Part):
         Raises:
             OSError: The stack cannot be read.
         """
+        require_regular(self.file)
         buffer = io.BytesIO()
-        with Image.open(self.file) as stack:
+        with Image.open(self.file, formats=["TIFF"]) as stack:
             stack.seek(self.index)
             stack.save(buffer, "PNG")
         return buffer.getvalue()
@@ -108,7 +110,8 @@ def _slices(images: Path, labels: Path) -> list[Pair]:
 
 def _depth(file: Path) -> int:
     try:
-        with Image.open(file) as stack:
+        require_regular(file)
+        with Image.open(file, formats=["TIFF"]) as stack:
             return int(getattr(stack, "n_frames", 1))
     # Pillow's readers raise whatever they stumble on in a damaged file.
     except Exception as error:

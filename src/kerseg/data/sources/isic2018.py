@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from kerseg.data.formats.images import label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_values
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import find_root, pair_folders
 from kerseg.download.release import Archive, Release
 
@@ -42,7 +42,7 @@ _BLACK_AND_WHITE = {0: 0, 255: 1}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Isic2018:
+class Isic2018(Source):
     """ISIC 2018, skin lesions: 2 classes; 2,594 training, 100 validation and 1,000 test images."""
 
     root: Path

@@ -12,9 +12,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from kerseg.data.formats.images import decode, read_bytes
+from kerseg.data.formats.files import read_bytes
+from kerseg.data.formats.images import decode
 from kerseg.data.formats.labels import Classes, Label
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import find_root, hold_out, pair_folders
 from kerseg.download.release import Archive, Release
 
@@ -37,7 +38,7 @@ _RELEASE = Release(
 
 
 @dataclass(frozen=True, kw_only=True)
-class KvasirSeg:
+class KvasirSeg(Source):
     """Kvasir-SEG, polyps: 2 classes; 1,000 images, which have no split of their own."""
 
     root: Path

@@ -7,7 +7,7 @@ become pixels as `kerseg.data.formats.shapes` says; LabelMe's export includes th
 Points and lines have no area: they are left out, and counted. An image without a JSON has not been annotated,
 and is no part of the data.
 
-LabelMe's own ``labels.txt`` can be given as ``--class-names``: its ``__ignore__`` is ignored, and its
+LabelMe's own ``labels.txt`` can be given as ``class_names``: its ``__ignore__`` is ignored, and its
 ``_background_`` is the background.
 """
 
@@ -16,18 +16,18 @@ import binascii
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
 
 import numpy as np
-from cyclopts import Parameter
 
-from kerseg.data.formats.documents import corners, member, read_json, size
-from kerseg.data.formats.images import BadFileError, Part, Place, decode, upright_shape
+from kerseg.data.formats.documents import corners, member, read_object, size
+from kerseg.data.formats.files import BadFileError, Part, Place
+from kerseg.data.formats.images import decode, upright_shape
 from kerseg.data.formats.labels import Label
 from kerseg.data.formats.shapes import Points, Region, box, ellipse, paint, polygon
 from kerseg.data.formats.suffixes import IMAGE_SUFFIXES
 from kerseg.data.sources.annotated import AnnotatedSource, note_without_area
 from kerseg.data.sources.base import Pair
+from kerseg.data.sources.below import Outside, below, is_below
 from kerseg.data.sources.class_mapping import ClassMapping, class_mapping
 from kerseg.data.sources.folders import hold_out, named_files
 from kerseg.data.sources.palettes import read_names
@@ -37,7 +37,7 @@ _AREAS = {"polygon": 3, "rectangle": 2, "oriented_rectangle": 4, "circle": 2, "m
 """Shapes that are drawn, and how many points each needs."""
 _NO_AREAS = ("point", "points", "line", "linestrip")
 _IGNORE, _BACKGROUND = "__ignore__", "_background_"
-_ADVICE = "Add it to --class-names, or to --ignore-classes."
+_ADVICE = "Add it to `class_names`, or to `ignore_classes`."
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,10 @@ class EmbeddedImage(Part):
 
     def read_bytes(self) -> bytes:
         """Return the file that was embedded."""
+        data = member(self, read_object(self.file), "imageData", str, "the document")
         try:
-            return base64.b64decode(read_json(self.file)["imageData"], validate=True)
-        except (binascii.Error, ValueError, TypeError):
+            return base64.b64decode(data, validate=True)
+        except binascii.Error:
             raise BadFileError(self, "damaged: it is not base64.") from None
 
 
@@ -75,7 +76,7 @@ class Labelme(AnnotatedSource):
     """Folder of the validation JSONs."""
     test_path: Path | None = None
     """Folder of the test JSONs."""
-    class_names: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ()
+    class_names: tuple[str, ...] = ()
     """Names of the classes in their order, or a text file with one on each line, such as LabelMe's labels.txt;
     by default all labels that occur, sorted."""
 
@@ -94,7 +95,7 @@ class Labelme(AnnotatedSource):
         Raises:
             BadFileError: The JSON is broken, or a shape is of no class, or does not fit the image.
         """
-        document = read_json(path)
+        document = read_object(path)
         shapes = member(path, document, "shapes", list, "the document")
         if document.get("imageHeight") and document.get("imageWidth"):
             height, width = size(
@@ -103,7 +104,7 @@ class Labelme(AnnotatedSource):
                 member(path, document, "imageWidth", int, "the document"),
             )
         else:  # the oldest files do not have it
-            height, width = upright_shape(_image(path, document))
+            height, width = upright_shape(_image(path, document, self._folder_of(path)))
         layers = []
         for number, shape in enumerate(shapes, start=1):
             label, owner = _named(path, shape, number)
@@ -116,15 +117,20 @@ class Labelme(AnnotatedSource):
     def _documents(self) -> dict[str, list[_Summary]]:
         given = {"train": self.train_path, "val": self.val_path, "test": self.test_path}
         if not any(given.values()):
-            raise ConfigError("Give --train-path, and --val-path or --val-share.")
+            raise ConfigError("Give `train_path`, and `val_path` or `val_share`.")
         for split, folder in given.items():
             if folder and not folder.is_dir():
                 raise DataError(f"{folder}: no such folder (--{split}-path).")
         return {
-            split: [_summary(path) for _, path in named_files(folder, (".json",))]
+            split: [_summary(path, self.image_root or folder) for _, path in named_files(folder, (".json",))]
             for split, folder in given.items()
             if folder
         }
+
+    def _folder_of(self, path: Path) -> Path:
+        """Return the folder that the image of a JSON must lie in."""
+        given = [folder for folder in (self.train_path, self.val_path, self.test_path) if folder]
+        return self.image_root or next((folder for folder in given if is_below(path, folder)), path.parent)
 
     @cached_property
     def _mapping(self) -> ClassMapping:
@@ -146,7 +152,7 @@ class Labelme(AnnotatedSource):
             for file in files
         ]
 
-    def _region(self, path: Path, shape: Any, owner: str, height: int, width: int) -> Region:
+    def _region(self, path: Path, shape: dict[str, object], owner: str, height: int, width: int) -> Region:
         kind = _kind(shape)
         if kind not in _AREAS:
             raise BadFileError(
@@ -165,7 +171,7 @@ class Labelme(AnnotatedSource):
         return polygon(points, height, width)
 
 
-def _mask(path: Path, shape: Any, points: Points, owner: str, height: int, width: int) -> Region:
+def _mask(path: Path, shape: object, points: Points, owner: str, height: int, width: int) -> Region:
     """Return a mask that is a PNG; its two points are its first and its last pixel."""
     try:
         data = base64.b64decode(member(path, shape, "mask", str, owner), validate=True)
@@ -188,14 +194,14 @@ def _mask(path: Path, shape: Any, points: Points, owner: str, height: int, width
     return Region(mask, int(top), int(left))
 
 
-def _summary(path: Path) -> _Summary:
+def _summary(path: Path, folder: Path) -> _Summary:
     try:
-        document = read_json(path)
+        document = read_object(path)
         shapes = [
             (_named(path, shape, number)[0], _kind(shape))
             for number, shape in enumerate(member(path, document, "shapes", list, "the document"), start=1)
         ]
-        image = _image(path, document)
+        image = _image(path, document, folder)
     except BadFileError:
         # Reading the label will say what is wrong. The image is most likely the one that is named like it.
         likely = (path.with_suffix(suffix) for suffix in IMAGE_SUFFIXES)
@@ -208,18 +214,21 @@ def _summary(path: Path) -> _Summary:
     )
 
 
-def _image(path: Path, document: Any) -> Place:
+def _image(path: Path, document: dict[str, object], folder: Path) -> Place:
     """Return the file that a JSON names, or the image inside it if that file is not there."""
-    named = path.parent / member(path, document, "imagePath", str, "the document").replace("\\", "/")
-    return EmbeddedImage(path, "imageData") if document.get("imageData") and not named.exists() else named
+    name = member(path, document, "imagePath", str, "the document").replace("\\", "/")
+    named = below(path, path.parent, name, folder)
+    if document.get("imageData") and (isinstance(named, Outside) or not named.exists()):
+        return EmbeddedImage(path, "imageData")
+    return named
 
 
-def _named(path: Path, shape: Any, number: int) -> tuple[str, str]:
+def _named(path: Path, shape: object, number: int) -> tuple[str, str]:
     """Return the label of a shape, and how messages call it."""
     label = member(path, shape, "label", str, f"shape {number}")
     return label, f"shape {number} ({label!r})"
 
 
-def _kind(shape: Any) -> str:
+def _kind(shape: dict[str, object]) -> str:
     # The oldest files know polygons only, and do not say so.
     return str(shape.get("shape_type") or "polygon")

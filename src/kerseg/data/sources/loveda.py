@@ -9,14 +9,12 @@ CC BY-NC-SA 4.0; for research.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
-
-from cyclopts import Parameter
+from typing import ClassVar, Literal
 
 from kerseg.core.info import IGNORE_LABEL
 from kerseg.data.formats.images import label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_values
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import find_root, pair_folders
 from kerseg.download.release import Archive, Release
 
@@ -54,12 +52,12 @@ _RELEASE = Release(
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoveDA:
+class LoveDA(Source):
     """LoveDA, land cover from above: 7 classes; 2,522 training and 1,669 validation images."""
 
     root: Path
     """Folder that holds Train and Val."""
-    domains: Annotated[tuple[Literal["Urban", "Rural"], ...], Parameter(consume_multiple=True)] = (
+    domains: tuple[Literal["Urban", "Rural"], ...] = (
         "Urban",
         "Rural",
     )

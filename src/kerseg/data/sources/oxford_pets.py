@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 from kerseg.core.info import IGNORE_LABEL
 from kerseg.data.formats.images import label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_values
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import find_root, hold_out, pair_names, read_list
 from kerseg.download.release import Archive, Release
 
@@ -45,7 +45,7 @@ _RELEASE = Release(
 
 
 @dataclass(frozen=True, kw_only=True)
-class OxfordPets:
+class OxfordPets(Source):
     """Oxford-IIIT Pet, trimaps: 2 or 3 classes; 3,680 training and 3,669 test images."""
 
     root: Path

@@ -24,9 +24,9 @@ def read_names(words: tuple[str, ...]) -> tuple[str, ...]:
         ConfigError: A name occurs twice, or the file cannot be read.
     """
     if len(words) == 1 and Path(words[0]).is_file():
-        words = tuple(line.strip() for line in _lines(Path(words[0]), "--class-names"))
+        words = tuple(line.strip() for line in _lines(Path(words[0]), "`class_names`"))
     if twice := sorted({name for name in words if words.count(name) > 1}):
-        raise ConfigError(f"--class-names: given more than once: {', '.join(twice)}.")
+        raise ConfigError(f"`class_names`: given more than once: {', '.join(twice)}.")
     return words
 
 
@@ -50,25 +50,25 @@ def read_palette(words: tuple[str, ...]) -> Classes:
     if len(words) == 1 and Path(words[0]).is_file():
         return _read_file(Path(words[0]))
     if len(words) == 1 and words[0] in SOURCES:
-        classes = getattr(SOURCES.load(words[0]), "classes", None)
+        classes = SOURCES.load(words[0]).classes
         if isinstance(classes, Classes):
             return classes
-        raise ConfigError(f"--palette {words[0]}: this source has no colours of its own.")
+        raise ConfigError(f"`palette=[{words[0]!r}]`: this source has no colours of its own.")
     text = " ".join(words)
     if rest := _COLOUR.sub("", text).strip(" ,"):
         raise ConfigError(
-            f"--palette takes a file, the name of a source, or colours such as '#800000' or 128,0,0. "
+            f"`palette` takes a file, the name of a source, or colours such as '#800000' or 128,0,0. "
             f"Received: {text!r}; {rest!r} is none of these.{nearest(rest, SOURCES)} "
             f"Sources: {', '.join(SOURCES)}."
         )
-    return Classes(names=(), palette=tuple(_colour(match, "--palette") for match in _COLOUR.finditer(text)))
+    return Classes(names=(), palette=tuple(_colour(match, "`palette`") for match in _COLOUR.finditer(text)))
 
 
 def _read_file(path: Path) -> Classes:
     names: list[str] = []
     palette: list[Colour] = []
     void: list[Colour] = []
-    for line in _lines(path, "--palette"):
+    for line in _lines(path, "`palette`"):
         match = _COLOUR.match(line.strip())
         if not match:
             raise ConfigError(

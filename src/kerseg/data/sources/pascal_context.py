@@ -15,7 +15,7 @@ from kerseg.data.formats.images import label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_values
 from kerseg.data.formats.matlab import need_scipy, read_values
 from kerseg.data.sources import known
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import find_root, pair_names, read_list
 from kerseg.download.release import Archive, Release
 
@@ -62,7 +62,7 @@ _VALUES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class PascalContext:
+class PascalContext(Source):
     """PASCAL-Context: 59 classes; 4,998 training and 5,105 validation images."""
 
     root: Path
@@ -91,7 +91,7 @@ class PascalContext:
         lists = {split: f"ImageSets/Main/{split}.txt" for split in ("train", "val")}
         within = ("VOC2010", "VOCdevkit/VOC2010")
         root = find_root(self.root, ["JPEGImages", *lists.values()], within=within, layout=_LAYOUT)
-        labels = find_root(self.labels, [], layout=_LABEL_LAYOUT, option="--labels")
+        labels = find_root(self.labels, [], layout=_LABEL_LAYOUT, option="`labels`")
         labels = labels / "trainval" if (labels / "trainval").is_dir() else labels
         names = {split: read_list(root / file) for split, file in lists.items()}
         tail = self._tail(labels, names["train"][0])
@@ -119,5 +119,5 @@ class PascalContext:
         if (labels / f"{name}.mat").is_file():
             need_scipy(labels)
             return ".mat"
-        find_root(labels, [f"{name}.png"], layout=_LABEL_LAYOUT, option="--labels")
+        find_root(labels, [f"{name}.png"], layout=_LABEL_LAYOUT, option="`labels`")
         return ".png"

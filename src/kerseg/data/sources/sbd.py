@@ -8,13 +8,11 @@ The photographs are Flickr's, under its terms of use; the labels are for researc
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
-
-from cyclopts import Parameter
+from typing import ClassVar
 
 from kerseg.data.formats.labels import Classes, Label, map_values
 from kerseg.data.formats.matlab import need_scipy, read_values
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import find_root, pair_names, read_list
 from kerseg.data.sources.voc2012 import CLASSES
 from kerseg.download.release import Archive, Release
@@ -39,12 +37,12 @@ _TABLE = {index: index for index in range(len(CLASSES.names))}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sbd:
+class Sbd(Source):
     """Semantic Boundaries Dataset: VOC's 21 classes; 8,498 training and 2,857 validation images."""
 
     root: Path
     """Folder dataset of the archive, or one that holds it: benchmark_RELEASE, or the folder around that."""
-    lists: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ("train", "val")
+    lists: tuple[str, ...] = ("train", "val")
     """Lists, without .txt, each of which becomes a split of that name."""
 
     name: ClassVar[str] = "sbd"
@@ -70,7 +68,7 @@ class Sbd:
         return read_sbd_label(path)
 
 
-def sbd_root(root: Path, lists: tuple[str, ...] = ("train", "val"), *, option: str = "--root") -> Path:
+def sbd_root(root: Path, lists: tuple[str, ...] = ("train", "val"), *, option: str = "`root`") -> Path:
     """Return the folder ``dataset`` of SBD, given it or one that holds it.
 
     Raises:

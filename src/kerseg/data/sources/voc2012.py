@@ -8,15 +8,13 @@ The photographs are Flickr's, under its terms of use; the labels are for researc
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
-
-from cyclopts import Parameter
+from typing import ClassVar
 
 from kerseg.core.info import IGNORE_LABEL
 from kerseg.data.formats.images import label_values, read_label
 from kerseg.data.formats.labels import Classes, Label, map_values
 from kerseg.data.sources import known
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import find_root, pair_names, read_list
 from kerseg.download.release import Archive, Release
 
@@ -43,12 +41,12 @@ _TABLE = {**{index: index for index in range(len(CLASSES.names))}, 255: IGNORE_L
 
 
 @dataclass(frozen=True, kw_only=True)
-class Voc2012:
+class Voc2012(Source):
     """PASCAL VOC 2012: 21 classes; 1,464 training and 1,449 validation images."""
 
     root: Path
     """Folder VOC2012 of the development kit, or VOCdevkit, which holds it."""
-    lists: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ("train", "val")
+    lists: tuple[str, ...] = ("train", "val")
     """Lists in ImageSets/Segmentation, without .txt, each of which becomes a split of that name: also trainval,
     and test for who has its labels."""
 
@@ -75,7 +73,7 @@ class Voc2012:
         return read_voc_label(path)
 
 
-def voc_root(root: Path, lists: tuple[str, ...] = ("train", "val"), *, option: str = "--root") -> Path:
+def voc_root(root: Path, lists: tuple[str, ...] = ("train", "val"), *, option: str = "`root`") -> Path:
     """Return the folder VOC2012, given it or one that holds it.
 
     Raises:

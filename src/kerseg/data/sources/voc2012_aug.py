@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from kerseg.data.formats.labels import Classes, Label
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import find_root, named_files, pair_names
 from kerseg.data.sources.sbd import RELEASE as SBD
 from kerseg.data.sources.sbd import read_sbd_label, sbd_list, sbd_pairs, sbd_root
@@ -21,13 +21,13 @@ from kerseg.download.release import Release
 
 _PNG = "SegmentationClassAug"
 _LAYOUT = (
-    f"Give --sbd, the folder of SBD's labels, or put them as PNG into {_PNG}. SBD is at "
+    f"Give `sbd`, the folder of SBD's labels, or put them as PNG into {_PNG}. SBD is at "
     "http://home.bharathh.info/pubs/codes/SBD/download.html."
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Voc2012Aug:
+class Voc2012Aug(Source):
     """PASCAL VOC 2012 with SBD's labels: 21 classes; 10,582 training and 1,449 validation images."""
 
     voc: Path
@@ -63,8 +63,8 @@ class Voc2012Aug:
 
     def _from_png(self) -> dict[str, list[Pair]]:
         """Return the pairs of both splits, with SBD's labels as others have converted them."""
-        root = voc_root(self.voc, option="--voc")
-        labels = find_root(root, [_PNG], layout=_LAYOUT, option="--voc") / _PNG
+        root = voc_root(self.voc, option="`voc`")
+        labels = find_root(root, [_PNG], layout=_LAYOUT, option="`voc`") / _PNG
         train, val = voc_list(root, "train"), sorted(voc_list(root, "val"))
         theirs = {name for name, _ in named_files(labels, (".png",))} - {*train, *val}
         pairs = voc_pairs(root, train) + pair_names(theirs, root / "JPEGImages", labels)
@@ -75,15 +75,15 @@ class VocAndSbd:
     """The lists of both data sets.
 
     Args:
-        voc: What ``--voc`` gave.
-        sbd: What ``--sbd`` gave.
+        voc: What ``voc`` gave.
+        sbd: What ``sbd`` gave.
 
     Raises:
         DataError: A folder is not what it must be, or SciPy is not installed.
     """
 
     def __init__(self, voc: Path, sbd: Path):
-        self.voc, self.sbd = voc_root(voc, option="--voc"), sbd_root(sbd, option="--sbd")
+        self.voc, self.sbd = voc_root(voc, option="`voc`"), sbd_root(sbd, option="`sbd`")
         self.voc_train, self.voc_val = set(voc_list(self.voc, "train")), set(voc_list(self.voc, "val"))
         self.sbd_train = set(sbd_list(self.sbd, "train"))
         self.sbd_all = self.sbd_train | set(sbd_list(self.sbd, "val"))

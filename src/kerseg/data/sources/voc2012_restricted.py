@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from kerseg.data.formats.labels import Classes, Label
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.sbd import RELEASE as SBD
 from kerseg.data.sources.voc2012 import CLASSES
 from kerseg.data.sources.voc2012 import RELEASE as VOC
@@ -21,7 +21,7 @@ from kerseg.download.release import Release
 
 
 @dataclass(frozen=True, kw_only=True)
-class Voc2012Restricted:
+class Voc2012Restricted(Source):
     """PASCAL VOC 2012 and SBD, RV-VOC12: 21 classes; 11,127 training and 904 validation images."""
 
     voc: Path

@@ -11,20 +11,20 @@ ones the later. Polygons become pixels as `kerseg.data.formats.shapes` says. An 
 with an empty one, has no objects.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from kerseg.data.formats.documents import corners, read_lines, read_yaml
-from kerseg.data.formats.images import BadFileError, upright_shape
+from kerseg.data.formats.files import BadFileError, read_regular
+from kerseg.data.formats.images import upright_shape
 from kerseg.data.formats.labels import Label
 from kerseg.data.formats.shapes import Region, largest_first, paint, polygon
 from kerseg.data.formats.suffixes import IMAGE_SUFFIXES
 from kerseg.data.sources.annotated import AnnotatedSource
 from kerseg.data.sources.base import Pair
+from kerseg.data.sources.below import Outside, below, name_of
 from kerseg.data.sources.folders import hold_out, named_files
 
 
@@ -40,7 +40,7 @@ class YoloLabel:
 
     def read_bytes(self) -> bytes:
         """Return the text; none if there is no file."""
-        return self.path.read_bytes() if self.path.exists() else b""
+        return read_regular(self.path) if self.path.exists() else b""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ class YoloSeg(AnnotatedSource):
         return paint(height, width, largest_first(layers), outside=self._mapping.outside)
 
     @cached_property
-    def _document(self) -> dict[str, Any]:
+    def _document(self) -> dict[str, object]:
         document = read_yaml(self.yaml)
         if not isinstance(document, dict):
             raise BadFileError(self.yaml, "wrong type: it is no list of 'key: value', as a data.yaml is.")
@@ -112,10 +112,23 @@ class YoloSeg(AnnotatedSource):
     def _root(self) -> Path:
         beside = self.yaml.parent
         # Ultralytics takes 'path' from the folder of its settings. A data set that was moved is where its file is.
-        named = beside / str(self._document.get("path") or "")
-        return self.root or (named if named.is_dir() else beside)
+        name = str(self._document.get("path") or "")
+        if self.root or not (beside / name).is_dir():
+            return self.root or beside
+        return self._below(beside, name, f"'path' is {name!r}")
 
-    def _pairs(self, split: str, entry: Any) -> list[Pair]:
+    def _below(self, start: Path, name: str, what: str) -> Path:
+        """Return the place that data.yaml or a list of images names, if it may be read."""
+        folder = self.image_root or self.root or self.yaml.parent
+        if isinstance(found := below(self.yaml, start, name, folder), Outside):
+            raise BadFileError(
+                self.yaml,
+                f"outside its folder: {what}, which is not below {folder}. If that is meant, give `image_root`, a "
+                "folder that holds all images, or `root`.",
+            )
+        return found
+
+    def _pairs(self, split: str, entry: object) -> list[Pair]:
         entries = entry if isinstance(entry, list) else [entry]
         pairs = []
         for place in map(str, entries):
@@ -134,19 +147,20 @@ class YoloSeg(AnnotatedSource):
         """Yield the path and the name of each image of a folder or of a list of images."""
         path = self._root / place
         if not path.exists() and place.startswith("../"):
-            path = self._root / place.removeprefix("../")  # as Roboflow writes it, and Ultralytics reads it
+            place = place.removeprefix("../")  # as Roboflow writes it, and Ultralytics reads it
+        path = self._below(self._root, place, f"{split!r} is {place!r}")
         if path.is_dir():
             start = path if alone else self._root
             for _, image in named_files(path, IMAGE_SUFFIXES):
-                yield image, _name(image, start)
+                yield image, name_of(image, start, self.image_root or self._root)
         elif path.is_file():
             for line in filter(None, map(str.strip, read_lines(path))):
-                image = path.parent / line
-                yield image, _name(image, self._root)
+                image = self._below(path.parent, line, f"{path.name} lists {line!r}")
+                yield image, name_of(image, self._root, self.image_root or self._root)
         else:
             raise BadFileError(
                 self.yaml,
-                f"no such folder: {split!r} is {place!r}, and there is no {path}. Give --root, the folder that "
+                f"no such folder: {split!r} is {place!r}, and there is no {path}. Give `root`, the folder that "
                 "the paths start from.",
             )
 
@@ -185,9 +199,3 @@ def _label_path(image: Path) -> Path:
     if "images" in parts[:-1]:
         parts[len(parts) - 2 - parts[-2::-1].index("images")] = "labels"
     return Path(*parts).with_suffix(".txt")
-
-
-def _name(image: Path, start: Path) -> str:
-    inside = image.is_relative_to(start)
-    path = image.relative_to(start) if inside else Path(os.path.relpath(image, start))
-    return path.with_suffix("").as_posix()

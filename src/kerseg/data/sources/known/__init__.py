@@ -1,7 +1,7 @@
 """Classes of well-known data sets, for records that do not say what their values stand for.
 
-One text file a data set, in the format of ``--palette``: colour and name of each class, in the order of the
-values. `DATASETS` is what ``--dataset`` chooses from.
+One text file a data set, in the format of ``palette``: colour and name of each class, in the order of the
+values. `DATASETS` is what ``dataset`` chooses from.
 """
 
 from pathlib import Path
