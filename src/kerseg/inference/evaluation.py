@@ -18,11 +18,11 @@ from kerseg.errors import ConfigError
 from kerseg.inference.choice import AUTO, TRIAL, Precision, check_runtime, decide
 from kerseg.inference.crf import CrfOptions, crf_given
 from kerseg.inference.procedure import Procedure
-from kerseg.metrics import Meter, Scores, choose
 
 if TYPE_CHECKING:  # they import Keras, and a refused option must not wait for that
     import keras
 
+    from kerseg.metrics import Scores
     from kerseg.modelfile import ModelCard
 
 
@@ -46,7 +46,8 @@ def evaluate(
     metrics: Sequence[str] = (),
     metric_options: Mapping[str, Any] | None = None,
     report: bool = False,
-) -> Scores:
+    suspects: bool = False,
+) -> "Scores":
     """Score a model on a data set, at the labels' own size, with intervals, and write the result.
 
     Two files: JSON with all figures, and beside it an .npz with one confusion matrix an image, from which `kerseg
@@ -75,7 +76,10 @@ def evaluate(
         crf_options: Weights of the CRF, in place of those that were found, or of the defaults; each can be given.
         metrics: What to measure besides the figures of overlap; `kerseg list metrics`.
         metric_options: Options of these metrics, such as `metric_options.tolerance=3`.
-        report: Write a page too, <split>.html beside the JSON: scores, classes, confusion matrix, images.
+        report: Write a page too, <split>.html beside the JSON: scores, classes, confusion matrix, images, labels
+            that look wrong.
+        suspects: List the labels that look wrong, the most suspect first, in <split>.suspects.json, with a contact
+            sheet (.png) and polygons to correct (.coco.json).
 
     Returns:
         The scores, with all measures and their bootstrap intervals.
@@ -96,7 +100,9 @@ def evaluate(
     procedure = Procedure(
         scales=tuple(scales), flip=flip, window=window, overlap=overlap, crf=crf_given(crf_options)
     )
-    choose(metrics, metric_options)  # refuses unknown ones before the seconds of the imports
+    from kerseg.metrics import Meter, choose
+
+    choose(metrics, metric_options)  # refuses unknown ones before the seconds of the other imports
     import_tensorflow()
     import keras
 
@@ -132,7 +138,9 @@ def evaluate(
     if crf == "tune":
         segmenter = tune(segmenter, data, model)
     target = _target(model, split, output)
-    outcome = planned(target, data.info, split, metrics, metric_options or {}, report=report)
+    outcome = planned(
+        target, data.info, split, metrics, metric_options or {}, report=report, suspects=suspects
+    )
     meter = Meter(data.info.class_names, outcome.metrics, data.info.ignore_label)
     began = time.monotonic()
     seconds = measure(segmenter, data, split, meter, batch_size=batch_size, watchers=outcome.watchers)

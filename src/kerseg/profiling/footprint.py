@@ -152,7 +152,7 @@ def _train(
     image = random.integers(0, 256, (batch_size, *size, model.inputs[0].shape[-1]), "uint8")
     label = random.integers(0, model.outputs[0].shape[-1], (batch_size, *size), "int32")
     names = list(outputs or {})
-    optimizer = OPTIMIZERS.load("adam")(1e-3, model.trainable_variables, weight_decay=1e-4, momentum=0.9)
+    optimizer = OPTIMIZERS.load("adam")(1e-3, model.trainable_variables, weight_decay=1e-4)
     grids = grids or {}
     losses = {
         name: OnGrid(CrossEntropy(), grids[name]) if name in grids else CrossEntropy() for name in names
