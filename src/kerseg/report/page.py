@@ -16,7 +16,7 @@ from kerseg.metrics import METRICS, Measure, Measurements, Scores
 from kerseg.metrics.bootstrap import FEW, RESAMPLES
 from kerseg.report import summary
 from kerseg.report.gallery import Gallery, Layers, mask_uri
-from kerseg.report.suspects import SuspectImage, all_regions
+from kerseg.report.suspects import Region, SuspectImage, all_regions
 from kerseg.visualize import charts
 from kerseg.visualize.page import render
 
@@ -223,53 +223,12 @@ def _data(
         "confusion": counts.tolist(),
         "alike": summary.alike_order(counts),
         "images": [
-            {
-                "name": found.names[index],
-                "score": _rounded(means[index]),
-                "accuracy": _rounded(accuracy[index]),
-                "iou": [[i, _rounded(value)] for i, value in by_class[index]],
-                "image": layers.image,
-                "truth": layers.truth,
-                "prediction": layers.prediction,
-                "error": layers.error,
-                "width": layers.width,
-                "height": layers.height,
-            }
+            _image_row(found.names[index], means[index], accuracy[index], by_class[index], layers)
             for index, layers in chosen.items()
         ],
-        "pairs": [
-            {
-                "true": pair.true,
-                "guess": pair.guess,
-                "pixels": pair.pixels,
-                "share": _rounded(pair.of_true),
-                "examples": [
-                    {
-                        "image": places[index],
-                        "pixels": pixels,
-                        "mask": mask_uri(gallery.pair_mask(index, pair.true, pair.guess), _MARKED),
-                    }
-                    for index, pixels in pair.examples
-                    if index in places
-                ],
-            }
-            for pair in pairs
-        ],
+        "pairs": [_pair_row(pair, places, gallery) for pair in pairs],
         "suspects": [
-            {
-                "image": places[region.image],
-                "labelled": region.labelled,
-                "predicted": region.predicted,
-                "area": region.area,
-                "confidence": _rounded(region.confidence),
-                "mask": mask_uri(
-                    region.placed(
-                        (by_number[region.image].height, by_number[region.image].width),
-                        (chosen[region.image].width, chosen[region.image].height),
-                    ),
-                    _MARKED,
-                ),
-            }
+            _suspect_row(region, places[region.image], by_number[region.image], chosen[region.image])
             for region in regions
             if region.image in places
         ],
@@ -306,3 +265,55 @@ def choose_images(
 
 def _rounded(value: float) -> float | None:
     return None if math.isnan(value) else round(float(value), 4)
+
+
+def _image_row(
+    name: str, mean: float, accuracy: float, ious: Sequence[tuple[int, float]], layers: Layers
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "score": _rounded(mean),
+        "accuracy": _rounded(accuracy),
+        "iou": [[i, _rounded(value)] for i, value in ious],
+        "image": layers.image,
+        "truth": layers.truth,
+        "prediction": layers.prediction,
+        "error": layers.error,
+        "width": layers.width,
+        "height": layers.height,
+    }
+
+
+def _pair_row(pair: summary.Pair, places: Mapping[int, int], gallery: Gallery) -> dict[str, Any]:
+    return {
+        "true": pair.true,
+        "guess": pair.guess,
+        "pixels": pair.pixels,
+        "share": _rounded(pair.of_true),
+        "examples": [
+            {
+                "image": places[index],
+                "pixels": pixels,
+                "mask": mask_uri(gallery.pair_mask(index, pair.true, pair.guess), _MARKED),
+            }
+            for index, pixels in pair.examples
+            if index in places
+        ],
+    }
+
+
+def _suspect_row(region: Region, place: int, size: SuspectImage, layers: Layers) -> dict[str, Any]:
+    return {
+        "image": place,
+        "labelled": region.labelled,
+        "predicted": region.predicted,
+        "area": region.area,
+        "confidence": _rounded(region.confidence),
+        "mask": mask_uri(
+            region.placed(
+                (size.height, size.width),
+                (layers.width, layers.height),
+            ),
+            _MARKED,
+        ),
+    }
