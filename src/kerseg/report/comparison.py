@@ -143,7 +143,7 @@ def measurements_file(run: str | Path, split: str) -> Path:
     if not file.is_file():
         raise DataError(
             f"{file}: does not exist. Evaluate first: "
-            f"`kerseg.evaluate({str(run)!r}, data_dir='DIR', split={split!r})`."
+            f"`kerseg.evaluate({str(run)!r}, data_dir=DIR, split={split!r})`."
         )
     return file
 
