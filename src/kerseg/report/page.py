@@ -212,7 +212,6 @@ def _data(
     regions = all_regions(suspects, most=SUSPECTS)
     wanted = [index for pair in pairs for index, _ in pair.examples] + [region.image for region in regions]
     chosen = choose_images(means, wanted, gallery)
-    by_number = {image.image: image for image in suspects}
     places = {index: place for place, index in enumerate(chosen)}
     counts = found.pooled().counts
     return {
@@ -223,16 +222,63 @@ def _data(
         "confusion": counts.tolist(),
         "alike": summary.alike_order(counts),
         "images": [
-            _image_row(found.names[index], means[index], accuracy[index], by_class[index], layers)
+            {
+                "name": found.names[index],
+                "score": _rounded(means[index]),
+                "accuracy": _rounded(accuracy[index]),
+                "iou": [[i, _rounded(value)] for i, value in by_class[index]],
+                **vars(layers),
+            }
             for index, layers in chosen.items()
         ],
-        "pairs": [_pair_row(pair, places, gallery) for pair in pairs],
-        "suspects": [
-            _suspect_row(region, places[region.image], by_number[region.image], chosen[region.image])
-            for region in regions
-            if region.image in places
+        "pairs": [_pair(pair, gallery, places) for pair in pairs],
+        "suspects": _regions(regions, suspects, chosen, places),
+    }
+
+
+def _pair(pair: summary.Pair, gallery: Gallery, places: Mapping[int, int]) -> dict[str, Any]:
+    """Return a confused pair with its examples, as far as their images are in the page."""
+    return {
+        "true": pair.true,
+        "guess": pair.guess,
+        "pixels": pair.pixels,
+        "share": _rounded(pair.of_true),
+        "examples": [
+            {
+                "image": places[index],
+                "pixels": pixels,
+                "mask": mask_uri(gallery.pair_mask(index, pair.true, pair.guess), _MARKED),
+            }
+            for index, pixels in pair.examples
+            if index in places
         ],
     }
+
+
+def _regions(
+    regions: Sequence[Region],
+    suspects: Sequence[SuspectImage],
+    chosen: Mapping[int, Layers],
+    places: Mapping[int, int],
+) -> list[dict[str, Any]]:
+    """Return suspect regions, as far as their images are in the page."""
+    shapes = {image.image: (image.height, image.width) for image in suspects}
+    found = []
+    for region in regions:
+        if region.image in places:
+            layers = chosen[region.image]
+            mask = region.placed(shapes[region.image], (layers.width, layers.height))
+            found.append(
+                {
+                    "image": places[region.image],
+                    "labelled": region.labelled,
+                    "predicted": region.predicted,
+                    "area": region.area,
+                    "confidence": _rounded(region.confidence),
+                    "mask": mask_uri(mask, _MARKED),
+                }
+            )
+    return found
 
 
 def choose_images(
@@ -265,55 +311,3 @@ def choose_images(
 
 def _rounded(value: float) -> float | None:
     return None if math.isnan(value) else round(float(value), 4)
-
-
-def _image_row(
-    name: str, mean: float, accuracy: float, ious: Sequence[tuple[int, float]], layers: Layers
-) -> dict[str, Any]:
-    return {
-        "name": name,
-        "score": _rounded(mean),
-        "accuracy": _rounded(accuracy),
-        "iou": [[i, _rounded(value)] for i, value in ious],
-        "image": layers.image,
-        "truth": layers.truth,
-        "prediction": layers.prediction,
-        "error": layers.error,
-        "width": layers.width,
-        "height": layers.height,
-    }
-
-
-def _pair_row(pair: summary.Pair, places: Mapping[int, int], gallery: Gallery) -> dict[str, Any]:
-    return {
-        "true": pair.true,
-        "guess": pair.guess,
-        "pixels": pair.pixels,
-        "share": _rounded(pair.of_true),
-        "examples": [
-            {
-                "image": places[index],
-                "pixels": pixels,
-                "mask": mask_uri(gallery.pair_mask(index, pair.true, pair.guess), _MARKED),
-            }
-            for index, pixels in pair.examples
-            if index in places
-        ],
-    }
-
-
-def _suspect_row(region: Region, place: int, size: SuspectImage, layers: Layers) -> dict[str, Any]:
-    return {
-        "image": place,
-        "labelled": region.labelled,
-        "predicted": region.predicted,
-        "area": region.area,
-        "confidence": _rounded(region.confidence),
-        "mask": mask_uri(
-            region.placed(
-                (size.height, size.width),
-                (layers.width, layers.height),
-            ),
-            _MARKED,
-        ),
-    }
