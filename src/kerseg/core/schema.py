@@ -63,7 +63,7 @@ def convert(values: object, kind: type[T], *, where: object, error: type[KersegE
         reason, _, place = str(cause).partition(" - at ")
         field = _named(values, kind, place.strip("`").removeprefix("$").removeprefix("."), reason)
         received = _received(values, field)
-        raise error(f"{where}: {f'{field}: ' if field else ''}{reason}{received}.") from cause
+        raise error(f"{where}: {f'{field}: ' if field else ''}{reason.rstrip('.')}{received}.") from cause
     except RecursionError as cause:
         raise error(f"{where}: nested too deeply.") from cause
 
