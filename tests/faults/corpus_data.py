@@ -1,10 +1,11 @@
-"""Hostile data: images, arrays, labels, annotations, names, dataset.json, shards and archives, through every door."""
+"""Hostile data: images, arrays, labels, annotations, names, dataset.json, shards, archives; through every door."""
 
 import gzip
 import hashlib
 import io
 import json
 import os
+import shutil
 import struct
 import tarfile
 import zipfile
@@ -66,7 +67,7 @@ def inline() -> Iterator[None]:
 def convert(source: Source, output: Path) -> None:
     with inline():
         conversion.convert(source, output=output, workers=1)
-    raise DataError("it was converted")
+    shutil.rmtree(output)
 
 
 def diagnose(path: Path) -> None:
@@ -446,7 +447,10 @@ for _kind, _write_of in (("coco", coco), ("labelme", labelme), ("cvat", cvat), (
 LAUGHS = b'<!DOCTYPE x [<!ENTITY a "ha">' + b"".join(
     f'<!ENTITY {chr(98 + i)} "{f"&{chr(97 + i)};" * 10}">'.encode() for i in range(12)
 )
-XML = b'<annotations><meta><labels><label><name>cat</name></label></labels></meta><image id="0" name="%s" width="%s" height="%s">%s</image></annotations>'
+XML = (
+    b"<annotations><meta><labels><label><name>cat</name></label></labels></meta>"
+    b'<image id="0" name="%s" width="%s" height="%s">%s</image></annotations>'
+)
 for _name, _text in {
     "laughs": LAUGHS + b"]><annotations>&m;</annotations>",
     "an entity of a file": b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><annotations>&a;</annotations>',
@@ -499,7 +503,7 @@ def _named(image: str, mask: str) -> Callable[[Path], Callable[[], object]]:
 
 
 for _name in ("a\nb.png", "a\x1b[2Jb.png", "\u202egnp.png", os.fsdecode(b"\xff.png")):
-    add(f"names: {ascii(_name)}", _named(_name, _name), says="unusable name")
+    add(f"names: {_name!a}", _named(_name, _name), says="unusable name")
 add("names: NFC and NFD", _named("caf\u00e9.png", "cafe\u0301.png"), says="looks the same")
 for _name in ("a\nb", "a\x1b[2J", "a"):
     add(
@@ -569,7 +573,6 @@ RECORDS: dict[str, bytes] = {
     "empty": b"",
     "of an endless number": b"\xff" * 50,
     "without image": _record(image=b""),
-    "with a WebP": _record(image=encoded("WEBP")),
     "with a TIFF": _record(image=encoded("TIFF")),
     "with half a JPEG": _record(image=encoded("JPEG")[:400], image_format="jpeg"),
     "of another size": _record(height=31),
