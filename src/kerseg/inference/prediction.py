@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from kerseg.core import notebook
 from kerseg.core.console import note
 from kerseg.core.files import explained
 from kerseg.core.ranges import check_range
@@ -33,6 +34,14 @@ class Report:
     output: Path
     written: tuple[Written, ...]
     failed: tuple[Failure, ...]
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: how many images, and the first overlays."""
+        rows = [("written to", str(self.output)), ("images", len(self.written)), ("failed", len(self.failed))]
+        overlays = [written.overlay for written in self.written if written.overlay is not None][:4]
+        return notebook.table(["", ""], rows) + "".join(
+            notebook.image_file(path, width=320) for path in overlays
+        )
 
 
 def predict(

@@ -103,9 +103,7 @@ def compare(
         (0.021, Interval(low=0.008, high=0.034))
     """
     if isinstance(runs, str | Path) or len(runs) < 2:
-        raise ConfigError(
-            f"Two runs or more can be compared. Received: {', '.join(map(str, runs)) or 'none'}."
-        )
+        raise ConfigError(f"`runs` are two or more, in a list. Received: {runs}.")
     paths = tuple(measurements_file(run, split) for run in runs)
     found = [load(path) for path in paths]
     for path, other in zip(paths[1:], found[1:], strict=True):

@@ -14,6 +14,7 @@ import numpy as np
 from kerseg import modelfile, models
 from kerseg.__version__ import __version__
 from kerseg.config import TrainConfig
+from kerseg.core import notebook
 from kerseg.core.files import explained
 from kerseg.core.interrupt import Interrupt
 from kerseg.errors import KersegError
@@ -39,6 +40,17 @@ class TrainResult:
     """Best validation mean IoU, 0 to 1; ``None`` where nothing was scored."""
     finished: bool
     """False when it was interrupted and can be resumed."""
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the score, the curves, and predictions of the best model."""
+        best = "none" if self.best is None else f"{100 * self.best:.2f} %"
+        state = "finished" if self.finished else "interrupted"
+        rows = [("run", str(self.path)), ("best val mean IoU", best), ("state", state)]
+        previews = sorted((self.path / "previews").glob("best-*.png"))[:2]
+        images = [self.path / "report" / "curves.png", *previews]
+        return notebook.table(["", ""], rows) + "".join(
+            notebook.image_file(path, width=720) for path in images
+        )
 
 
 def begun(config: TrainConfig) -> TrainResult:
