@@ -520,8 +520,8 @@ class TestOutput:
         with pytest.raises(DataError) as error:
             convert(make_folders(tmp_path / "two", train=5), output=out)
         assert str(error.value) == (
-            f"{out}: holds a converted data set. Give another folder, `update=True` to convert only what changed, or "
-            "`overwrite=True` to replace it."
+            f"{out}: holds a converted data set. Give another folder, `update=True` to convert only what changed, "
+            "or `overwrite=True` to replace it."
         )
         assert contents(out) == before
         (tmp_path / "two/train/i/a00.png").write_bytes(b"")
