@@ -22,6 +22,10 @@ from kerseg.inference.procedure import Procedure
 if TYPE_CHECKING:  # they import Keras, and a refused option must not wait for that
     import keras
 
+    from kerseg.data.reading.integrity import Damage
+    from kerseg.data.reading.pipeline import Dataset
+    from kerseg.inference.choice import Choice
+    from kerseg.inference.segmenter import Segmenter
     from kerseg.metrics import Scores
     from kerseg.modelfile import ModelCard
 
@@ -106,41 +110,18 @@ def evaluate(
     import_tensorflow()
     import keras
 
-    from kerseg import modelfile
-    from kerseg.data.reading.pipeline import load
-    from kerseg.inference.crf_tuning import tune, with_crf
     from kerseg.inference.measuring import measure
     from kerseg.inference.outcome import planned, remarks, rounded
     from kerseg.inference.predictor import Predictor
-    from kerseg.inference.segmenter import Segmenter
 
-    with explained(Path(data_dir)):
-        data = load(data_dir, dataset=dataset, skip_bad=skip_bad)
-    data.info.split(split)  # refuses an unknown one before the model is loaded
-    left_out = [damage for damage in data.left_out if damage.split == split]
-    for line in describe_damage(data.folder, left_out):
-        note(line)
-    if isinstance(model, keras.Model):
-        network, card, where = model, None, model.name
-    else:
-        (network, card), where = modelfile.load(model), str(modelfile.locate(model))
+    data, left_out = _opened(data_dir, dataset, split, skip_bad=skip_bad)
+    network, card, where = _loaded(model)
     predictor = Predictor(network)
     _check_channels(predictor.num_channels, card, data.info, where)
     _check_classes(predictor.num_classes, card, data.info, where)
-    procedure = with_crf(procedure, model) if crf is True else procedure
-    samples = []
-    if AUTO in (runtime, precision):
-        samples = [example["image"][None] for example in data.examples(split).take(TRIAL).as_numpy_iterator()]
-    choice = decide(network, samples, procedure=procedure, runtime=runtime, precision=precision)
-    if samples:
-        note(str(choice))
-    segmenter = Segmenter(choice.predictor, procedure)
-    if crf == "tune":
-        segmenter = tune(segmenter, data, model)
-    target = _target(model, split, output)
-    outcome = planned(
-        target, data.info, split, metrics, metric_options or {}, report=report, suspects=suspects
-    )
+    segmenter, choice = _segmenter(network, data, split, procedure, runtime, precision, model, crf)
+    target, chosen = _target(model, split, output), metric_options or {}
+    outcome = planned(target, data.info, split, metrics, chosen, report=report, suspects=suspects)
     meter = Meter(data.info.class_names, outcome.metrics, data.info.ignore_label)
     began = time.monotonic()
     seconds = measure(segmenter, data, split, meter, batch_size=batch_size, watchers=outcome.watchers)
@@ -166,6 +147,55 @@ def evaluate(
     for line in remarks(found, seconds):
         note(line)
     return outcome.write(found, seconds, data.info, _run_folder(model))
+
+
+def _loaded(model: "keras.Model | str | Path") -> "tuple[keras.Model, ModelCard | None, str]":
+    """Return the network, its card if it came from a file, and what to call it."""
+    from kerseg import modelfile
+
+    if not isinstance(model, str | Path):
+        return model, None, model.name
+    return *modelfile.load(model), str(modelfile.locate(model))
+
+
+def _opened(
+    data_dir: str | Path, dataset: str | None, split: str, *, skip_bad: bool
+) -> "tuple[Dataset, list[Damage]]":
+    """Return the data, and what of the split is damaged and left out; unknown splits are refused."""
+    from kerseg.data.reading.pipeline import load
+
+    with explained(Path(data_dir)):
+        data = load(data_dir, dataset=dataset, skip_bad=skip_bad)
+    data.info.split(split)
+    left_out = [damage for damage in data.left_out if damage.split == split]
+    for line in describe_damage(data.folder, left_out):
+        note(line)
+    return data, left_out
+
+
+def _segmenter(
+    network: "keras.Model",
+    data: "Dataset",
+    split: str,
+    procedure: Procedure,
+    runtime: str,
+    precision: str,
+    model: object,
+    crf: bool | str,
+) -> "tuple[Segmenter, Choice]":
+    """Return what predicts, and the choice of runtime and precision behind it, told if it was left open."""
+    from kerseg.inference.crf_tuning import tune, with_crf
+    from kerseg.inference.segmenter import Segmenter
+
+    procedure = with_crf(procedure, model) if crf is True else procedure
+    samples = []
+    if AUTO in (runtime, precision):
+        samples = [example["image"][None] for example in data.examples(split).take(TRIAL).as_numpy_iterator()]
+    choice = decide(network, samples, procedure=procedure, runtime=runtime, precision=precision)
+    if samples:
+        note(str(choice))
+    segmenter = Segmenter(choice.predictor, procedure)
+    return (tune(segmenter, data, model) if crf == "tune" else segmenter), choice
 
 
 def _check_channels(count: int, card: "ModelCard | None", info: DatasetInfo, where: str) -> None:

@@ -109,7 +109,7 @@ def test_from_and_to_remote_storage(tmp_path, remote):
     output = str(remote / "out")
     convert(there, output=output, name="x", runner="beam", beam_options=THREADS)
     assert contents(remote / "out") == written(tmp_path / "out")
-    with pytest.raises(DataError, match=r"out: holds a converted data set\. Give another folder, or --over"):
+    with pytest.raises(DataError, match=r"out: holds a converted data set\. Give another folder, or `over"):
         convert(there, output=output, runner="beam", beam_options=THREADS)
 
     # Faults leave the old data as it was, and nothing half-written; other files are never lost.
@@ -158,9 +158,9 @@ def test_a_pipeline_that_fails_says_so(tmp_path, beam):
 
 
 def test_options_that_do_not_fit(tmp_path):
-    with pytest.raises(ConfigError, match=r"^--runner beam converts everything: leave out --update\.$"):
+    with pytest.raises(ConfigError, match=r"^`runner='beam'` converts everything: leave out `update`\.$"):
         ConvertOptions(output=tmp_path, runner="beam", update=True)
-    with pytest.raises(ConfigError, match=r"^--beam-options are for --runner beam\.$"):
+    with pytest.raises(ConfigError, match=r"^`beam_options` are for `runner='beam'`\.$"):
         ConvertOptions(output=tmp_path, beam_options=THREADS)
 
 

@@ -286,7 +286,12 @@ class Dataset:
         try:
             with system_errors():
                 yield
-        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError):
+        except (
+            tf.errors.DataLossError,
+            tf.errors.InvalidArgumentError,
+            tf.errors.NotFoundError,
+            UnicodeDecodeError,  # of a message that holds bytes of the record
+        ):
             self.check(split)
             raise
         except OSError as error:
