@@ -80,10 +80,10 @@ def evaluate(
         crf_options: Weights of the CRF, in place of those that were found, or of the defaults; each can be given.
         metrics: What to measure besides the figures of overlap; `kerseg list metrics`.
         metric_options: Options of these metrics, such as `metric_options.tolerance=3`.
-        report: Write a page too, <split>.html beside the JSON: scores, classes, confusion matrix, images, labels
-            that look wrong.
-        suspects: List the labels that look wrong, the most suspect first, in <split>.suspects.json, with a contact
-            sheet (.png) and polygons to correct (.coco.json).
+        report: Write a page too, ``<split>.html`` beside the JSON: scores, classes, confusion matrix, images,
+            labels that look wrong.
+        suspects: List the labels that look wrong, the most suspect first, in ``<split>.suspects.json``, with a
+            contact sheet (.png) and polygons to correct (.coco.json).
 
     Returns:
         The scores, with all measures and their bootstrap intervals.
