@@ -11,8 +11,9 @@ import cyclopts
 import pytest
 
 import kerseg
-from kerseg.cli.base import OWN, app
+from kerseg.cli.base import app
 from kerseg.cli.derive import command, options_of
+from kerseg.cli.own import OWN
 from kerseg.cli.wording import one_dot
 from kerseg.core.options import default
 from kerseg.data.sources import SOURCES

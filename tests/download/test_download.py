@@ -366,9 +366,9 @@ def test_what_an_interrupted_run_has_is_gone_on_with(server, tmp_path, number, c
     assert partial.with_name("a.zip").read_bytes() == DATA
 
 
-def zipped(members: dict[str, bytes]) -> bytes:
+def zipped(members: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
         for name, data in members.items():
             archive.writestr(name, data)
     return buffer.getvalue()

@@ -62,7 +62,7 @@ def narrow() -> None:
     vgg.layers = SimpleNamespace(**vars(vgg.layers) | {"conv2d": narrow_conv})
 
 
-def assign_all(session: v1.Session) -> None:
+def assign_all(running: v1.Session) -> None:
     """Give every variable values as a trained net's, also those that start at zero or one."""
     random, values = np.random.default_rng(0), {}
     for variable in v1.global_variables():
@@ -75,54 +75,60 @@ def assign_all(session: v1.Session) -> None:
         }.get(last, 0.1 * noise)
         values[variable.initializer.inputs[1]] = value
     # At once: TensorFlow 1 plans each new set of operations anew.
-    session.run([variable.initializer for variable in v1.global_variables()], values)
+    running.run([variable.initializer for variable in v1.global_variables()], values)
+
+
+def session() -> v1.Session:
+    """Return a session that does not optimise what runs once or twice."""
+    config = v1.ConfigProto()
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    return v1.Session(config=config)
 
 
 def resnet(name: str, folder: Path, version: int) -> None:
-    results = {}
-    with tf.Graph().as_default(), v1.Session() as session:
-        reuse = False
+    with tf.Graph().as_default(), session() as running:
+        image, fetched = v1.placeholder(tf.float32, (1, None, None, 3)), {}
         for stride in STRIDES[name]:
-            for size in SIZES:
-                image = sample(*size)
-                with tf_slim.arg_scope(resnet_v2.resnet_arg_scope()):
-                    net, ends = getattr(resnet_v2, name)(
-                        tf.constant(image / 127.5 - 1),
-                        is_training=False,
-                        global_pool=False,
-                        output_stride=stride,
-                        reuse=reuse,
-                    )
-                reuse = True
-                results[f"{stride} {size[0]}x{size[1]}"] = net
-                if stride == 32:
-                    for block, unit in ((1, 2), (2, 3), (3, 5)):
-                        end = ends[f"{name}/block{block}/unit_{unit}/bottleneck_v2"]
-                        results[f"block{block} {size[0]}x{size[1]}"] = end
-        assign_all(session)
-        np.savez(folder / f"{name}.npz", **session.run(results))
-        save(session, folder / f"{name}.ckpt", version)
+            with tf_slim.arg_scope(resnet_v2.resnet_arg_scope()):
+                net, ends = getattr(resnet_v2, name)(
+                    image / 127.5 - 1,
+                    is_training=False,
+                    global_pool=False,
+                    output_stride=stride,
+                    reuse=bool(fetched),
+                )
+            fetched[str(stride)] = net
+            if stride == 32:
+                for block, unit in ((1, 2), (2, 3), (3, 5)):
+                    fetched[f"block{block}"] = ends[f"{name}/block{block}/unit_{unit}/bottleneck_v2"]
+        assign_all(running)
+        results = {}
+        for size in SIZES:
+            values = running.run(fetched, {image: sample(*size)})
+            results |= {f"{key} {size[0]}x{size[1]}": value for key, value in values.items()}
+        np.savez(folder / f"{name}.npz", **results)
+        save(running, folder / f"{name}.ckpt", version)
 
 
 def vgg16(folder: Path) -> None:
-    with tf.Graph().as_default(), v1.Session() as session:
+    with tf.Graph().as_default(), session() as running:
         image = v1.placeholder(tf.float32, (1, None, None, 3))
         with tf_slim.arg_scope(vgg.vgg_arg_scope()):
             _, ends = vgg.vgg_16(image - VGG_MEAN, is_training=False, spatial_squeeze=False)
         v1.train.create_global_step()
-        assign_all(session)
+        assign_all(running)
         results = {}
         for size in VGG_SIZES:
             for end in ("pool3", "pool4", "pool5", "fc7"):
-                value = session.run(ends[f"vgg_16/{end}"], {image: sample(*size)})
+                value = running.run(ends[f"vgg_16/{end}"], {image: sample(*size)})
                 results[f"{end} {size[0]}x{size[1]}"] = value
         np.savez(folder / "vgg_16.npz", **results)
-        save(session, folder / "vgg_16.ckpt", 2)
+        save(running, folder / "vgg_16.ckpt", 2)
 
 
-def save(session: v1.Session, path: Path, version: int) -> None:
+def save(running: v1.Session, path: Path, version: int) -> None:
     writer = {1: v1.train.SaverDef.V1, 2: v1.train.SaverDef.V2}[version]
-    v1.train.Saver(write_version=writer).save(session, str(path), write_meta_graph=False, write_state=False)
+    v1.train.Saver(write_version=writer).save(running, str(path), write_meta_graph=False, write_state=False)
 
 
 if __name__ == "__main__":

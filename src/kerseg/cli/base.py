@@ -10,6 +10,7 @@ from rich.console import Console
 
 from kerseg import VERBS
 from kerseg.__version__ import __version__
+from kerseg.cli.own import OWN
 from kerseg.cli.tf1 import translate
 from kerseg.cli.wording import as_flags, one_dot
 from kerseg.core.console import note, wording
@@ -17,16 +18,6 @@ from kerseg.core.files import failure
 from kerseg.core.interrupt import Stopped, stopped_politely
 from kerseg.data.sources import SOURCES
 from kerseg.errors import ConfigError, KersegError
-from kerseg.registry import Registry
-
-OWN = Registry(
-    "verb",
-    {
-        "quickstart": "kerseg.cli.quickstart:quickstart",
-        "list": "kerseg.cli.listing:list_names",
-    },
-)
-"""Verbs that only the command line has."""
 
 
 def _app(name: str, text: str) -> cyclopts.App:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from functools import cache
 
 from kerseg import VERBS
+from kerseg.cli.own import OWN
 from kerseg.data.sources import SOURCES
 
 _QUOTED = re.compile(r"`([a-zA-Z_][^`\n]*)`")
@@ -109,5 +110,8 @@ def _value(code: str) -> list[str]:
 @cache
 def _options() -> frozenset[str]:
     # Read from the files: a message about a wrong option must not wait for imports.
-    tables = [*(VERBS.options(name) for name in VERBS), *(SOURCES.options(name) for name in SOURCES)]
+    tables = [
+        *(table.options(name) for table in (VERBS, OWN) for name in table),
+        *(SOURCES.options(name) for name in SOURCES),
+    ]
     return frozenset(name for table in tables for name in table)

@@ -148,7 +148,8 @@ class MirrorPad(keras.layers.Layer):
 
     def _reflected(self, size: Any) -> Any:
         """Return the source row of each row of the result, along one axis of ``size`` pixels."""
-        period = ops.maximum(2 * size - 2, 1)
+        # Keras makes an int64 of a known size where floats have 64 bits.
+        period = ops.cast(ops.maximum(2 * size - 2, 1), "int32")
         row = ops.arange(-self.amount, self._padded(size) - self.amount, dtype="int32") % period
         return ops.minimum(row, period - row)
 

@@ -16,7 +16,7 @@ from kerseg.metrics import METRICS, Measure, Measurements, Scores
 from kerseg.metrics.bootstrap import FEW, RESAMPLES
 from kerseg.report import summary
 from kerseg.report.gallery import Gallery, Layers, mask_uri
-from kerseg.report.suspects import SuspectImage, all_regions
+from kerseg.report.suspects import Region, SuspectImage, all_regions
 from kerseg.visualize import charts
 from kerseg.visualize.page import render
 
@@ -212,7 +212,6 @@ def _data(
     regions = all_regions(suspects, most=SUSPECTS)
     wanted = [index for pair in pairs for index, _ in pair.examples] + [region.image for region in regions]
     chosen = choose_images(means, wanted, gallery)
-    by_number = {image.image: image for image in suspects}
     places = {index: place for place, index in enumerate(chosen)}
     counts = found.pooled().counts
     return {
@@ -228,52 +227,58 @@ def _data(
                 "score": _rounded(means[index]),
                 "accuracy": _rounded(accuracy[index]),
                 "iou": [[i, _rounded(value)] for i, value in by_class[index]],
-                "image": layers.image,
-                "truth": layers.truth,
-                "prediction": layers.prediction,
-                "error": layers.error,
-                "width": layers.width,
-                "height": layers.height,
+                **vars(layers),
             }
             for index, layers in chosen.items()
         ],
-        "pairs": [
+        "pairs": [_pair(pair, gallery, places) for pair in pairs],
+        "suspects": _regions(regions, suspects, chosen, places),
+    }
+
+
+def _pair(pair: summary.Pair, gallery: Gallery, places: Mapping[int, int]) -> dict[str, Any]:
+    """Return a confused pair with its examples, as far as their images are in the page."""
+    return {
+        "true": pair.true,
+        "guess": pair.guess,
+        "pixels": pair.pixels,
+        "share": _rounded(pair.of_true),
+        "examples": [
             {
-                "true": pair.true,
-                "guess": pair.guess,
-                "pixels": pair.pixels,
-                "share": _rounded(pair.of_true),
-                "examples": [
-                    {
-                        "image": places[index],
-                        "pixels": pixels,
-                        "mask": mask_uri(gallery.pair_mask(index, pair.true, pair.guess), _MARKED),
-                    }
-                    for index, pixels in pair.examples
-                    if index in places
-                ],
+                "image": places[index],
+                "pixels": pixels,
+                "mask": mask_uri(gallery.pair_mask(index, pair.true, pair.guess), _MARKED),
             }
-            for pair in pairs
-        ],
-        "suspects": [
-            {
-                "image": places[region.image],
-                "labelled": region.labelled,
-                "predicted": region.predicted,
-                "area": region.area,
-                "confidence": _rounded(region.confidence),
-                "mask": mask_uri(
-                    region.placed(
-                        (by_number[region.image].height, by_number[region.image].width),
-                        (chosen[region.image].width, chosen[region.image].height),
-                    ),
-                    _MARKED,
-                ),
-            }
-            for region in regions
-            if region.image in places
+            for index, pixels in pair.examples
+            if index in places
         ],
     }
+
+
+def _regions(
+    regions: Sequence[Region],
+    suspects: Sequence[SuspectImage],
+    chosen: Mapping[int, Layers],
+    places: Mapping[int, int],
+) -> list[dict[str, Any]]:
+    """Return suspect regions, as far as their images are in the page."""
+    shapes = {image.image: (image.height, image.width) for image in suspects}
+    found = []
+    for region in regions:
+        if region.image in places:
+            layers = chosen[region.image]
+            mask = region.placed(shapes[region.image], (layers.width, layers.height))
+            found.append(
+                {
+                    "image": places[region.image],
+                    "labelled": region.labelled,
+                    "predicted": region.predicted,
+                    "area": region.area,
+                    "confidence": _rounded(region.confidence),
+                    "mask": mask_uri(mask, _MARKED),
+                }
+            )
+    return found
 
 
 def choose_images(
