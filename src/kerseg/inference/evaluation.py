@@ -15,16 +15,14 @@ from kerseg.core.ranges import check_range
 from kerseg.core.tensorflow import import_tensorflow
 from kerseg.data.reading.integrity import describe_damage
 from kerseg.errors import ConfigError
-from kerseg.inference.choice import AUTO, TRIAL, Precision, check_runtime, decide
+from kerseg.inference.choice import AUTO, TRIAL, Choice, Precision, check_runtime, decide
 from kerseg.inference.crf import CrfOptions, crf_given
 from kerseg.inference.procedure import Procedure
 
 if TYPE_CHECKING:  # they import Keras, and a refused option must not wait for that
     import keras
 
-    from kerseg.data.reading.integrity import Damage
     from kerseg.data.reading.pipeline import Dataset
-    from kerseg.inference.choice import Choice
     from kerseg.inference.segmenter import Segmenter
     from kerseg.metrics import Scores
     from kerseg.modelfile import ModelCard
@@ -80,10 +78,10 @@ def evaluate(
         crf_options: Weights of the CRF, in place of those that were found, or of the defaults; each can be given.
         metrics: What to measure besides the figures of overlap; `kerseg list metrics`.
         metric_options: Options of these metrics, such as `metric_options.tolerance=3`.
-        report: Write a page too, ``<split>.html`` beside the JSON: scores, classes, confusion matrix, images,
-            labels that look wrong.
-        suspects: List the labels that look wrong, the most suspect first, in ``<split>.suspects.json``, with a
-            contact sheet (.png) and polygons to correct (.coco.json).
+        report: Write a page too, <split>.html beside the JSON: scores, classes, confusion matrix, images, labels
+            that look wrong.
+        suspects: List the labels that look wrong, the most suspect first, in <split>.suspects.json, with a contact
+            sheet (.png) and polygons to correct (.coco.json).
 
     Returns:
         The scores, with all measures and their bootstrap intervals.
@@ -108,94 +106,101 @@ def evaluate(
 
     choose(metrics, metric_options)  # refuses unknown ones before the seconds of the other imports
     import_tensorflow()
-    import keras
-
+    from kerseg.data.reading.pipeline import load
     from kerseg.inference.measuring import measure
     from kerseg.inference.outcome import planned, remarks, rounded
-    from kerseg.inference.predictor import Predictor
 
-    data, left_out = _opened(data_dir, dataset, split, skip_bad=skip_bad)
-    network, card, where = _loaded(model)
-    predictor = Predictor(network)
-    _check_channels(predictor.num_channels, card, data.info, where)
-    _check_classes(predictor.num_classes, card, data.info, where)
-    segmenter, choice = _segmenter(network, data, split, procedure, runtime, precision, model, crf)
-    target, chosen = _target(model, split, output), metric_options or {}
-    outcome = planned(target, data.info, split, metrics, chosen, report=report, suspects=suspects)
+    with explained(Path(data_dir)):
+        data = load(data_dir, dataset=dataset, skip_bad=skip_bad)
+    data.info.split(split)  # refuses an unknown one before the model is loaded
+    for line in describe_damage(data.folder, [damage for damage in data.left_out if damage.split == split]):
+        note(line)
+    segmenter, facts = _opened(model, data, split, procedure, crf, runtime, precision)
+    target = _target(model, split, output)
+    outcome = planned(
+        target, data.info, split, metrics, metric_options or {}, report=report, suspects=suspects
+    )
     meter = Meter(data.info.class_names, outcome.metrics, data.info.ignore_label)
     began = time.monotonic()
     seconds = measure(segmenter, data, split, meter, batch_size=batch_size, watchers=outcome.watchers)
-    found = meter.measurements(
-        {
-            "model": where,
-            "architecture": card.architecture if card else network.name,
-            "data_dir": str(data_dir),
-            "dataset": data.info.name,
-            "split": split,
-            "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            "seconds": round(time.monotonic() - began, 3),
-            "seconds_of": rounded(seconds),
-            "batch_size": batch_size,
-            "runtime": choice.runtime,
-            "precision": choice.precision,
-            "procedure": segmenter.procedure.to_json(),
-            "backend": keras.backend.backend(),
-            "kerseg_version": __version__,
-            "left_out": [asdict(damage) for damage in left_out],
-        }
-    )
+    facts |= {
+        "data_dir": str(data_dir),
+        "seconds": round(time.monotonic() - began, 3),
+        "seconds_of": rounded(seconds),
+        "batch_size": batch_size,
+        "procedure": segmenter.procedure.to_json(),
+    }
+    found = meter.measurements(facts)
     for line in remarks(found, seconds):
         note(line)
     return outcome.write(found, seconds, data.info, _run_folder(model))
 
 
-def _loaded(model: "keras.Model | str | Path") -> "tuple[keras.Model, ModelCard | None, str]":
-    """Return the network, its card if it came from a file, and what to call it."""
-    from kerseg import modelfile
-
-    if not isinstance(model, str | Path):
-        return model, None, model.name
-    return *modelfile.load(model), str(modelfile.locate(model))
-
-
 def _opened(
-    data_dir: str | Path, dataset: str | None, split: str, *, skip_bad: bool
-) -> "tuple[Dataset, list[Damage]]":
-    """Return the data, and what of the split is damaged and left out; unknown splits are refused."""
-    from kerseg.data.reading.pipeline import load
+    model: "keras.Model | str | Path",
+    data: "Dataset",
+    split: str,
+    procedure: Procedure,
+    crf: bool | Literal["tune"],
+    runtime: str,
+    precision: Precision,
+) -> "tuple[Segmenter, dict[str, Any]]":
+    """Return what predicts, which fits the data, and what is measured with it."""
+    import keras
 
-    with explained(Path(data_dir)):
-        data = load(data_dir, dataset=dataset, skip_bad=skip_bad)
-    data.info.split(split)
-    left_out = [damage for damage in data.left_out if damage.split == split]
-    for line in describe_damage(data.folder, left_out):
-        note(line)
-    return data, left_out
+    from kerseg import modelfile
+    from kerseg.inference.crf_tuning import tune, with_crf
+    from kerseg.inference.predictor import Predictor
+    from kerseg.inference.segmenter import Segmenter
+
+    if isinstance(model, keras.Model):
+        network, card, where = model, None, model.name
+    else:
+        (network, card), where = modelfile.load(model), str(modelfile.locate(model))
+    predictor = Predictor(network)
+    _check_channels(predictor.num_channels, card, data.info, where)
+    _check_classes(predictor.num_classes, card, data.info, where)
+    procedure = with_crf(procedure, model) if crf is True else procedure
+    choice = _chosen(network, data, split, procedure, runtime, precision)
+    segmenter = Segmenter(choice.predictor, procedure)
+    if crf == "tune":
+        segmenter = tune(segmenter, data, model)
+    facts = _facts(data, split, runtime=choice.runtime, precision=choice.precision)
+    facts |= {"model": where, "architecture": card.architecture if card else network.name}
+    return segmenter, facts
 
 
-def _segmenter(
+def _chosen(
     network: "keras.Model",
     data: "Dataset",
     split: str,
     procedure: Procedure,
     runtime: str,
-    precision: str,
-    model: object,
-    crf: bool | str,
-) -> "tuple[Segmenter, Choice]":
-    """Return what predicts, and the choice of runtime and precision behind it, told if it was left open."""
-    from kerseg.inference.crf_tuning import tune, with_crf
-    from kerseg.inference.segmenter import Segmenter
-
-    procedure = with_crf(procedure, model) if crf is True else procedure
+    precision: Precision,
+) -> Choice:
+    """Return what runs the network, tried on the first images where that is left to kerseg."""
     samples = []
     if AUTO in (runtime, precision):
         samples = [example["image"][None] for example in data.examples(split).take(TRIAL).as_numpy_iterator()]
     choice = decide(network, samples, procedure=procedure, runtime=runtime, precision=precision)
     if samples:
         note(str(choice))
-    segmenter = Segmenter(choice.predictor, procedure)
-    return (tune(segmenter, data, model) if crf == "tune" else segmenter), choice
+    return choice
+
+
+def _facts(data: "Dataset", split: str, **runs: str) -> dict[str, Any]:
+    """Return what was measured, when and with what, as far as the data and the machine tell."""
+    import keras
+
+    return {
+        "dataset": data.info.name,
+        "split": split,
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        **runs,
+        "backend": keras.backend.backend(),
+        "kerseg_version": __version__,
+        "left_out": [asdict(damage) for damage in data.left_out if damage.split == split],
+    }
 
 
 def _check_channels(count: int, card: "ModelCard | None", info: DatasetInfo, where: str) -> None:
