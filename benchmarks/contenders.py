@@ -164,7 +164,7 @@ def use_stock_layers() -> None:
 class PyTorch:
     """The networks of ``torch_models``, eager."""
 
-    def __init__(self, task: Task, *, channels_last: bool = True):
+    def __init__(self, task: Task, *, channels_last: bool = True, autocast: bool = False):
         import torch
 
         import torch_models
@@ -173,6 +173,7 @@ class PyTorch:
         self.imported = time.time()
         self.torch, self.copy_weights = torch, torch_models.copy_weights
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
+        self.autocast = torch.autocast("cpu", torch.bfloat16, enabled=autocast)
         model = torch_models.MODELS[task.model](CLASSES, **OPTIONS[task.model][1])
         self.model = model.to(memory_format=self.layout)
         self.optimizer = torch.optim.Adam(self.model.parameters(), RATE, eps=1e-7)  # Keras's epsilon
@@ -214,7 +215,7 @@ class PyTorch:
 
     def _predict(self) -> np.ndarray:
         self.model.eval()
-        with self.torch.inference_mode():
+        with self.torch.inference_mode(), self.autocast:
             logits = self.model(self._tensor(self.images))["logits"]
             return logits.argmax(1).to(self.torch.uint8).numpy()
 
@@ -225,15 +226,17 @@ CONTENDERS: dict[str, Callable[[Task], Any]] = {
     "openvino_bf16": lambda task: Kerseg(task, runtime="openvino_bf16"),
     "keras": lambda task: Kerseg(task, stock=True),
     "pytorch": PyTorch,
+    "pytorch_bf16": lambda task: PyTorch(task, autocast=True),
     "pytorch_nchw": lambda task: PyTorch(task, channels_last=False),
 }
-PREDICT_ONLY = "openvino", "openvino_bf16"
+PREDICT_ONLY = "openvino", "openvino_bf16", "pytorch_bf16"
 TITLES = {
     "kerseg": "kerseg",
     "openvino": "kerseg, OpenVINO",
     "openvino_bf16": "kerseg, OpenVINO, bfloat16",
     "keras": "Keras's layers",
     "pytorch": "PyTorch",
+    "pytorch_bf16": "PyTorch, autocast to bfloat16",
     "pytorch_nchw": "PyTorch, NCHW",
 }
 

@@ -7,8 +7,8 @@ kerseg trains as ``kerseg.train`` does (``fit`` with its cross entropy and Adam,
 and predicts with its ``Predictor``; PyTorch runs the plain loop, channels last. Both take uint8 images, both
 read the loss after each step, and both give uint8 labels back. Further contenders are kerseg's graph of ENet in
 Keras's own layers, with Keras's Adam, and, in prediction, OpenVINO in float32 and in bfloat16, which takes all
-cores whatever ``--threads`` says. DeepLab-v3 and PSPNet are on ResNet-50, U-Net has width 32, so that two cores can
-train them.
+cores whatever ``--threads`` says, and PyTorch's autocast to bfloat16. DeepLab-v3 and PSPNet are on ResNet-50, U-Net
+has width 32, so that two cores can train them.
 
 Before anything is timed the contenders must be the same network: as many trainable parameters, and the same
 logits from the same weights. Each then has a process of its own, and they take turns, so that what else the

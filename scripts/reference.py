@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kerseg import VERBS
-from kerseg.cli.base import OWN
 from kerseg.cli.derive import Option, above_arguments, is_nothing, options_of, parts_of, shown
+from kerseg.cli.own import OWN
 from kerseg.cli.tables import starts_text
 from kerseg.cli.wording import as_flags, flag
 from kerseg.data.sources import SOURCES

@@ -65,6 +65,23 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def unbroken(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of three epochs on it; read only."""
+    import kerseg
+    from tiny_runs import OPTIONS
+
+    output = tmp_path_factory.mktemp("runs") / "unbroken"
+    assert kerseg.train(data_dir=tiny_data, output=output, **OPTIONS).finished
+    return output
+
+
+@pytest.fixture
+def copied(unbroken: Path, tmp_path: Path) -> Path:
+    """A copy of the run, to do harm to."""
+    return Path(shutil.copytree(unbroken, tmp_path / "copied"))
+
+
+@pytest.fixture(scope="session")
 def clean_streets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A raw tree of streets as kerseg draws them: 24 training and 12 validation pairs of 64x96; read only."""
     from kerseg import street

@@ -4,6 +4,7 @@ import dataclasses
 import typing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from kerseg.config import Augment, TrainConfig, dump, load, override
@@ -118,3 +119,99 @@ def test_options_win_and_unknown_ones_are_refused() -> None:
     assert override(TrainConfig(epochs=3), {"epochs": 5}).epochs == 5
     with pytest.raises(ConfigError, match=r"There is no option `epoch`\. Did you mean 'epochs'\?"):
         override(TrainConfig(), {"epoch": 5})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "seed: 1\nepochs: 1.5",
+            r"recipe\.yaml, line 2: `epochs`: Expected `int`, got `float` \(it is 1\.5\)\.",
+        ),
+        (
+            "augment:\n  scale: [1, x]",
+            r"recipe\.yaml, line 2: `augment\.scale\[1\]`: Expected `float`, got `str`",
+        ),
+        (
+            "augment:\n  flop: 1",
+            r"recipe\.yaml, line 2: There is no option `augment\.flop`\. Did you mean 'flip'\?",
+        ),
+        (
+            "augment: {flip: 2}",
+            r"recipe\.yaml, line 1: `augment\.flip` must be at least 0 and at most 1\. Received: 2",
+        ),
+        ("learning_rate: .inf", r"recipe\.yaml, line 1: `learning_rate` must be above 0\. Received: inf\."),
+        ("epochs: null", r"recipe\.yaml, line 1: `epochs`: Expected `int`, got `null`"),
+        (
+            "loss_options: {gama: 3}\nloss: focal",
+            r"recipe\.yaml, line 1: `loss_options\.gama`: loss 'focal' has no",
+        ),
+        ("jit: maybe", r"recipe\.yaml, line 1: `jit`: Invalid enum value 'maybe'"),
+    ],
+)
+def test_a_mistake_in_a_recipe_is_named_by_file_line_and_key(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "recipe.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load(TrainConfig, tmp_path / "recipe.yaml")
+
+
+def test_recipes_open_that_0_1_opened(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(
+        "crop-size: [96, 64]\nepochs: '3'\nlearning_rate: '1e-2'\nskip_bad: 'yes'\nweights: 123\noutput: 5\n"
+        "augment.flip: 0\naugment:\n  rare_classes: pole\n  flip-vertical: 1\nbatch_size: 2.0\n"
+    )
+    config = load(TrainConfig, tmp_path / "recipe.yaml")
+    assert config == TrainConfig(
+        crop_size=(96, 64),
+        epochs=3,
+        learning_rate=0.01,
+        skip_bad=True,
+        weights="123",
+        output=Path("5"),
+        augment=Augment(flip=0, rare_classes=("pole",), flip_vertical=1),
+        batch_size=2,
+    )
+
+
+def test_a_mapping_changes_single_options() -> None:
+    base = TrainConfig(augment=Augment(flip=0.7, hue=0.1), model_options={"width": 8})
+    changed = override(base, {"augment": {"flip": 0.0}, "model_options": {"dropout": 0.1}})
+    assert changed.augment == Augment(flip=0.0, hue=0.1)
+    assert changed.model_options == {"width": 8, "dropout": 0.1}
+    assert override(base, {"augment": Augment(hue=0.2)}).augment == Augment(hue=0.2)
+    with pytest.raises(ConfigError, match=r"There is no option `augment\.flop`\. Did you mean 'flip'\?"):
+        override(base, {"augment": {"flop": 0.0}})
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("epochs", "3", r"^`epochs`: Expected `int`, got `str` \(it is '3'\)\.$"),
+        ("crop_size", (1, 2, 3), r"^`crop_size`: Expected `array` of length 2, got 3"),
+        ("data_dir", 3, r"^`data_dir`: Expected `Path"),
+    ],
+)
+def test_python_s_values_are_checked_like_a_recipe_s(option: str, value: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        override(TrainConfig(), {option: value})
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert override(TrainConfig(), {"epochs": np.int64(3), "power": np.float32(0.5)}).epochs == 3
+
+
+def test_the_options_of_optimizer_and_schedule() -> None:
+    config = TrainConfig(optimizer="sgd", momentum=0.8, schedule="step", step_epochs=5.0, power=3.0)
+    assert config.options_of("optimizer") == {"momentum": 0.8}
+    assert config.options_of("schedule") == {"step_epochs": 5.0, "step_factor": 0.1}
+    config = TrainConfig(optimizer_options={"beta_1": 0.8}, schedule_options={"power": 2})
+    assert config.options_of("optimizer") == {"beta_1": 0.8}
+    assert config.options_of("schedule") == {"power": 2}
+
+
+def test_options_of_class_weights_without_any_are_refused() -> None:
+    assert TrainConfig(class_weights="enet", class_weights_options={"offset": 1.1})
+    with pytest.raises(
+        ConfigError, match=r"`class_weights_options` are for `class_weights`, which is 'none'"
+    ):
+        TrainConfig(class_weights_options={"offset": 1.1})

@@ -128,7 +128,11 @@ def test_python_examples_use_names_that_exist(block):
             }
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "kerseg":
             module = importlib.import_module(node.module)
-            names |= {a.asname or a.name: getattr(module, a.name) for a in node.names}
+            for a in node.names:
+                # A module of a package is no name of it until it has been imported.
+                if not hasattr(module, a.name):
+                    importlib.import_module(f"{node.module}.{a.name}")
+                names[a.asname or a.name] = getattr(module, a.name)
     assert names, "an example without kerseg"
     stored = {
         node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)

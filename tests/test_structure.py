@@ -44,6 +44,7 @@ ALLOWED = {
     "download": GROUND,
     "street": GROUND,
     "visualize": GROUND,
+    "report": GROUND | {"metrics", "visualize"},
     "modelfile": GROUND | {"layers"},
     "data": GROUND | {"augment", "download", "visualize", "modelfile"},
 }

@@ -173,9 +173,7 @@ class TrainConfig:
         OPTIMIZERS.check(self.optimizer, self.optimizer_options, option="optimizer")
         SCHEDULES.check(self.schedule, self.schedule_options, option="schedule")
         if self.class_weights != "none":
-            CLASS_WEIGHTS.check(
-                self.class_weights, self.class_weights_options, option="class_weights_options"
-            )
+            CLASS_WEIGHTS.check(self.class_weights, self.class_weights_options, option="class_weights")
         elif self.class_weights_options:
             raise ConfigError("`class_weights_options` are for `class_weights`, which is 'none'.")
 
@@ -299,7 +297,7 @@ def _refuse_unknown(
 
 
 def _as_written(values: Mapping[str, object], kind: type) -> dict[str, object]:
-    """Return a recipe's values as 0.1 took them: ``"3"`` for 3, 3 for ``"3"``, one word for a list."""
+    """Return a recipe's values as 0.1 took them: ``"3"`` or 3.0 for 3, 3 for ``"3"``, one word for a list."""
     hints, found = get_type_hints(kind), dict(values)
     for name, value in values.items():
         wanted = get_args(hints.get(name)) or (hints.get(name),)
@@ -307,6 +305,8 @@ def _as_written(values: Mapping[str, object], kind: type) -> dict[str, object]:
             found[name] = _as_written(value, hints[name])
         elif isinstance(value, str) and str not in wanted and {int, float, bool} & set(wanted):
             found[name] = recipes.scalar(value)
+        elif isinstance(value, float) and value.is_integer() and int in wanted and float not in wanted:
+            found[name] = int(value)
         elif isinstance(value, int | float) and not isinstance(value, bool) and {str, Path} & set(wanted):
             found[name] = str(value)
         elif isinstance(value, str) and hints.get(name) == tuple[str, ...]:
@@ -331,7 +331,7 @@ def dump(config: object, path: Path, *, header: str, leave_out: tuple[str, ...] 
     write_text(path, comment + yaml.safe_dump(kept, sort_keys=False, allow_unicode=True))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """Return ``value`` as YAML's own types: text for paths, Python's numbers for NumPy's."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {each.name: _plain(getattr(value, each.name)) for each in dataclasses.fields(value)}

@@ -187,7 +187,7 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         ("train file", 2, "file: a recipe is a table of `name: value` lines. Received: 'text'."),
         ("train .", 2, ".: is a folder; a recipe is a YAML file."),
         ("train file/x", 2, "file/x: Not a directory."),
-        ("train --data-dir x --loss dyce", 2, "--loss: There is no loss 'dyce'. Did you mean 'dice'?"),
+        ("train --data-dir x --loss dyce", 2, "--loss dyce: there is no loss 'dyce'. Did you mean 'dice'?"),
         ("train --data-dir x --loss focal --loss-options.gama 2", 2, "--loss-options.gama: "),
         (
             "train --data-dir x --model-options.widht 4",
@@ -201,6 +201,10 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         ),
         ("evaluate x --data-dir y --runtime kersa", 2, "There is no runtime 'kersa'. Did you mean 'keras'?"),
         ("evaluate x --data-dir y --batch-size 0", 2, "--batch-size must be at least 1. Received: 0."),
+        ("doctor . --num-classes -1", 2, "--num-classes must be at least 1. Received: -1."),
+        ("quickstart q --train 0", 2, "--train must be at least 8. Received: 0."),
+        ("quickstart q --val 0", 2, "--val must be at least 1. Received: 0."),
+        ("quickstart q --size 1000000 1000000", 2, "--size 1000000 1000000: a batch of 8 such images"),
         ("list losses focall", 2, "There is no loss 'focall'. Did you mean 'focal'?"),
     ],
 )

@@ -1,5 +1,6 @@
 """Commands made of functions: what is typed is what the function gets."""
 
+import functools
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ import cyclopts
 import pytest
 
 import kerseg
-from kerseg.cli.base import OWN, app
+from kerseg.cli.base import app
 from kerseg.cli.derive import command, options_of
+from kerseg.cli.own import OWN
+from kerseg.cli.wording import one_dot
 from kerseg.core.options import default
 from kerseg.data.sources import SOURCES
 
@@ -114,6 +117,26 @@ def test_fields_and_entries_have_flags_of_their_own() -> None:
     }
 
 
+def test_tables_in_dictionaries_and_words_before_all_flags() -> None:
+    words = one_dot(["--model-options.focal.gamma", "3", "--model-options.a=b.c"])
+    assert typed(" ".join(["run a", *words]))["model_options"] == {"focal": {"gamma": 3}, "a": "b.c"}
+
+    def compare(*runs: str | Path, split: str = "val") -> None:
+        """Compare.
+
+        Args:
+            runs: Run folders.
+            split: A split.
+        """
+
+    found: list[Any] = []
+    stand_in = functools.wraps(compare)(lambda *runs, **options: found.append((runs, options)))
+    app_ = cyclopts.App(default_parameter=app.default_parameter, result_action="return_value")
+    app_.default(command(stand_in, lambda result, arguments: 0))
+    app_(["a", "b", "--split", "test"], exit_on_error=False, print_error=False)
+    assert found == [(("a", "b"), {"split": "test"})]
+
+
 def test_a_dataclass_is_made_of_its_flags() -> None:
     def convert(source: Source, *, output: str | Path) -> None:
         """Convert.
@@ -166,8 +189,7 @@ def test_every_option_of_every_verb_has_a_type_and_help(table: Any) -> None:
         assert not {
             parameter.name
             for parameter in inspect.signature(verb).parameters.values()
-            if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
-            or parameter.annotation in (parameter.empty, Any)
+            if parameter.kind is parameter.VAR_KEYWORD or parameter.annotation in (parameter.empty, Any)
         }, f"{name} takes what nobody can know"
         for option in options_of(verb, given=given):
             assert option.help, f"{name}: {option.name} has no help"

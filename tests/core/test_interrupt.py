@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,13 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 NUMBERS = {129: "SIGHUP", 143: "SIGTERM"}
 
 
+@pytest.fixture(autouse=True)
+def not_under_nohup() -> Iterator[None]:
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("code", NUMBERS)
 def test_a_signal_becomes_an_exception_with_the_shell_s_exit_code(code: int) -> None:
     with pytest.raises(Stopped) as stopped, stopped_politely():
@@ -22,14 +30,11 @@ def test_a_signal_becomes_an_exception_with_the_shell_s_exit_code(code: int) -> 
     assert signal.getsignal(code - 128) is signal.SIG_DFL
 
 
-def test_what_nohup_ignores_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with stopped_politely(), Interrupt() as interrupt:
-            os.kill(os.getpid(), signal.SIGHUP)
-        assert not interrupt.requested
-    finally:
-        signal.signal(signal.SIGHUP, before)
+def test_what_nohup_ignores_stays_ignored() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with stopped_politely(), Interrupt() as interrupt:
+        os.kill(os.getpid(), signal.SIGHUP)
+    assert not interrupt.requested
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -49,9 +54,10 @@ def test_a_second_ctrl_c_stops_at_once() -> None:
 
 
 TALKER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from kerseg.core.interrupt import Interrupt
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 with Interrupt() as interrupt:
     print("here", flush=True)
     while not interrupt.requested:

@@ -366,9 +366,9 @@ def test_what_an_interrupted_run_has_is_gone_on_with(server, tmp_path, number, c
     assert partial.with_name("a.zip").read_bytes() == DATA
 
 
-def zipped(members: dict[str, bytes]) -> bytes:
+def zipped(members: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
         for name, data in members.items():
             archive.writestr(name, data)
     return buffer.getvalue()
@@ -514,7 +514,7 @@ def test_what_may_not_be_fetched_is_said_with_where_to_get_it(tmp_path, capsys):
     assert main(["convert", "cityscapes", "--download", "--root", str(tmp_path), "--output", "x"]) == 2
     assert capsys.readouterr().err.startswith(
         "error: cityscapes cannot be downloaded by a program: it is given out after registration, for "
-        "non-commercial use. Get it by hand and give `root`. It is the folder that leftImg8bit_trainvaltest.zip and"
+        "non-commercial use. Get it by hand and give --root. It is the folder that leftImg8bit_trainvaltest.zip and"
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -74,7 +75,6 @@ def test_images_of_several_sizes_at_their_own_size():
     data = SimpleNamespace(
         folder=Path("mixed"),
         info=DatasetInfo("mixed", TINY_CLASSES, TINY_PALETTE, {"val": split}),
-        folder=Path("mixed"),
         examples=lambda split: SimpleNamespace(as_numpy_iterator=lambda: iter(examples)),
         naming_damage=lambda split: nullcontext(),
     )
@@ -141,6 +141,25 @@ def test_what_was_measured_of_each_image_is_kept(
     said = capsys.readouterr().err
     assert "Warning: 4 images are few: below 50, intervals are narrower than they should be." in said
     assert "boundary_iou: measured in 0." in said
+
+
+def test_a_report_and_suspects_are_written(tiny_data: Path, tmp_path: Path):
+    run = saved(tmp_path / "run")
+    (run / "config.yaml").write_text("")
+    (run / "history.csv").write_text("epoch,loss,val_mean_iou\n1,0.9,0.4\n2,0.5,0.6\n")
+    plain = evaluate(nearest_colour(), tiny_data)
+    assert evaluate(run, tiny_data, report=True, suspects=True) == plain
+    written = {path.name for path in (run / "report").iterdir()}
+    files = {"val.json", "val.npz", "val.html", "val.suspects.json", "val.suspects.coco.json"}
+    assert files <= written <= {*files, "val.suspects.png"}
+    html = (run / "report" / "val.html").read_text()
+    assert "<title>kerseg report: run on tiny, val</title>" in html
+    assert "mean IoU, best 0.600 in epoch 2" in html
+    assert "src=http" not in html.replace('"', "")
+    found = json.loads((run / "report" / "val.suspects.json").read_text())
+    assert {image["name"] for image in found["images"]} == {"100", "101", "102", "103"}
+    with pytest.raises(ConfigError, match=r"`report=True` writes beside the JSON file: give `output`"):
+        evaluate(nearest_colour(), tiny_data, report=True)
 
 
 def test_probabilities_give_the_same_labels(tiny_data: Path):
@@ -223,9 +242,13 @@ def test_label_that_is_no_class_names_its_image(tiny_data: Path, tmp_path: Path)
     two = DatasetInfo.load(tiny_data)
     for shard in tiny_data.glob("*.tfrecord"):
         (tmp_path / shard.name).write_bytes(shard.read_bytes())
-    DatasetInfo("two", TINY_CLASSES[:2], TINY_PALETTE[:2], two.splits).save(tmp_path)
+    splits = {
+        name: replace(split, class_pixels=(), class_image_pixels=()) for name, split in two.splits.items()
+    }
+    DatasetInfo("two", TINY_CLASSES[:2], TINY_PALETTE[:2], splits).save(tmp_path)
     with pytest.raises(
-        DataError, match=r"^10\d \(split 'val'\): A label holds 0 to 1 or 255 .*Received also: 2\."
+        DataError,
+        match=r"val-00000-of-00001\.tfrecord: record \d .*: the label holds 2, none of the 2 classes",
     ):
         evaluate(nearest_colour(COLOURS[:2]), tmp_path)
 

@@ -191,10 +191,8 @@ def test_only_what_is_asked_for(run: Path, pics: Path, tmp_path: Path, capsys: A
         assert saved["probabilities"].dtype == np.float16
         assert (saved["probabilities"].argmax(-1) == LABEL).all()
         assert saved["class_names"].tolist() == list(CARD.class_names)
-    assert (
-        f"1 predicted: {tmp_path / 'out' / 'probabilities'}, {tmp_path / 'out' / 'index'}"
-        in capsys.readouterr().err
-    )
+    folders = tmp_path / "out" / "index", tmp_path / "out" / "probabilities"
+    assert f"1 predicted: {folders[0]}, {folders[1]}" in capsys.readouterr().err
     with pytest.raises(ConfigError, match=r"There is no `save='indx'`\. Did you mean 'index'"):
         predict(run, pics, output=tmp_path, save=("indx",))  # type: ignore[arg-type]
 
@@ -234,7 +232,9 @@ def test_corrected_and_converted_again(run: Path, pics: Path, tmp_path: Path):
 
     (pics / "broken.jpg").unlink()
     predict(run, pics, output=tmp_path / "out", save=("polygons", "index"), polygon_format="labelme")
-    source = Labelme(train_path=tmp_path / "out" / "polygons", class_names=CARD.class_names)
+    source = Labelme(
+        train_path=tmp_path / "out" / "polygons", class_names=CARD.class_names, image_root=tmp_path
+    )
     pairs = source.splits()["train"]
     assert [pair.name for pair in pairs] == ["a", "city/b", "city/c"]
     for pair in pairs:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kerseg.errors import ConfigError, DataError
-from kerseg.inference.predictor import Predictor, batches, predict_batches
+from kerseg.inference.predictor import Predictor, batches
 
 TENSORFLOW = keras.backend.backend() == "tensorflow"
 COLOURS = np.array([(0, 0, 0), (200, 0, 0), (0, 200, 0), (0, 0, 200)], np.float32)
@@ -147,15 +147,6 @@ def test_batches_group_neighbours_of_one_size_in_order():
     grouped = [[example["number"] for example in batch] for batch in batches(iter(examples), 3)]
     assert grouped == [[0, 1, 2], [3, 4], [5], [6, 7]]
     assert list(batches([], 3)) == []
-
-
-def test_predict_batches_gives_each_example_its_own_label():
-    random = np.random.default_rng(0)
-    labels = [random.integers(0, 4, shape) for shape in [(4, 5), (4, 5), (4, 5), (6, 2), (4, 5)]]
-    examples = [{"image": images(label), "truth": label} for label in labels]
-    found = list(predict_batches(Predictor(nearest_colour()), examples, 2))
-    assert [example["truth"].shape for example, _ in found] == [label.shape for label in labels]
-    assert all((prediction == example["truth"]).all() for example, prediction in found)
 
 
 def test_of_equal_logits_the_first_class_wins():

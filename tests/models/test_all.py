@@ -14,16 +14,18 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from identity import bright_corners, edges_in, identity
 from keras import ops
 
 from kerseg.errors import ConfigError
 from kerseg.inference.runtimes import in_openvino
 from kerseg.layers.resize import ResizeLike
 from kerseg.layers.unpool import MaxUnpool
-from kerseg.models import MODELS, build, loss_weights
+from kerseg.models import MODELS, build, label_grids, loss_weights, options_of_version
 from kerseg.profiling.complexity import multiply_adds, shapes_only
 
 GOLDEN = Path(__file__).with_name("golden.json")
+GOLDEN_0_1 = Path(__file__).with_name("golden_0_1.json")
 CLASSES = 5
 
 CASES = {
@@ -58,7 +60,7 @@ COUNTS = {  # trainable parameters at full width: 21, 19 and 11 classes
     "deeplab_v3": (58_040_661, 58_040_147, 58_038_091),
     "pspnet": (65_708_501, 65_707_475, 65_703_371),
     "gcn": (60_688_084, 60_435_056, 59_445_504),
-    "enet": (364_313, 364_183, 363_663),
+    "enet": (364_441, 364_311, 363_791),
     "icnet": (6_700_245, 6_699_987, 6_698_955),
 }
 VARIANTS = [  # trainable parameters, rows of architectures.md's table 1.1 and the list after it
@@ -82,7 +84,8 @@ VARIANTS = [  # trainable parameters, rows of architectures.md's table 1.1 and t
     ("gcn", 21, {"backbone": "resnet_v2_101", "learned_upsampling": True}, 45_108_557),
     ("icnet", 21, {"auxiliary": True}, 6_708_351),
     ("icnet", 21, {"width": 64}, 25_524_917),
-    ("enet", 20, {}, 364_248),
+    ("enet", 20, {}, 364_376),
+    ("enet", 20, {"asymmetric_bias": False}, 364_248),
 ]
 MULTIPLY_ADDS = [  # giga, for one image of (height, width)
     ("fcn_8s", {"num_classes": 21}, (500, 500), 180.97),
@@ -110,10 +113,12 @@ MULTIPLY_ADDS = [  # giga, for one image of (height, width)
     ("enet", {"num_classes": 19}, (512, 1024), 3.92),
     ("enet", {"num_classes": 11}, (360, 480), 1.27),
     ("icnet", {"num_classes": 19}, (1025, 2049), 29.81),
-    ("icnet", {"num_classes": 19}, (1024, 2048), 28.97),
+    ("icnet", {"num_classes": 19}, (1024, 2048), 29.81),  # is padded to 1025x2049
+    ("icnet", {"num_classes": 19, "pad": False}, (1024, 2048), 28.97),
     ("icnet", {"num_classes": 19, "width": 64}, (1025, 2049), 90.3),
 ]
 
+NORMS = keras.layers.BatchNormalization
 DROPOUTS = (keras.layers.Dropout, keras.layers.SpatialDropout2D)
 each_case = pytest.mark.parametrize("case", CASES)
 once = pytest.mark.skipif(
@@ -168,8 +173,9 @@ def trainable(model):
     return sum(math.prod(weight.shape) for weight in model.trainable_weights)
 
 
-def golden_values(case):
-    model = fresh(case)
+def golden_values(case, options=None):
+    name, todays = CASES[case]
+    model = fill(build(name, num_classes=CLASSES, **(options or todays)))
     logits = run(model, sample(1, 45, 70))
     points = [logits[0, 0, 0], logits[0, 22, 35], logits[0, 44, 69]]
     return {"parameters": trainable(model), "logits": [[float(f"{v:.6g}") for v in p] for p in points]}
@@ -204,7 +210,7 @@ def test_parameter_counts_of_variants(name, classes, options, expected):
 def test_parameter_counts_of_parts():
     enet = shapes_of("enet", num_classes=11)
     encoder = keras.Model(enet.inputs, enet.get_layer("bottleneck3_8_prelu").output)
-    assert trainable(encoder) == 338_028
+    assert trainable(encoder) == 338_156
     fixed, learned = (
         trainable(shapes_of("fcn_8s", num_classes=21, width=2, learned_upsampling=v)) for v in (False, True)
     )
@@ -280,6 +286,66 @@ def test_golden_numbers(case):
     # On each backend: with the same weights all three agree.
     limit = 1e-4 * np.abs(expected["logits"]).max()
     np.testing.assert_allclose(actual["logits"], expected["logits"], rtol=1e-4, atol=limit)
+
+
+EDGES = (5, 16, 37, 48, 69, 80, 101)
+"""Two that lie differently in a cell of 32 pixels, each again and again 32 pixels further."""
+LOOKS_BEYOND = {
+    "unet valid": "mirrors what is bright back into the image",
+    "deeplab_v1": "three poolings at stride 8 carry what is bright across the border, an average brings it back",
+    "gcn": "interpolates between pixels' areas, and repeats the last pixel beyond the border",
+    "gcn learned": "interpolates between scores, of which there are none beyond the border",
+}
+"""Cases whose values near a border depend, rightly, on whether the image goes on there."""
+
+
+@each_case
+def test_an_edge_is_where_it_is_at_every_size(case, monkeypatch):
+    """A network that passes the image on gives the same logits for the same edge, however much follows it."""
+    name, options = CASES[case]
+    model = identity(build(name, num_classes=2, **options), monkeypatch)
+    reference = run(model, bright_corners(193, 193, EDGES))
+    places = edges_in(reference)
+    # Nothing is stretched: 32 pixels further on, the edge is found 32 pixels further on. (Transposed convolutions
+    # fade towards the border, which moves the half of the first two edges' greatest logit.)
+    assert [later - earlier for earlier, later in zip(places[2:-2], places[4:], strict=True)] == [32] * 3
+    for height, width in ((192, 160), (131, 192), (40, 40), (20, 37), (6, 6)):
+        edges = [edge for edge in EDGES if edge < min(height, width)]
+        logits = run(model, bright_corners(height, width, edges))
+        if case in LOOKS_BEYOND and min(height, width) < 100:
+            inside = [i for i in range(len(edges)) if places[i] < width - 8]
+            assert [edges_in(logits)[i] for i in inside] == [places[i] for i in inside]
+            continue
+        np.testing.assert_allclose(
+            logits, reference[: len(edges), :height, :width], rtol=0, atol=1e-5 * reference.max()
+        )
+
+
+@once
+def test_the_edge_test_sees_a_stretched_prediction(monkeypatch):
+    model = identity(build("deeplab_v1", num_classes=2, width=4, pad=False), monkeypatch)
+    found = edges_in(run(model, bright_corners(193, 193, EDGES)))
+    stretched = edges_in(run(model, bright_corners(192, 192, EDGES)))
+    assert [b - a for a, b in zip(found, stretched, strict=True)] != [0] * len(EDGES)
+
+
+@each_case
+def test_what_0_1_built_can_be_built_still(case):
+    """``golden_0_1.json`` holds what 0.1 gave where it gave other logits."""
+    name, options = CASES[case]
+    old = json.loads(GOLDEN_0_1.read_text())
+    expected = old.get(case) or json.loads(GOLDEN.read_text())[case]
+    actual = golden_values(case, options_of_version(name, "0.1.0", options))
+    assert actual["parameters"] == expected["parameters"]
+    limit = 1e-4 * np.abs(expected["logits"]).max()
+    np.testing.assert_allclose(actual["logits"], expected["logits"], rtol=1e-4, atol=limit)
+
+
+@each_case
+def test_statistics_are_warm_after_some_hundred_steps(case):
+    """A momentum of 0.9997 would leave nine tenths of the first statistics after 360 steps."""
+    norms = [layer for layer in narrow(case)._flatten_layers() if isinstance(layer, NORMS)]
+    assert {layer.momentum for layer in norms} <= {0.9}
 
 
 def test_golden_numbers_see_a_swapped_concatenation(monkeypatch):
@@ -422,14 +488,14 @@ def test_deeplab_v3_rates(output_stride, rates):
     ("name", "size", "weights"),
     [
         ("pspnet", (37, 53), {"logits": 1.0, "auxiliary": 0.4}),
-        ("deeplab_v1", (5, 7), {"scores": 1.0}),
-        ("deeplab_v2", (5, 7), {"scores": 1.0}),
+        ("deeplab_v1", (6, 8), {"scores": 1.0}),
+        ("deeplab_v2", (6, 8), {"scores": 1.0}),
         (
             "deeplab_v2 scales",
-            (5, 7),
+            (9, 9),
             dict.fromkeys(["scores", "scores_100", "scores_075", "scores_050"], 1.0),
         ),
-        ("icnet", (10, 14), {"sub124": 1.0, "sub24": 0.4, "sub4": 0.16}),
+        ("icnet", (17, 17), {"sub124": 1.0, "sub24": 0.4, "sub4": 0.16}),
         ("unet", (37, 53), {"logits": 1.0}),
     ],
 )
@@ -437,6 +503,8 @@ def test_training_heads_and_their_weights(name, size, weights):
     case, options = CASES[name]
     model = build(case, num_classes=CLASSES, auxiliary=True, **options)
     assert loss_weights(case, model) == weights
+    grids = {"deeplab_v1": 8, "deeplab_v2": 8, "deeplab_v2 scales": 32, "icnet": 32}
+    assert label_grids(case, model) == (dict.fromkeys(weights, grids[name]) if name in grids else {})
     outputs = model(sample(1, 37, 53))
     assert {"logits", *weights} == set(outputs)
     assert outputs["logits"].shape == (1, 37, 53, CLASSES)

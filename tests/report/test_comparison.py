@@ -123,7 +123,7 @@ def test_other_labels_images_and_classes_are_refused(tmp_path: Path):
 def test_what_was_not_evaluated_is_refused(tmp_path: Path):
     (tmp_path / "a").mkdir()
     with pytest.raises(
-        DataError, match=r"a/report/test\.npz: does not exist\. Evaluate first: kerseg evaluate"
+        DataError, match=r"a/report/test\.npz: does not exist\. Evaluate first: `kerseg\.evaluate"
     ):
         compare([tmp_path / "a"] * 2, split="test")
     with pytest.raises(ConfigError, match=r"`runs` are two or more, in a list\. Received: \['a'\]\."):

@@ -33,7 +33,8 @@ def test_a_run_begins_where_one_was_killed_before_its_first_file(
     ("content", "said"),
     [
         (b"[]", "Expected `object`, got `array`"),
-        (b'{"data_checksum": 3}', "Object missing required field `versions`"),
+        (b"{}", "Object missing required field `versions`"),
+        (b'{"data_checksum": 3}', r"data_checksum: Expected `str`, got `int` \(it is 3\)"),
         (b"{", "not JSON"),
     ],
 )
@@ -74,11 +75,11 @@ def test_a_state_that_is_larger_than_its_file(tmp_path: Path) -> None:
     run = Run(tmp_path)
     run.state_file.parent.mkdir()
     np.savez_compressed(run.state_file, a=np.zeros(10**6))
-    with pytest.raises(WeightsError, match=r"cannot be read \(a\.npy has 8000128 bytes"):
+    with pytest.raises(WeightsError, match=r"cannot be read \(a\.npy is packed"):
         run.load_state()
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)})
     with zipfile.ZipFile(run.state_file, "w") as archive:
         archive.writestr("a.npy", header.getvalue())
-    with pytest.raises(WeightsError, match=r"a\.npy has 128 bytes, its array 8000000000128"):
+    with pytest.raises(WeightsError, match=r"a\.npy has 128 bytes, its array 8,000,000,000,128"):
         run.load_state()

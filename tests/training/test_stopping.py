@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from runs import OPTIONS, SMALL, assert_same_state, history
 
 import kerseg
 from kerseg import modelfile
 from kerseg.errors import ConfigError, DataError, KersegError
 from kerseg.training.monitor import Monitor
 from kerseg.training.run import Progress, Run
+from kerseg.training.trainer import Trainer
+from tiny_runs import OPTIONS, SMALL, assert_same_state, history
 
 # Trains from a recipe, is asked to stop after the 3rd save, goes on, and kills itself after the 4th from there.
 BROKEN = """
@@ -38,6 +39,7 @@ def save_state(self, *arguments):
         os.kill(os.getpid(), signal.SIGKILL)
 
 Run.save_state = save_state
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
 recipe, output = sys.argv[1:]
 assert not kerseg.train(recipe, output=output).finished
 assert len(calls) == 4  # once more when it stops
@@ -53,12 +55,12 @@ def test_a_run_that_was_stopped_and_killed_ends_bit_for_bit_as_an_unbroken_one(
     command = [sys.executable, "-c", BROKEN, str(unbroken / "config.yaml"), str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    assert re.search(r"Stopped at epoch 1, step 3 of 5; everything is saved", done.stderr)
+    assert re.search(r"Stopped at epoch 1, step 4 of 5; everything is saved", done.stderr)
     assert f"kerseg train --resume {path}" in done.stderr
-    assert "Going on from epoch 1, step 3 of 5" in done.stderr
+    assert "Going on from epoch 1, step 4 of 5" in done.stderr
     assert "Traceback" not in done.stderr
     state = Run(path).load_state()[1]
-    assert (state.epoch, state.batch) == (1, 1), "the kill is to fall within an epoch"
+    assert (state.epoch, state.batch) == (1, 2), "the kill is to fall within an epoch"
 
     assert kerseg.train(resume=path).finished
     assert_same_state(path, unbroken)
@@ -94,24 +96,30 @@ def test_a_loss_that_becomes_nan_stops_with_advice_and_keeps_the_last_good_state
 
 
 def test_weights_that_diverge_with_the_last_step_are_not_called_the_best(
-    tiny_data: Path, tmp_path: Path
+    tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # One step an epoch: no loss is ever computed with the weights that it leaves.
-    options = SMALL | {"batch_size": 10, "val_split": "none", "optimizer": "sgd", "schedule": "step"}
-    path = tmp_path / "first"
+    def fit_and_diverge(self: Trainer, interrupt: Any) -> None:
+        fit(self, interrupt)
+        if self.progress.epoch == diverging:
+            self.model.trainable_variables[0].assign(self.model.trainable_variables[0] * np.inf)
+
+    fit = Trainer._fit
+    monkeypatch.setattr(Trainer, "_fit", fit_and_diverge)
+    # Without validation, which would have scored the model and not called it the best.
+    options = SMALL | {"epochs": 2, "val_split": "none"}
+    path, diverging = tmp_path / "first", 0
     with pytest.raises(KersegError) as error:
-        kerseg.train(data_dir=tiny_data, output=path, epochs=1, learning_rate=3e38, **options)
+        kerseg.train(data_dir=tiny_data, output=path, **options)
     assert re.match(
-        r"Training diverged in epoch 1, step 1 of 1: the weight .* holds NaN or", str(error.value)
+        r"Training diverged in epoch 1, step 2 of 2: the weight .* holds NaN or", str(error.value)
     )
     assert "Nothing was saved." in str(error.value)
-    assert not list(path.rglob("*.keras")) and not (path / "history.csv").exists()
+    assert not path.exists()
 
-    path = tmp_path / "second"
-    options |= {"step_epochs": 1.0, "step_factor": 3e38, "learning_rate": 1.0}
+    path, diverging = tmp_path / "second", 1
     with pytest.raises(KersegError) as error:
-        kerseg.train(data_dir=tiny_data, output=path, epochs=2, **options)
-    assert str(error.value).startswith("Training diverged in epoch 2, step 1 of 1: the weight ")
+        kerseg.train(data_dir=tiny_data, output=path, **options)
+    assert str(error.value).startswith("Training diverged in epoch 2, step 2 of 2: the weight ")
     assert f"The last good state is {path / 'last' / 'state.npz'}, the best model" in str(error.value)
     assert modelfile.load(path)[1].scores == {}
     assert len(history(path)) == Run(path).load_state()[1].epoch == 1

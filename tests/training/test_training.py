@@ -9,13 +9,13 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from runs import SMALL, history
 
 import kerseg
 from kerseg import modelfile
 from kerseg.errors import ConfigError, DataError
 from kerseg.training.run import Run
 from tiny import write_tiny_dataset
+from tiny_runs import SMALL, history
 
 
 def test_a_run_leaves_all_it_promises(unbroken: Path, tiny_data: Path) -> None:

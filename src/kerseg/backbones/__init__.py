@@ -1,7 +1,7 @@
 """Trunks shared by architectures: image -> features, keyed by stride. Keras only.
 
-Each is a function ``(image, *, output_stride, width, ...) -> Features`` that takes images from 0 to 255, with the
-input normalisation its published weights were trained with inside.
+Each is a function ``(x, *, output_stride, width, ...) -> Features`` of a normalised image, and its module's
+``normalize`` is the input normalisation that its published weights were trained with; ``build`` applies both.
 """
 
 from collections.abc import Iterable
@@ -28,6 +28,8 @@ BACKBONES = Registry(
         "resnet_v2_152": "resnet152_v2",
     },
 )
+PAD_LAYER = "pad_to_grid"
+"""Name of the layer that pads a normalised image."""
 RESNETS = tuple(name for name in BACKBONES if name.startswith("resnet"))
 
 
@@ -37,20 +39,53 @@ class Features(dict[int, Any]):
     Attributes:
         stages: The output of each stage in order, also of those that share a stride because the later ones are
             dilated.
+        image: What the backbone was applied to: the image, normalised and padded.
     """
 
-    def __init__(self, maps: dict[int, Any], stages: Iterable[Any]):
+    def __init__(self, maps: dict[int, Any], stages: Iterable[Any], image: Any):
         super().__init__(maps)
         self.stages = tuple(stages)
+        self.image = image
 
 
-def build(name: str, image: Any, *, allowed: Iterable[str] = tuple(BACKBONES), **options: Any) -> Features:
-    """Apply a backbone by name.
+def prepare(name: str, image: Any, *, pad: tuple[int, int] | None = None) -> Any:
+    """Normalise an image as a backbone wants it, and then pad it at the bottom and right with zeros.
+
+    Args:
+        name: A name or alias of ``BACKBONES``.
+        image: ``(batch, height, width, channels)``, 0 to 255.
+        pad: ``(multiple, remainder)`` of ``PadToMultiple``: ``(8, 1)`` for sizes of 8k + 1. ``None`` for no
+            padding.
+
+    Returns:
+        Float32 of the padded size.
+
+    Raises:
+        ConfigError: There is no such backbone.
+    """
+    x = BACKBONES.module(name).normalize(image)
+    if pad is None:
+        return x
+    from kerseg.layers.pad import PadToMultiple
+
+    return PadToMultiple(pad[0], remainder=pad[1], dtype="float32", name=PAD_LAYER)(x)
+
+
+def build(
+    name: str,
+    image: Any,
+    *,
+    allowed: Iterable[str] = tuple(BACKBONES),
+    pad: tuple[int, int] | None = None,
+    **options: Any,
+) -> Features:
+    """Apply a backbone by name to an image.
 
     Args:
         name: A name or alias of ``BACKBONES``.
         image: ``(batch, height, width, channels)``, 0 to 255.
         allowed: The names that the architecture takes.
+        pad: As of ``prepare``.
         **options: What the backbone takes: ``output_stride``, ``width`` and its variants.
 
     Raises:
@@ -59,7 +94,12 @@ def build(name: str, image: Any, *, allowed: Iterable[str] = tuple(BACKBONES), *
     name, allowed = BACKBONES.resolve(name), tuple(allowed)
     if name not in allowed:
         raise ConfigError(f"backbone is {name!r}; this architecture takes {', '.join(allowed)}.")
-    features: Features = BACKBONES.load(name)(image, **options)
+    return apply(name, prepare(name, image, pad=pad), **options)
+
+
+def apply(name: str, x: Any, **options: Any) -> Features:
+    """Apply a backbone by name to what ``prepare`` gave; see ``build``."""
+    features: Features = BACKBONES.load(name)(x, **options)
     return features
 
 

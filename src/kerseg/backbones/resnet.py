@@ -19,32 +19,37 @@ DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 """Units of the four stages (table 1)."""
 
 
-def resnet50(image: Any, **options: Any) -> Features:
+def normalize(image: Any) -> Any:
+    """Subtract `image_mean`, as for the published weights."""
+    return Normalize(mean=image_mean(image), name="normalize")(image)
+
+
+def resnet50(x: Any, **options: Any) -> Features:
     """Apply ResNet-50: 23,508,032 parameters at width 64.
 
     The options are those of ``resnet``.
     """
-    return resnet(image, 50, **options)
+    return resnet(x, 50, **options)
 
 
-def resnet101(image: Any, **options: Any) -> Features:
+def resnet101(x: Any, **options: Any) -> Features:
     """Apply ResNet-101: 42,500,160 parameters at width 64.
 
     The options are those of ``resnet``.
     """
-    return resnet(image, 101, **options)
+    return resnet(x, 101, **options)
 
 
-def resnet152(image: Any, **options: Any) -> Features:
+def resnet152(x: Any, **options: Any) -> Features:
     """Apply ResNet-152: 58,143,808 parameters at width 64.
 
     The options are those of ``resnet``.
     """
-    return resnet(image, 152, **options)
+    return resnet(x, 152, **options)
 
 
 def resnet(
-    image: Any,
+    x: Any,
     depth: int,
     *,
     output_stride: int = 32,
@@ -58,7 +63,7 @@ def resnet(
     """Apply a ResNet without its classifier.
 
     Args:
-        image: ``(batch, height, width, channels)``, 0 to 255; `image_mean` is subtracted.
+        x: ``(batch, height, width, channels)``, normalised.
         depth: 50, 101 or 152 layers.
         output_stride: 32, or 16 or 8: the stages beyond it keep the size and dilate their 3x3 convolutions by
             2 and 4.
@@ -78,7 +83,7 @@ def resnet(
         ConfigError: ``output_stride``, ``stem`` or ``stride_in`` is none of these.
 
     Example:
-        >>> features = resnet(keras.Input((513, 513, 3)), 50, output_stride=16, width=8)
+        >>> features = resnet(normalize(keras.Input((513, 513, 3))), 50, output_stride=16, width=8)
         >>> features[16].shape, features.stages[2].shape
         ((None, 33, 33, 256), (None, 33, 33, 128))
     """
@@ -87,7 +92,7 @@ def resnet(
     if stride_in not in ("1x1", "3x3"):
         raise ConfigError(f"stride_in is {stride_in!r}; a ResNet takes '1x1' or '3x3'.")
     norm: dict[str, Any] = {"momentum": momentum, "frozen": freeze_norm}
-    x = Normalize(mean=image_mean(image), name="normalize")(image)
+    image = x
     x = _STEMS[stem](x, width, norm)
     maps, stages, stride = {2: x}, [], 4
     x = max_pool(x)
@@ -107,7 +112,7 @@ def resnet(
         stride *= step
         maps[stride] = x
         stages.append(x)
-    return Features(maps, stages)
+    return Features(maps, stages, image)
 
 
 def stem7x7(x: Any, width: int, norm: dict[str, Any]) -> Any:

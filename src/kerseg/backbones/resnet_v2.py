@@ -18,52 +18,57 @@ from kerseg.layers.conv import conv, conv_norm, norm
 from kerseg.layers.preprocess import Normalize
 
 
-def resnet50_v2(image: Any, **options: Any) -> Features:
+def normalize(image: Any) -> Any:
+    """Bring an image of 0 to 255 to -1 to 1, as for the published weights."""
+    return Normalize(mean=127.5, scale=1 / 127.5, name="normalize")(image)
+
+
+def resnet50_v2(x: Any, **options: Any) -> Features:
     """Apply TF-Slim's resnet_v2_50: 23,519,360 parameters at width 64.
 
     The options are those of ``resnet_v2``.
     """
-    return resnet_v2(image, 50, **options)
+    return resnet_v2(x, 50, **options)
 
 
-def resnet101_v2(image: Any, **options: Any) -> Features:
+def resnet101_v2(x: Any, **options: Any) -> Features:
     """Apply TF-Slim's resnet_v2_101: 42,528,896 parameters at width 64.
 
     The options are those of ``resnet_v2``.
     """
-    return resnet_v2(image, 101, **options)
+    return resnet_v2(x, 101, **options)
 
 
-def resnet152_v2(image: Any, **options: Any) -> Features:
+def resnet152_v2(x: Any, **options: Any) -> Features:
     """Apply TF-Slim's resnet_v2_152: 58,187,904 parameters at width 64.
 
     The options are those of ``resnet_v2``.
     """
-    return resnet_v2(image, 152, **options)
+    return resnet_v2(x, 152, **options)
 
 
 def resnet_v2(
-    image: Any,
+    x: Any,
     depth: int,
     *,
     output_stride: int = 32,
     width: int = 64,
     multi_grid: Sequence[int] = (1, 1, 1),
     root_pool: str = "slim",
-    momentum: float = 0.997,
+    momentum: float = 0.9,
     freeze_norm: bool = False,
 ) -> Features:
     """Apply a ResNet v2 without its classifier.
 
     Args:
-        image: ``(batch, height, width, channels)``, 0 to 255; brought to -1 to 1, as these weights want it.
+        x: ``(batch, height, width, channels)``, normalised.
         depth: 50, 101 or 152 layers.
         output_stride: 32, or 16 or 8: the stages beyond it keep the size; what follows is dilated.
         width: Channels of the first stage's 3x3 convolutions. The paper's is 64.
         multi_grid: Factors of the dilations of the last stage's three units (DeepLab-v3, section 3.2).
         root_pool: How the root's pooling pads: ``"slim"`` as TensorFlow's "same", after the map alone where its
             size is even; ``"keras"`` with a zero on each side.
-        momentum: What the running statistics keep at each step.
+        momentum: What the running statistics keep at each step; TF-Slim's weights were trained with 0.997.
         freeze_norm: Keep batch normalisation, with scale and shift, as it was loaded.
 
     Returns:
@@ -76,14 +81,14 @@ def resnet_v2(
         ConfigError: ``output_stride`` or ``root_pool`` is none of these.
 
     Example:
-        >>> features = resnet_v2(keras.Input((321, 321, 3)), 50, output_stride=8, width=8)
+        >>> features = resnet_v2(normalize(keras.Input((321, 321, 3))), 50, output_stride=8, width=8)
         >>> features[8].shape, features[4].shape
         ((None, 41, 41, 256), (None, 81, 81, 32))
     """
     if root_pool not in ("slim", "keras"):
         raise ConfigError(f"root_pool is {root_pool!r}; a ResNet v2 takes 'slim' or 'keras'.")
     statistics: dict[str, Any] = {"momentum": momentum, "frozen": freeze_norm}
-    x = Normalize(mean=127.5, scale=1 / 127.5, name="normalize")(image)
+    image = x
     x = conv(x, width, 7, strides=2, use_bias=True, name="conv1_conv")
     maps, stages, stride, dilation = {2: x}, [], 4, 1
     if root_pool == "keras":
@@ -107,7 +112,7 @@ def resnet_v2(
         maps[stride] = preactivated
         stride, dilation = stride * step, next_dilation
     maps[stride] = norm(x, name="post", **statistics)
-    return Features(maps, [*stages, maps[stride]])
+    return Features(maps, [*stages, maps[stride]], image)
 
 
 def _unit(

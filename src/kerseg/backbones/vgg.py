@@ -17,8 +17,13 @@ MULTIPLES = (1, 2, 4, 8, 8)
 """Convolutions of each block, and their channels as multiples of the first block's."""
 
 
+def normalize(image: Any) -> Any:
+    """Subtract `image_mean`, as for the published weights."""
+    return Normalize(mean=image_mean(image), name="normalize")(image)
+
+
 def vgg16(
-    image: Any,
+    x: Any,
     *,
     output_stride: int = 32,
     width: int = 64,
@@ -29,7 +34,7 @@ def vgg16(
     """Apply VGG16's thirteen 3x3 convolutions and five poolings.
 
     Args:
-        image: ``(batch, height, width, channels)``, 0 to 255; `image_mean` is subtracted.
+        x: ``(batch, height, width, channels)``, normalised.
         output_stride: 32, or 16 or 8: the poolings beyond it keep the size, the convolutions after them are
             dilated.
         width: Channels of the first block; the others have 2, 4, 8 and 8 times as many. The paper's is 64.
@@ -46,12 +51,11 @@ def vgg16(
         ConfigError: ``output_stride`` is not 8, 16 or 32.
 
     Example:
-        >>> features = vgg16(keras.Input((224, 224, 3)))
+        >>> features = vgg16(normalize(keras.Input((224, 224, 3))))
         >>> features[32].shape
         (None, 7, 7, 512)
     """
-    maps, stages, stride, dilation = {}, [], 1, 1
-    x = Normalize(mean=image_mean(image), name="normalize")(image)
+    image, maps, stages, stride, dilation = x, {}, [], 1, 1
     x = layers.ZeroPadding2D(padding, name="pad")(x)
     for block, (step, next_dilation) in enumerate(plan_strides(output_stride, 5, first=1), start=1):
         for i in range(1, DEPTHS[block - 1] + 1):
@@ -70,4 +74,4 @@ def vgg16(
         stride, dilation = stride * step, next_dilation
         maps[stride] = x
         stages.append(x)
-    return Features(maps, stages)
+    return Features(maps, stages, image)

@@ -4,7 +4,7 @@
     derive.py       a function -> a command: options from the signature, help from the docstring
     wording.py      messages of the library in the words of the flags
     results.py      what is printed of a verb's result, and the exit code
-    listing.py quickstart.py   two verbs of the command line alone
+    own.py          the verbs of the command line alone: listing.py, quickstart.py
     tables.py       scores, models and figures for the terminal
     tf1.py          the TensorFlow 1 scripts' arguments
 

@@ -10,23 +10,14 @@ from rich.console import Console
 
 from kerseg import VERBS
 from kerseg.__version__ import __version__
+from kerseg.cli.own import OWN
 from kerseg.cli.tf1 import translate
-from kerseg.cli.wording import as_flags
+from kerseg.cli.wording import as_flags, one_dot
 from kerseg.core.console import note, wording
 from kerseg.core.files import failure
 from kerseg.core.interrupt import Stopped, stopped_politely
 from kerseg.data.sources import SOURCES
 from kerseg.errors import ConfigError, KersegError
-from kerseg.registry import Registry
-
-OWN = Registry(
-    "verb",
-    {
-        "quickstart": "kerseg.cli.quickstart:quickstart",
-        "list": "kerseg.cli.listing:list_names",
-    },
-)
-"""Verbs that only the command line has."""
 
 
 def _app(name: str, text: str) -> cyclopts.App:
@@ -99,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             with stopped_politely():
                 words = translate([word for word in words if word != "--debug"], note=note)
-                result = app(words, exit_on_error=False)
+                result = app(one_dot(words), exit_on_error=False)
         except cyclopts.CycloptsError:
             return 2  # cyclopts has printed what is wrong and what is near
         except BrokenPipeError:

@@ -5,8 +5,8 @@ from functools import cache
 
 from kerseg import VERBS
 from kerseg.cli import results
-from kerseg.cli.base import OWN
 from kerseg.cli.derive import command
+from kerseg.cli.own import OWN
 from kerseg.data.sources import SOURCES
 
 

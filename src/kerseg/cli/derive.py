@@ -122,15 +122,22 @@ def command(
     """
     options = [option for option in options_of(verb, given=given) if option.name not in leave_out]
     by_name = {"__".join(option.path): option for option in options}
+    # As in compare(*runs): all words that are no flag, before any other argument.
+    starred = next(
+        (option.name for option in options if option.kind is inspect.Parameter.VAR_POSITIONAL), None
+    )
 
-    def run(*positional: Any, **keywords: Any) -> int:
+    def run(*positional: object, **keywords: object) -> int:
         typed = run.__signature__.bind_partial(*positional, **keywords).arguments  # type: ignore[attr-defined]
         arguments: dict[str, Any] = {name: {} for name in given or ()}
         for name, value in typed.items():
             _put(arguments, by_name[name], value)
         for name, kind in (given or {}).items():
             arguments[name] = kind(**_places(kind, arguments[name]))
-        return end(verb(**arguments), arguments)
+        several = arguments.get(starred, ()) if starred else ()
+        return end(
+            verb(*several, **{name: value for name, value in arguments.items() if name != starred}), arguments
+        )
 
     shown = [_without_prefix(option, given or {}) for option in options]
     names = {name for option in shown for name in (option.path[0], option.name)}
@@ -144,15 +151,27 @@ def command(
     return run
 
 
-def _put(arguments: dict[str, Any], option: Option, value: Any) -> None:
+def _put(arguments: dict[str, Any], option: Option, value: object) -> None:
     """Put the value of an option where its function wants it."""
     if isinstance(value, dict):
-        value = {key.replace("-", "_"): scalar(text) for key, text in value.items()}
+        value = _table(value)
     if option.is_path and value == "":  # as a shell makes of "$UNSET"
         raise ConfigError(f"`{option.name}` is empty: give a path.")
     for name in option.path[:-1]:
         arguments = arguments.setdefault(name, {})
     arguments[option.path[-1]] = value
+
+
+def _table(words: Mapping[str, str]) -> dict[str, Any]:
+    """Return a dictionary of values: ``{"focal:gamma": "3"}`` -> ``{"focal": {"gamma": 3}}``, see `one_dot`."""
+    table: dict[str, Any] = {}
+    for key, word in words.items():
+        *outer, name = key.replace("-", "_").split(":")
+        within = table
+        for part in outer:
+            within = within.setdefault(part, {})
+        within[name] = scalar(word)
+    return table
 
 
 def _without_prefix(option: Option, given: Mapping[str, type]) -> Option:
@@ -191,7 +210,7 @@ def above_arguments(verb: Callable[..., Any]) -> str:
     return text.partition("\nReturns:\n")[0].strip()
 
 
-def _evaluated(annotation: Any, verb: Callable[..., Any]) -> Any:
+def _evaluated(annotation: object, verb: Callable[..., Any]) -> Any:
     """Return a type that may be written as text because it is imported for type checkers alone."""
     if not isinstance(annotation, str):
         return annotation
@@ -199,26 +218,26 @@ def _evaluated(annotation: Any, verb: Callable[..., Any]) -> Any:
     return eval(annotation, names)
 
 
-def parts_of(hint: Any) -> tuple[Any, ...]:
+def parts_of(hint: object) -> tuple[Any, ...]:
     """Return the members of a union, or the one type."""
     return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
 
 
-def _has_path(hint: Any) -> bool:
+def _has_path(hint: object) -> bool:
     return Path in (*parts_of(hint), *(each for part in parts_of(hint) for each in get_args(part)))
 
 
-def is_nothing(default: Any) -> bool:
+def is_nothing(default: object) -> bool:
     """Whether a default need not be said: a switch that is off, or nothing at all."""
     return default is None or default is False or default in ((), {}, "")
 
 
-def shown(default: Any) -> str:
+def shown(default: object) -> str:
     """Return a default as it is typed."""
     return " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
 
-def _typed(hint: Any) -> Any:
+def _typed(hint: object) -> Any:
     """Return a type as a command line knows it: paths are text, and of a union only what can be typed is left."""
     parts = [part for part in parts_of(hint) if part is not _InMemory.Model]
     several = [part for part in parts if get_origin(part) in (Sequence, list)]
@@ -227,7 +246,7 @@ def _typed(hint: Any) -> Any:
     return kept[0] if len(kept) == 1 else Union[tuple(kept)]  # noqa: UP007
 
 
-def _one(part: Any) -> Any:
+def _one(part: object) -> Any:
     if part is Path:
         return str
     origin, parts = get_origin(part), get_args(part)

@@ -17,9 +17,13 @@ from kerseg.augment.options import Augment
 from kerseg.cli.tables import scores_table
 from kerseg.core.files import explained
 from kerseg.core.progress import Progress
+from kerseg.core.ranges import check_batch, check_range
 from kerseg.data.sources.folder import Folder
 from kerseg.errors import ConfigError
 from kerseg.metrics import Scores
+
+BATCH_SIZE = 8
+"""Crops in one step of its training."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,10 @@ def quickstart(
         True
     """
     began, output = time.monotonic(), Path(output)
+    check_range("train", train, least=BATCH_SIZE)
+    for name, value in (("val", val), ("epochs", epochs)):
+        check_range(name, value, least=1)
+    check_batch("size", size, BATCH_SIZE)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ConfigError(
             f"{output}: already exists, and the quickstart overwrites nothing. Give another --output, or "
@@ -148,7 +156,7 @@ def _options(data: Path, run: Path, size: tuple[int, int], epochs: int) -> dict[
         "data_dir": data,
         "model": "enet",
         "crop_size": size,
-        "batch_size": 8,
+        "batch_size": BATCH_SIZE,
         "epochs": epochs,
         "learning_rate": 0.005,
         "class_weights": "enet",

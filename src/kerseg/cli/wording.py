@@ -8,10 +8,11 @@ such as a type or a command, stays as it is.
 import ast
 import re
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cache
 
 from kerseg import VERBS
+from kerseg.cli.own import OWN
 from kerseg.data.sources import SOURCES
 
 _QUOTED = re.compile(r"`([a-zA-Z_][^`\n]*)`")
@@ -41,6 +42,23 @@ def as_flags(text: str, options: Collection[str] | None = None) -> str:
 def flag(name: str) -> str:
     """Return the flag of an option: ``"augment.flip_vertical"`` -> ``"--augment.flip-vertical"``."""
     return "--" + name.replace("_", "-")
+
+
+def one_dot(words: Sequence[str]) -> list[str]:
+    """Return words with one dot a flag, which is all that cyclopts knows of dictionaries.
+
+    Example:
+        >>> one_dot(["--loss-options.focal.gamma", "3", "--augment.flip", "a.b.c"])
+        ['--loss-options.focal:gamma', '3', '--augment.flip', 'a.b.c']
+    """
+
+    def changed(word: str) -> str:
+        flag_, equals, value = word.partition("=")
+        head, dot, rest = flag_.partition(".")
+        nested = head.startswith("--") and head.endswith("-options")
+        return f"{head}{dot}{rest.replace('.', ':')}{equals}{value}" if nested else word
+
+    return [changed(word) for word in words]
 
 
 def _flag(text: str, options: Collection[str]) -> str | None:
@@ -92,5 +110,8 @@ def _value(code: str) -> list[str]:
 @cache
 def _options() -> frozenset[str]:
     # Read from the files: a message about a wrong option must not wait for imports.
-    tables = [*(VERBS.options(name) for name in VERBS), *(SOURCES.options(name) for name in SOURCES)]
+    tables = [
+        *(table.options(name) for table in (VERBS, OWN) for name in table),
+        *(SOURCES.options(name) for name in SOURCES),
+    ]
     return frozenset(name for table in tables for name in table)

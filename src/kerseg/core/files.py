@@ -104,12 +104,10 @@ def clean(folder: Path) -> None:
 
 
 def remove_empty(folders: Sequence[Path]) -> None:
-    """Remove folders that are empty, the innermost first; stop at one that is not."""
+    """Remove the folders that are empty, the innermost being first."""
     for folder in folders:
-        try:
+        with suppress(OSError):
             folder.rmdir()
-        except OSError:
-            return
 
 
 def _delete_if_dead(path: Path) -> None:

@@ -131,8 +131,10 @@ class _Loader(yaml.SafeLoader):
         """Return the table of a node, and those in it."""
         return self._table(cast(yaml.MappingNode, node), "")
 
-    def _table(self, node: yaml.MappingNode, prefix: str) -> dict[str, object]:
-        found: dict[str, object] = {}
+    def _table(
+        self, node: yaml.MappingNode, prefix: str, begun: dict[str, object] | None = None
+    ) -> dict[str, object]:
+        found: dict[str, object] = {} if begun is None else begun
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             key = self.construct_object(key_node, deep=True)
@@ -144,12 +146,16 @@ class _Loader(yaml.SafeLoader):
                 table, own = cast(dict[str, object], table.setdefault(part, {})), f"{own}{part}."
                 if not isinstance(table, dict):
                     raise ConfigError(f"{self.path}, line {line}: {key}: {part} has a value already.")
-            if name in table:
+            within = isinstance(value_node, yaml.MappingNode)
+            # A table may have been begun by a key with a dot, `augment.flip: 1`, which gave it no line.
+            begun_by_dot = within and name in table and own + name not in self.lines
+            if name in table and not begun_by_dot:
                 first = self.lines.get(own + name)
                 raise ConfigError(f"{self.path}, line {line}: {key}: occurs twice, first in line {first}.")
             self.lines[own + name] = line
             if isinstance(value_node, yaml.MappingNode):
-                table[name] = self._table(value_node, f"{own}{name}.")
+                inner = cast(dict[str, object], table[name]) if begun_by_dot else None
+                table[name] = self._table(value_node, f"{own}{name}.", inner)
             else:
                 table[name] = self.construct_object(value_node, deep=True)
         return found

@@ -63,7 +63,7 @@ def convert(values: object, kind: type[T], *, where: object, error: type[KersegE
         reason, _, place = str(cause).partition(" - at ")
         field = _named(values, kind, place.strip("`").removeprefix("$").removeprefix("."), reason)
         received = _received(values, field)
-        raise error(f"{where}: {f'{field}: ' if field else ''}{reason}{received}.") from cause
+        raise error(f"{where}: {f'{field}: ' if field else ''}{reason.rstrip('.')}{received}.") from cause
     except RecursionError as cause:
         raise error(f"{where}: nested too deeply.") from cause
 
@@ -71,7 +71,7 @@ def convert(values: object, kind: type[T], *, where: object, error: type[KersegE
 def _path(kind: type, value: object) -> object:
     """Return a path from its text; msgspec knows none."""
     if kind is not Path or not isinstance(value, str | Path):
-        raise msgspec.ValidationError(f"Expected `{kind.__name__}`, got `{type(value).__name__}`")
+        raise TypeError(f"Expected `{kind.__name__}`, got `{type(value).__name__}`")
     return Path(value)
 
 

@@ -4,6 +4,7 @@ Processes and not threads, because labels made by Python code (polygons, ``.mat`
 because Pillow's settings and warnings are global: a worker's are nobody else's.
 """
 
+import errno
 import itertools
 import multiprocessing
 import os
@@ -48,7 +49,7 @@ def map_in_order(
         workers: Number of processes.
 
     Raises:
-        KersegError: A worker process died, or there was too little memory.
+        KersegError: A worker process died or cannot be started, or there was too little memory.
 
     Example:
         >>> with map_in_order(len, ["a", "bb"], workers=2) as results:
@@ -57,13 +58,14 @@ def map_in_order(
     """
     # Spawned and not forked: a fork of a process that runs TensorFlow's threads can hang.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(function,))
+    with _blamed(workers):
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(function,))
     needs_main = b"__main__" in pickle.dumps(function)
     waiting = iter(items)
 
     def submit(count: int) -> list[tuple[Item, Future[Result]]]:
         # The pool starts its processes as work comes in, so any submission may start one.
-        with nullcontext() if needs_main else _main_left_alone():
+        with _blamed(workers), nullcontext() if needs_main else _main_left_alone():
             return [(item, pool.submit(_work, item)) for item in itertools.islice(waiting, count)]
 
     try:
@@ -82,6 +84,25 @@ def map_in_order(
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _blamed(workers: int) -> Iterator[None]:
+    """Let an error of the system in starting workers be theirs, and not that of whatever file is written meanwhile.
+
+    Raises:
+        KersegError: They cannot be started.
+    """
+    try:
+        yield
+    except OSError as error:
+        advice = {
+            errno.ENOSPC: " Their locks lie in /dev/shm, which is full: make room there.",
+            errno.EMFILE: " Allow more open files (ulimit -n), or try fewer `workers`.",
+            errno.ENFILE: " The whole system has too many files open: try fewer `workers`.",
+        }.get(error.errno or 0, " Try fewer `workers`.")
+        reason = error.strerror or str(error)
+        raise KersegError(f"The {workers} worker processes cannot be started: {reason}.{advice}") from error
 
 
 def _results(

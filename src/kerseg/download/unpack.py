@@ -5,6 +5,7 @@ has not always seen (CVE-2025-4517). Nothing that is published needs one.
 """
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
@@ -75,6 +76,10 @@ def unpack(archive: Path, folder: Path) -> None:
     except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
         name = Path(str(error.filename)).name
         raise DataError(f"{archive}: damaged archive: {name!r} is a file in it and a folder.") from error
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise DataError(f"{archive}: refused: it holds a name that is too long for the disk.") from error
 
 
 class _Room:

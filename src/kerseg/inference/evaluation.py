@@ -15,14 +15,18 @@ from kerseg.core.ranges import check_range
 from kerseg.core.tensorflow import import_tensorflow
 from kerseg.data.reading.integrity import describe_damage
 from kerseg.errors import ConfigError
-from kerseg.inference import RUNTIMES
+from kerseg.inference.choice import AUTO, TRIAL, Precision, check_runtime, decide
 from kerseg.inference.crf import CrfOptions, crf_given
 from kerseg.inference.procedure import Procedure
-from kerseg.metrics import Meter, Scores, choose
 
 if TYPE_CHECKING:  # they import Keras, and a refused option must not wait for that
     import keras
 
+    from kerseg.data.reading.integrity import Damage
+    from kerseg.data.reading.pipeline import Dataset
+    from kerseg.inference.choice import Choice
+    from kerseg.inference.segmenter import Segmenter
+    from kerseg.metrics import Scores
     from kerseg.modelfile import ModelCard
 
 
@@ -35,6 +39,7 @@ def evaluate(
     output: str | Path | None = None,
     dataset: str | None = None,
     runtime: str = "keras",
+    precision: Precision = "float32",
     skip_bad: bool = False,
     scales: Sequence[float] = (1.0,),
     flip: bool = False,
@@ -45,7 +50,8 @@ def evaluate(
     metrics: Sequence[str] = (),
     metric_options: Mapping[str, Any] | None = None,
     report: bool = False,
-) -> Scores:
+    suspects: bool = False,
+) -> "Scores":
     """Score a model on a data set, at the labels' own size, with intervals, and write the result.
 
     Two files: JSON with all figures, and beside it an .npz with one confusion matrix an image, from which `kerseg
@@ -60,7 +66,9 @@ def evaluate(
             ``report/<split>.json`` in the run folder, or ``<name>.<split>.json`` beside the model file; for a
             model that was passed as an object, nothing is written.
         dataset: Data set whose classes the records hold, where no dataset.json names them.
-        runtime: What runs the model; `kerseg list runtimes`. OpenVINO's are faster on a CPU.
+        runtime: What runs the model, of `kerseg list runtimes`; auto takes the fastest that is installed.
+        precision: In what it computes: float32, bfloat16, or auto, which takes bfloat16 where it gives float32's
+            labels on 99.9 % of the pixels of the first images.
         skip_bad: Compare the shards with their checksums first, and leave out the damaged ones; the JSON and a
             warning list them.
         scales: Factors by which images are scaled; the probabilities are averaged over them.
@@ -72,7 +80,10 @@ def evaluate(
         crf_options: Weights of the CRF, in place of those that were found, or of the defaults; each can be given.
         metrics: What to measure besides the figures of overlap; `kerseg list metrics`.
         metric_options: Options of these metrics, such as `metric_options.tolerance=3`.
-        report: Write a page too, <split>.html beside the JSON: scores, classes, confusion matrix, images.
+        report: Write a page too, <split>.html beside the JSON: scores, classes, confusion matrix, images, labels
+            that look wrong.
+        suspects: List the labels that look wrong, the most suspect first, in <split>.suspects.json, with a contact
+            sheet (.png) and polygons to correct (.coco.json).
 
     Returns:
         The scores, with all measures and their bootstrap intervals.
@@ -89,40 +100,28 @@ def evaluate(
         True
     """
     check_range("batch_size", batch_size, least=1)
-    RUNTIMES.resolve(runtime)
+    check_runtime(runtime, precision)
     procedure = Procedure(
         scales=tuple(scales), flip=flip, window=window, overlap=overlap, crf=crf_given(crf_options)
     )
-    choose(metrics, metric_options)  # refuses unknown ones before the seconds of the imports
+    from kerseg.metrics import Meter, choose
+
+    choose(metrics, metric_options)  # refuses unknown ones before the seconds of the other imports
     import_tensorflow()
     import keras
 
-    from kerseg import modelfile
-    from kerseg.data.reading.pipeline import load
-    from kerseg.inference.crf_tuning import tune, with_crf
     from kerseg.inference.measuring import measure
     from kerseg.inference.outcome import planned, remarks, rounded
     from kerseg.inference.predictor import Predictor
-    from kerseg.inference.segmenter import Segmenter
 
-    with explained(Path(data_dir)):
-        data = load(data_dir, dataset=dataset, skip_bad=skip_bad)
-    data.info.split(split)  # refuses an unknown one before the model is loaded
-    left_out = [damage for damage in data.left_out if damage.split == split]
-    for line in describe_damage(data.folder, left_out):
-        note(line)
-    if isinstance(model, keras.Model):
-        network, card, where = model, None, model.name
-    else:
-        (network, card), where = modelfile.load(model), str(modelfile.locate(model))
-    predictor = Predictor(network, runtime=runtime)
+    data, left_out = _opened(data_dir, dataset, split, skip_bad=skip_bad)
+    network, card, where = _loaded(model)
+    predictor = Predictor(network)
     _check_channels(predictor.num_channels, card, data.info, where)
     _check_classes(predictor.num_classes, card, data.info, where)
-    segmenter = Segmenter(predictor, with_crf(procedure, model) if crf is True else procedure)
-    if crf == "tune":
-        segmenter = tune(segmenter, data, model)
-    target = _target(model, split, output)
-    outcome = planned(target, data.info, split, metrics, metric_options or {}, report=report)
+    segmenter, choice = _segmenter(network, data, split, procedure, runtime, precision, model, crf)
+    target, chosen = _target(model, split, output), metric_options or {}
+    outcome = planned(target, data.info, split, metrics, chosen, report=report, suspects=suspects)
     meter = Meter(data.info.class_names, outcome.metrics, data.info.ignore_label)
     began = time.monotonic()
     seconds = measure(segmenter, data, split, meter, batch_size=batch_size, watchers=outcome.watchers)
@@ -137,7 +136,8 @@ def evaluate(
             "seconds": round(time.monotonic() - began, 3),
             "seconds_of": rounded(seconds),
             "batch_size": batch_size,
-            "runtime": runtime,
+            "runtime": choice.runtime,
+            "precision": choice.precision,
             "procedure": segmenter.procedure.to_json(),
             "backend": keras.backend.backend(),
             "kerseg_version": __version__,
@@ -147,6 +147,55 @@ def evaluate(
     for line in remarks(found, seconds):
         note(line)
     return outcome.write(found, seconds, data.info, _run_folder(model))
+
+
+def _loaded(model: "keras.Model | str | Path") -> "tuple[keras.Model, ModelCard | None, str]":
+    """Return the network, its card if it came from a file, and what to call it."""
+    from kerseg import modelfile
+
+    if not isinstance(model, str | Path):
+        return model, None, model.name
+    return *modelfile.load(model), str(modelfile.locate(model))
+
+
+def _opened(
+    data_dir: str | Path, dataset: str | None, split: str, *, skip_bad: bool
+) -> "tuple[Dataset, list[Damage]]":
+    """Return the data, and what of the split is damaged and left out; unknown splits are refused."""
+    from kerseg.data.reading.pipeline import load
+
+    with explained(Path(data_dir)):
+        data = load(data_dir, dataset=dataset, skip_bad=skip_bad)
+    data.info.split(split)
+    left_out = [damage for damage in data.left_out if damage.split == split]
+    for line in describe_damage(data.folder, left_out):
+        note(line)
+    return data, left_out
+
+
+def _segmenter(
+    network: "keras.Model",
+    data: "Dataset",
+    split: str,
+    procedure: Procedure,
+    runtime: str,
+    precision: str,
+    model: object,
+    crf: bool | str,
+) -> "tuple[Segmenter, Choice]":
+    """Return what predicts, and the choice of runtime and precision behind it, told if it was left open."""
+    from kerseg.inference.crf_tuning import tune, with_crf
+    from kerseg.inference.segmenter import Segmenter
+
+    procedure = with_crf(procedure, model) if crf is True else procedure
+    samples = []
+    if AUTO in (runtime, precision):
+        samples = [example["image"][None] for example in data.examples(split).take(TRIAL).as_numpy_iterator()]
+    choice = decide(network, samples, procedure=procedure, runtime=runtime, precision=precision)
+    if samples:
+        note(str(choice))
+    segmenter = Segmenter(choice.predictor, procedure)
+    return (tune(segmenter, data, model) if crf == "tune" else segmenter), choice
 
 
 def _check_channels(count: int, card: "ModelCard | None", info: DatasetInfo, where: str) -> None:

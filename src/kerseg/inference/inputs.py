@@ -1,6 +1,7 @@
 """Which images to predict, and what to call each result."""
 
 import glob
+import gzip
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +17,10 @@ from kerseg.errors import DataError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 """What counts as an image in a folder. A file that is named itself may be called anything."""
+RASTERS = (".vrt", ".jp2")
+"""What more is looked at in a folder where rasterio is installed."""
+VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
+_SIGNED = (".json", ".geojson", ".xml", ".npz", ".tif")
 SOFTWARE = "kerseg predict"
 """Under "Software" in every PNG that `kerseg predict` writes: its results are not images to predict."""
 
@@ -109,13 +114,19 @@ def cut(images: Sequence[Input], layout: Layout) -> list[Input]:
 
 
 def is_result(path: Path) -> bool:
-    """Return whether ``path`` is a file that `kerseg predict` wrote: each says so near its beginning."""
-    if path.suffix.lower() not in (".json", ".geojson", ".xml", ".npz"):
+    """Return whether ``path`` is a file that `kerseg predict` wrote: each says so, at its beginning or end."""
+    suffix = suffix_of(path, (*_SIGNED, *VIDEOS, ".nii.gz"))
+    if suffix is None:
         return is_signed(path, SOFTWARE)
     try:
+        if suffix == ".nii.gz":
+            with gzip.open(path) as header:
+                return SOFTWARE.encode() in header.read(348)
         with path.open("rb") as file:
-            return SOFTWARE.encode() in file.read(512)
-    except OSError:
+            beginning = file.read(2**20)
+            file.seek(max(path.stat().st_size - 2**16, 0))
+            return SOFTWARE.encode() in beginning or SOFTWARE.encode() in file.read()
+    except (OSError, EOFError):
         return False
 
 

@@ -2,19 +2,21 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from kerseg.core.files import explained, write_text
 from kerseg.core.info import DatasetInfo
 from kerseg.errors import ConfigError
+from kerseg.inference import suspect_files
 from kerseg.inference.measuring import Seconds
 from kerseg.metrics import Measurements, Metric, Scores, choose
 from kerseg.metrics.bootstrap import FEW, LEVEL, RESAMPLES
 from kerseg.metrics.meter import measures
 from kerseg.report import page
 from kerseg.report.gallery import Gallery
+from kerseg.report.suspects import Suspects
 from kerseg.report.watcher import Watcher
 
 
@@ -26,8 +28,18 @@ class Outcome:
     """The JSON file; the others stand beside it. None to write nothing."""
     metrics: dict[str, Metric]
     gallery: Gallery | None = None
-    """Copies of the images, for the report."""
-    watchers: list[Watcher] = field(default_factory=list)
+    """Copies of the images, for what is shown of them."""
+    report: bool = False
+    """Whether there is a page to write."""
+    suspects: Suspects | None = None
+    """Labels that look wrong."""
+    listed: bool = False
+    """Whether they are written as files of their own, besides the report."""
+
+    @property
+    def watchers(self) -> list[Watcher]:
+        """What sees every image."""
+        return [watcher for watcher in (self.gallery, self.suspects) if watcher is not None]
 
     def write(self, found: Measurements, seconds: Seconds, info: DatasetInfo, run: Path | None) -> Scores:
         """Write all files and return the scores.
@@ -46,9 +58,14 @@ class Outcome:
             found.save(self.target.with_suffix(".npz"))
             text = json.dumps(_json(found, scores), indent=1, ensure_ascii=False)
             write_text(self.target, text + "\n")
-            if self.gallery is not None:
+            if self.gallery is not None and self.suspects is not None:
+                ranked = self.suspects.ranked()
                 subject = page.Subject(_title(found, run), info.palette, _facts(found, seconds), run)
-                page.write(self.target.with_suffix(".html"), subject, found, scores, self.gallery)
+                if self.report:
+                    page.write(self.target.with_suffix(".html"), subject, found, scores, self.gallery, ranked)
+                if self.listed:
+                    suspect_files.write(self.target, ranked, subject, found.class_names, self.gallery)
+                self.gallery.close()
         return scores
 
 
@@ -60,23 +77,32 @@ def planned(
     options: Mapping[str, Any],
     *,
     report: bool,
+    suspects: bool,
 ) -> Outcome:
     """Return what an evaluation is to keep and write.
 
     Raises:
         ConfigError: A metric or option is unknown; or there is a report to write, and no place for it.
     """
-    if report and target is None:
-        raise ConfigError("`report=True` writes beside the JSON file: give `output` for a model in memory.")
-    outcome = Outcome(target, choose([*metrics, *(page.NEEDED if report else ())], options))
-    if report:
+    for option, wanted in (("report", report), ("suspects", suspects)):
+        if wanted and target is None:
+            raise ConfigError(
+                f"`{option}=True` writes beside the JSON file: give `output` for a model in memory."
+            )
+    outcome = Outcome(
+        target,
+        choose([*metrics, *(page.NEEDED if report else ())], options),
+        report=report,
+        listed=suspects,
+    )
+    if report or suspects:
         outcome.gallery = Gallery(
             info.palette,
             ignore_label=info.ignore_label,
             channels=info.channels.names if info.channels else (),
             side=page.side_for(info.split(split).records),
         )
-        outcome.watchers.append(outcome.gallery)
+        outcome.suspects = Suspects(info.num_classes, info.ignore_label)
     return outcome
 
 

@@ -17,6 +17,7 @@ from kerseg.data.formats.outlines import outlines
 from kerseg.data.formats.polygons import Annotated, Coco, Cvat, PolygonWriter, geojson, labelme
 from kerseg.errors import DataError
 from kerseg.inference.inputs import SOFTWARE, Input, is_result
+from kerseg.inference.volumes import LabelVolumes, is_slice
 
 if TYPE_CHECKING:
     from kerseg.modelfile import ModelCard
@@ -52,11 +53,13 @@ class Written:
     """NPZ with ``probabilities``, float16 (height, width, classes), and ``class_names``."""
     polygons: Path | None = None
     """JSON or GeoJSON of this image; or the file of all, COCO's JSON or CVAT's XML."""
+    video: Path | None = None
+    """MP4 of the overlays, of a video."""
 
     @property
     def results(self) -> tuple[Path, ...]:
         """What was written."""
-        paths = (self.index, self.colour, self.overlay, self.probabilities, self.polygons)
+        paths = (self.index, self.colour, self.overlay, self.probabilities, self.polygons, self.video)
         return tuple(path for path in paths if path is not None)
 
 
@@ -91,6 +94,7 @@ class Outputs:
         self._common = Path(os.path.commonpath(parents)) if parents else Path()
         self._polygons: AbstractContextManager[PolygonWriter | None] = nullcontext()
         self._omit = [i for i, name in enumerate(card.class_names) if name in _BACKGROUNDS]
+        self._volumes = LabelVolumes()
         if "polygons" in self.kinds:
             self._polygons = self._polygon_writer()
 
@@ -113,6 +117,8 @@ class Outputs:
         for kind in self.kinds:
             suffix = ".geojson" if (kind, self._format) == ("polygons", "geojson") else SUFFIXES[kind]
             found[kind] = self.folder / kind / image.result.with_suffix(suffix)
+        if "index" in found and is_slice(image.part):
+            refuse_foreign(_volume(found["index"]))
         joint = self._joint if "polygons" in self.kinds else None
         for path in found.values():
             if joint is None or path != found["polygons"]:
@@ -140,6 +146,8 @@ class Outputs:
             save_signed(
                 label if label.dtype == np.uint8 else label.astype(np.uint16), written.index, SOFTWARE
             )
+            if image.part is not None and is_slice(image.part):
+                self._volumes.add(image.part, label, _volume(written.index))
         if written.colour or written.overlay:
             self._write_colours(pixels, label, written)
         if written.probabilities and probabilities is not None:
@@ -184,6 +192,11 @@ class Outputs:
         if self._format == "coco":
             return Coco(path, names, program=SOFTWARE)
         return Cvat(path, names, self.card.palette, program=SOFTWARE)
+
+
+def _volume(index: Path) -> Path:
+    """Return where the volume of a slice goes: ``index/scan.nii.gz`` of ``index/scan/042.png``."""
+    return index.parent.with_name(f"{index.parent.name}.nii.gz")
 
 
 def refuse_foreign(path: Path) -> None:

@@ -1,6 +1,7 @@
 """A model as a function from images to labels: compiled once, for any image size, on each backend."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from typing import Any
 
 import keras
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from kerseg.errors import ConfigError, DataError
 from kerseg.inference import RUNTIMES
-from kerseg.inference.runtimes import Run
+from kerseg.inference.runtimes import OpenVino, Run
 
 Images = NDArray[Any]
 Example = Mapping[str, Any]
@@ -27,6 +28,7 @@ class Predictor:
         model: A functional model (batch, height, width, channels) -> logits (batch, height, width, C).
         runtime: What runs it, a name of `kerseg.inference.RUNTIMES`. ``"openvino"`` is faster on a CPU, and keeps
             the weights of its first prediction.
+        precision: In what it computes: ``"float32"``, or, in OpenVINO, ``"bfloat16"``.
 
     Raises:
         ConfigError: The model has several outputs, or another shape; or the runtime is unknown, not installed,
@@ -38,7 +40,7 @@ class Predictor:
         (1, 36, 48)
     """
 
-    def __init__(self, model: keras.Model, *, runtime: str = "keras"):
+    def __init__(self, model: keras.Model, *, runtime: str = "keras", precision: str = "float32"):
         outputs = [tuple(tensor.shape) for tensor in model.outputs]
         if len(outputs) != 1 or len(outputs[0]) != 4:
             raise ConfigError(
@@ -50,8 +52,16 @@ class Predictor:
         self.num_channels = int(model.inputs[0].shape[-1])
         self._size: tuple[int | None, int | None] = tuple(model.inputs[0].shape[1:3])
         run_in = RUNTIMES.load(runtime)
-        self._labels: Run = run_in(model, self._argmax)
-        self._probabilities: Run = run_in(model, lambda logits: keras.ops.softmax(logits, axis=-1))
+        self._labels: Run = run_in(model, self._argmax, precision=precision)
+        self._probabilities: Run = run_in(model, _softmax, precision=precision)
+
+    def in_precision(self, precision: str) -> "Predictor":
+        """Return the same graph in another precision, if it is one of OpenVINO's."""
+        twin = copy(self)
+        for name in ("_labels", "_probabilities"):
+            run = getattr(self, name)
+            setattr(twin, name, run.in_precision(precision) if isinstance(run, OpenVino) else run)
+        return twin
 
     def __call__(self, images: Images) -> NDArray[Any]:
         """Return the most probable class of each pixel.
@@ -131,19 +141,5 @@ def batches(examples: Iterable[Example], batch_size: int) -> Iterator[list[Examp
         yield batch
 
 
-def predict_batches(
-    predictor: Callable[[Images], NDArray[Any]], examples: Iterable[Example], batch_size: int
-) -> Iterator[tuple[Example, NDArray[Any]]]:
-    """Predict examples one after the other, in batches where neighbours have the same size.
-
-    Args:
-        predictor: From images to labels: a `Predictor`, or a `Segmenter`.
-        examples: Mappings with ``image``, uint8 or float32 (height, width, channels), and whatever else.
-        batch_size: Most images at a time, 1 or more.
-
-    Yields:
-        Each example with its class indices (height, width), in the order given.
-    """
-    for batch in batches(examples, batch_size):
-        labels = predictor(np.stack([example["image"] for example in batch]))
-        yield from zip(batch, labels, strict=True)
+def _softmax(logits: Any) -> Any:
+    return keras.ops.softmax(logits, axis=-1)

@@ -5,8 +5,10 @@ NumPy. On a CPU, OpenVINO predicts ENet twice as fast as TensorFlow does, and th
 faster (``benchmarks/models.py``).
 """
 
+import sys
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import keras
@@ -24,7 +26,7 @@ SIZES = 4
 weights once more, and is faster than the one for all sizes, which serves the rest."""
 
 
-def in_keras(model: keras.Model, head: Head) -> Run:
+def in_keras(model: keras.Model, head: Head, *, precision: str = "float32") -> Run:
     """Let Keras's backend run the graph, with the weights that it has at each call.
 
     On TensorFlow one trace serves all sizes; JAX compiles once a size and keeps it; PyTorch runs as it is.
@@ -32,17 +34,62 @@ def in_keras(model: keras.Model, head: Head) -> Run:
     Args:
         model: One input (batch, height, width, channels), one output (batch, height, width, C).
         head: From logits to the result, in operations of Keras.
+        precision: ``"float32"``: that in which a model computes was decided when it was built.
+
+    Raises:
+        ConfigError: Another precision was asked for.
     """
+    if precision != "float32":
+        raise ConfigError(
+            f"`precision={precision!r}` needs `runtime='openvino'`. Received: `runtime='keras'`."
+        )
     return {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[keras.backend.backend()](model, head)
 
 
-def in_openvino(model: keras.Model, head: Head, *, precision: str = "f32") -> Run:
+class OpenVino:
+    """A graph that OpenVINO runs, with the weights of the first prediction as constants.
+
+    Args:
+        graph: From the type of the pixels to the graph, which is OpenVINO's own.
+        precision: ``"float32"``; or ``"bfloat16"``, in which CPUs without it compute by way of float32, slower.
+    """
+
+    def __init__(self, graph: Callable[[str], Any], precision: str):
+        self._graph = graph
+        # Without the first, a CPU that knows bfloat16 computes with it.
+        self._options = {
+            "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        self._programs: dict[tuple[str, tuple[int, ...] | None], Any] = {}
+
+    def __call__(self, images: NDArray[Any]) -> NDArray[Any]:
+        """Return the head's result for images (batch, height, width, channels)."""
+        kind: tuple[str, tuple[int, ...] | None] = images.dtype.name, images.shape
+        if kind not in self._programs and sum(shape is not None for _, shape in self._programs) >= SIZES:
+            kind = images.dtype.name, None
+        if kind not in self._programs:
+            self._programs[kind] = self._compiled(*kind)
+        return np.array(self._programs[kind](np.ascontiguousarray(images))[0])
+
+    def in_precision(self, precision: str) -> "OpenVino":
+        """Return the same graph in another precision."""
+        return OpenVino(self._graph, precision)
+
+    def _compiled(self, pixels: str, shape: tuple[int, ...] | None) -> Any:
+        fitted = self._graph(pixels).clone()
+        if shape is not None:
+            fitted.reshape(list(shape))
+        return _openvino().Core().compile_model(fitted, "CPU", self._options)
+
+
+def in_openvino(model: keras.Model, head: Head, *, precision: str = "float32") -> OpenVino:
     """Let OpenVINO run TensorFlow's graph, with the weights of the first prediction as constants.
 
     Args:
         model: As for `in_keras`.
         head: As for `in_keras`.
-        precision: ``"f32"``, or ``"bf16"`` on a CPU that computes with it.
+        precision: ``"float32"`` or ``"bfloat16"``.
 
     Raises:
         ConfigError: OpenVINO is not installed, or Keras's backend is not TensorFlow.
@@ -51,41 +98,50 @@ def in_openvino(model: keras.Model, head: Head, *, precision: str = "f32") -> Ru
         raise ConfigError(
             f"`runtime='openvino'` takes its graph from TensorFlow; KERAS_BACKEND is {backend}."
         )
-    try:
-        import openvino
-    except ModuleNotFoundError:
-        raise ConfigError("`runtime='openvino'` needs OpenVINO: pip install 'kerseg[openvino]'.") from None
+    if not has_openvino():
+        raise ConfigError("`runtime='openvino'` needs OpenVINO: pip install openvino.")
     traces = _traces(model, head)
-    # Without the first, a CPU that knows bfloat16 computes with it.
-    options = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
-
-    @cache
-    def graph(pixels: str) -> Any:
-        return _imported(traces[pixels])
-
-    @cache
-    def program(pixels: str, shape: tuple[int, ...] | None) -> Any:
-        fitted = graph(pixels).clone()
-        if shape is not None:
-            fitted.reshape(list(shape))
-        return openvino.Core().compile_model(fitted, "CPU", options)
-
-    def call(images: NDArray[Any]) -> NDArray[Any]:
-        kind = images.dtype.name, images.shape
-        if kind in fitted_to or len(fitted_to) < SIZES:
-            fitted_to.add(kind)
-            run = program(*kind)
-        else:
-            run = program(images.dtype.name, None)
-        return np.array(run(np.ascontiguousarray(images))[0])
-
-    fitted_to: set[tuple[str, tuple[int, ...]]] = set()
-    return call
+    return OpenVino(cache(lambda pixels: _imported(traces[pixels])), precision)
 
 
-def in_openvino_bf16(model: keras.Model, head: Head) -> Run:
-    """Let OpenVINO run TensorFlow's graph in bfloat16, in half the time; labels differ near borders."""
-    return in_openvino(model, head, precision="bf16")
+def in_openvino_bf16(model: keras.Model, head: Head, *, precision: str = "bfloat16") -> OpenVino:
+    """Let OpenVINO run TensorFlow's graph in bfloat16: the same as ``runtime="openvino", precision="bfloat16"``."""
+    return in_openvino(model, head, precision="bfloat16")
+
+
+def has_openvino() -> bool:
+    """Return whether OpenVINO can be imported."""
+    try:
+        _openvino()
+    except ImportError:
+        return False
+    return True
+
+
+def has_bfloat16() -> bool:
+    """Return whether OpenVINO is there, and this CPU computes in bfloat16."""
+    if not has_openvino():
+        return False
+    return "BF16" in _openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _openvino() -> Any:
+    """Import OpenVINO without its telemetry.
+
+    Its import alone reports to its makers over the network, unless the user has opted out, and writes an identity
+    into the home folder. Without the package that does so it takes a stub of its own, which does nothing.
+    """
+    if "openvino" in sys.modules:
+        return import_module("openvino")
+    missing = object()
+    before = sys.modules.get("openvino_telemetry", missing)
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    try:
+        return import_module("openvino")
+    finally:
+        del sys.modules["openvino_telemetry"]
+        if before is not missing:
+            sys.modules["openvino_telemetry"] = before  # type: ignore[assignment]
 
 
 def _tensorflow(model: keras.Model, head: Head) -> Run:
@@ -141,10 +197,8 @@ def _torch(model: keras.Model, head: Head) -> Run:
 
 
 def _imported(trace: Any) -> Any:
-    """Return a ``tf.function`` as a graph of OpenVINO.
-
-    Not by ``openvino.convert_model``, which reports to its makers over the network that and how it was called.
-    """
+    """Return a ``tf.function`` as a graph of OpenVINO; not by ``convert_model``, which reports its calls."""
+    _openvino()
     from openvino.frontend import FrontEndManager
     from openvino.frontend.tensorflow.graph_iterator import GraphIteratorTFGraph
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2

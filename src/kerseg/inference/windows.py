@@ -74,6 +74,8 @@ def blended(
     predict: Callable[[NDArray[Any]], Floats],
     size: tuple[int, int],
     windows: Windows,
+    *,
+    carried: type[np.floating[Any]] = np.float32,
 ) -> Iterator[Block]:
     """Predict an image of any size, and yield it in blocks that together are the whole, each pixel once.
 
@@ -82,13 +84,14 @@ def blended(
         predict: From pixels to probabilities (height, width, classes).
         size: Height and width of the image, pixels.
         windows: How it is cut.
+        carried: Type in which the strip between two rows of windows is kept; float16 takes half the memory.
 
     Yields:
         Blocks, from left to right, and from top to bottom.
     """
     rows = _spans(size[0], windows.starts(size[0], windows.height), windows.height)
     columns = _spans(size[1], windows.starts(size[1], windows.width), windows.width)
-    below: list[Floats] = []  # what windows further down will share, one strip a column of windows
+    below: list[NDArray[Any]] = []  # what windows further down will share, one strip a column of windows
     for i, down in enumerate(rows):
         above, below = below, []
         height = (rows[i + 1].start if i + 1 < len(rows) else down.end) - down.start
@@ -104,7 +107,7 @@ def blended(
             if above:
                 values[: above[j].shape[0]] += above[j]
             if height < len(values):
-                below.append(values[height:].copy())
+                below.append(values[height:].astype(carried))
             yield Block(down.start, across.start, values[:height])
 
 

@@ -39,38 +39,47 @@ def crop(x: Any, height: Any, width: Any, offset: int = 0) -> Any:
 
 @keras.saving.register_keras_serializable("kerseg")
 class PadToMultiple(keras.layers.Layer):
-    """Pad the bottom and the right with zeros until both sizes are multiples of ``multiple``.
+    """Pad the bottom and the right with zeros up to the next size that is ``k * multiple + remainder``.
+
+    Where features are centred on every eighth pixel, 0, 8, 16 and so on, and meet the image with aligned
+    corners, it must have 8k + 1 pixels: only then does the last feature lie on the last pixel.
 
     Args:
-        multiple: Pixels.
+        multiple: Pixels, at least 1.
+        remainder: Pixels more than a multiple, below ``multiple``.
         name: The layer's name.
 
     Example:
         >>> PadToMultiple(8)(keras.ops.ones((1, 37, 53, 3))).shape
         (1, 40, 56, 3)
+        >>> PadToMultiple(8, remainder=1)(keras.ops.ones((1, 37, 53, 3))).shape
+        (1, 41, 57, 3)
     """
 
-    def __init__(self, multiple: int, *, name: str | None = None, **kwargs: Any):
+    def __init__(self, multiple: int, *, remainder: int = 0, name: str | None = None, **kwargs: Any):
         super().__init__(name=name, **kwargs)
         self.multiple = multiple
+        self.remainder = remainder
 
     def call(self, x: Any) -> Any:
         """Pad ``(batch, height, width, channels)``."""
-        height, width = spatial_size(x)
-        below, right = -height % self.multiple, -width % self.multiple
+        below, right = (self._missing(size) for size in spatial_size(x))
         if isinstance(below, int) and isinstance(right, int) and below == right == 0:
             return x
         return ops.pad(x, ((0, 0), (0, below), (0, right), (0, 0)))
 
+    def _missing(self, size: Any) -> Any:
+        return (self.remainder - size) % self.multiple
+
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the padded shape; an unknown size stays unknown."""
         batch, *size, channels = input_shape
-        height, width = (None if s is None else s + -s % self.multiple for s in size)
+        height, width = (None if s is None else s + self._missing(s) for s in size)
         return batch, height, width, channels
 
     def get_config(self) -> dict[str, Any]:
         """Return what rebuilds the layer."""
-        return {**super().get_config(), "multiple": self.multiple}
+        return {**super().get_config(), "multiple": self.multiple, "remainder": self.remainder}
 
 
 @keras.saving.register_keras_serializable("kerseg")
@@ -139,7 +148,8 @@ class MirrorPad(keras.layers.Layer):
 
     def _reflected(self, size: Any) -> Any:
         """Return the source row of each row of the result, along one axis of ``size`` pixels."""
-        period = ops.maximum(2 * size - 2, 1)
+        # Keras makes an int64 of a known size where floats have 64 bits.
+        period = ops.cast(ops.maximum(2 * size - 2, 1), "int32")
         row = ops.arange(-self.amount, self._padded(size) - self.amount, dtype="int32") % period
         return ops.minimum(row, period - row)
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerseg.layers.pad import Shape, has_size, spatial_size
+from kerseg.layers.pad import CropLike, Shape, has_size, spatial_size
 
 
 def bilinear_weights(factor: int) -> np.ndarray:
@@ -159,6 +159,25 @@ class Shrink(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return what rebuilds the layer."""
         return {**super().get_config(), "factor": float(self.factor)}
+
+
+def scores_to_logits(scores: Any, image: Any, padded: Any = None, *, name: str = "logits") -> Any:
+    """Resize scores to the padded image, with aligned corners, and cut off what was padded.
+
+    Args:
+        scores: ``(batch, h, w, classes)``.
+        image: ``(batch, height, width, channels)``, as the model gets it.
+        padded: The image with zeros at the bottom and right, of size ``k * stride + 1``; ``None`` if it is not
+            padded.
+        name: Name of the layer that gives the logits.
+
+    Returns:
+        Float32 logits ``(batch, height, width, classes)``.
+    """
+    if padded is None:
+        return ResizeLike(dtype="float32", name=name)(scores, image)
+    resized = ResizeLike(dtype="float32", name=f"{name}_resize")(scores, padded)
+    return CropLike(dtype="float32", name=name)(resized, image)
 
 
 def resize(x: Any, height: Any, width: Any, *, align_corners: bool) -> Any:

@@ -20,6 +20,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from kerseg.core.notebook import table
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -119,3 +121,41 @@ class Scores:
             "absent": list(self.absent),
             "metrics": {name: measure.to_json() for name, measure in self.measures.items()},
         }
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: a row a class, then the measures, in percent."""
+        intervals = self.measures["mean_iou"].part_intervals if "mean_iou" in self.measures else {}
+        total = max(1, sum(self.pixels))
+        rows = zip(self.class_names, self.iou, self.accuracy, self.pixels, strict=True)
+        classes = table(
+            ["class", "IoU %", "95 %", "accuracy %", "pixels %"],
+            [
+                (
+                    name,
+                    _percent(iou),
+                    _between(intervals.get(name), 100),
+                    _percent(accuracy),
+                    100 * pixels / total,
+                )
+                for name, iou, accuracy, pixels in rows
+            ],
+            title=f"mean IoU {100 * self.mean_iou:.2f} %",
+        )
+        scales = {name: 1 if measure.unit else 100 for name, measure in self.measures.items()}
+        measured = [
+            (
+                f"{measure.title} ({measure.unit or '%'})",
+                None if measure.value is None else scales[name] * measure.value,
+                _between(measure.interval, scales[name]),
+            )
+            for name, measure in self.measures.items()
+        ]
+        return classes + (table(["measure", "value", "95 %"], measured) if measured else "")
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
+
+
+def _between(interval: Interval | None, scale: float) -> str:
+    return "" if interval is None else f"{scale * interval.low:.2f} to {scale * interval.high:.2f}"

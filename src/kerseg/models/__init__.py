@@ -4,8 +4,10 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from kerseg.backbones import BACKBONES, PAD_LAYER
 from kerseg.core.solver import Solver
 from kerseg.errors import ConfigError
+from kerseg.models.versions import changed_since_0_1
 from kerseg.registry import Registry
 
 if TYPE_CHECKING:
@@ -148,6 +150,56 @@ def solver(name: str) -> Solver | None:
     """
     found: Solver | None = getattr(MODELS.module(name), "SOLVER", None)
     return found
+
+
+def label_grids(name: str, model: "keras.Model") -> dict[str, int]:
+    """Return the grid of each output that is smaller than the image, which the model pads to k x grid + 1 pixels.
+
+    Labels are compared with such an output through ``kerseg.losses.labels.OnGrid``.
+
+    Args:
+        name: A name or alias of ``MODELS``.
+        model: What ``build(name, auxiliary=True)`` gave.
+
+    Returns:
+        Pixels by output; without those of a model that does not pad.
+
+    Example:
+        >>> label_grids("deeplab_v1", build("deeplab_v1", num_classes=2, width=4, auxiliary=True))
+        {'scores': 8}
+    """
+    grids = [layer.multiple for layer in model.layers if layer.name == PAD_LAYER]
+    reduced: tuple[str, ...] = getattr(MODELS.module(name), "REDUCED", ())
+    return {output: grid for grid in grids for output in reduced if output in model.output}
+
+
+def options_of_version(name: str, version: str, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the options with which ``build`` makes what an earlier version of kerseg made with ``options``.
+
+    The variables come in the same order, with the same names and shapes, and the logits are the same.
+
+    Args:
+        name: A name or alias of ``MODELS``.
+        version: Of kerseg: ``"0.1.0"``.
+        options: What that version was given besides the number of classes and the shape.
+
+    Returns:
+        All options to give to ``build``: ``options``, and what has another default today.
+
+    Raises:
+        ConfigError: No such architecture or backbone.
+
+    Example:
+        >>> options_of_version("enet", "0.1.0", {"width": 8})
+        {'asymmetric_bias': False, 'width': 8}
+        >>> options_of_version("enet", "0.2.0", {"width": 8})
+        {'width': 8}
+    """
+    name, given = MODELS.resolve(name), dict(options or {})
+    if [int(number) for number in version.split(".")[:2]] >= [0, 2]:
+        return given
+    backbone = given.get("backbone", MODELS.default(name, "backbone"))
+    return changed_since_0_1(name, backbone and BACKBONES.resolve(backbone)) | given
 
 
 def _has_heads(name: str) -> bool:

@@ -2,8 +2,8 @@
 
 L.-C. Chen, G. Papandreou, I. Kokkinos, K. Murphy, A. L. Yuille: Semantic Image Segmentation with Deep
 Convolutional Nets and Fully Connected CRFs, ICLR 2015, https://arxiv.org/abs/1412.7062, built as released
-(DeepLab-LargeFOV/train.prototxt): all poolings 3x3, fc6 3x3 with dilation 12 and 1,024 channels. The CRF that
-refines its predictions is no part of the network.
+(DeepLab-LargeFOV/train.prototxt): all poolings 3x3, fc6 3x3 with dilation 12 and 1,024 channels, and ``pool5a``, an
+average that divides by nine at the border too. The CRF that refines its predictions is no part of the network.
 """
 
 from typing import Any
@@ -11,13 +11,15 @@ from typing import Any
 import keras
 from keras import layers
 
-from kerseg.backbones.vgg import vgg16
+from kerseg import backbones
 from kerseg.core.solver import Multipliers, Solver
 from kerseg.layers.conv import DilatedConv
-from kerseg.layers.resize import ResizeLike
+from kerseg.layers.resize import scores_to_logits
 
 LOSS_WEIGHTS = {"scores": 1.0}
 """The loss is taken at stride 8, against labels reduced to that size (section 3.1)."""
+REDUCED = ("scores",)
+"""Outputs on the padded image's grid."""
 
 
 def deeplab_v1(
@@ -26,6 +28,8 @@ def deeplab_v1(
     input_shape: tuple[int | None, int | None, int] = (None, None, 3),
     auxiliary: bool = False,
     width: int = 64,
+    pad: bool = True,
+    average_padding: bool = True,
 ) -> keras.Model:
     """Build DeepLab-LargeFOV.
 
@@ -36,6 +40,11 @@ def deeplab_v1(
             with reduced labels, beside the logits made of them.
         width: Channels of VGG16's first block; all others follow, fc6 and fc7 with 16 times as many. The
             paper's is 64.
+        pad: Pad the normalised image with zeros at the bottom and right to 8k + 1 pixels, and crop the logits,
+            so that scores keep their places at every size. False: scores are stretched over the image, as
+            kerseg 0.1 did.
+        average_padding: Whether ``pool5a`` averages over the zeros around the map too, as Caffe does. False, as
+            kerseg 0.1 did: borders come out 1.5 times as large, and corners 2.25 times.
 
     Returns:
         A model ``(batch, height, width, 3) -> (batch, height, width, num_classes)`` of float32 logits, with
@@ -46,10 +55,16 @@ def deeplab_v1(
         (1, 321, 321, 21)
     """
     image = keras.Input(input_shape, name="image")
-    x = vgg16(image, output_stride=8, width=width, pool_size=3)[8]
-    x = layers.AveragePooling2D(3, strides=1, padding="same", name="pool5a")(x)
+    features = backbones.build(
+        "vgg16", image, pad=(8, 1) if pad else None, output_stride=8, width=width, pool_size=3
+    )
+    x = features[8]
+    if average_padding:
+        x = layers.ZeroPadding2D(1, name="pool5a_pad")(x)
+    rule = "valid" if average_padding else "same"
+    x = layers.AveragePooling2D(3, strides=1, padding=rule, name="pool5a")(x)
     scores = large_fov(x, num_classes, dilation=12)
-    logits = ResizeLike(dtype="float32", name="logits")(scores, image)
+    logits = scores_to_logits(scores, image, features.image if pad else None)
     outputs = {"logits": logits, "scores": scores} if auxiliary else logits
     return keras.Model(image, outputs, name="deeplab_v1")
 

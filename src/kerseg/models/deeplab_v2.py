@@ -14,13 +14,15 @@ from keras import layers
 from kerseg import backbones
 from kerseg.core.solver import Multipliers, Solver
 from kerseg.layers.conv import DilatedConv
-from kerseg.layers.resize import ResizeLike, Shrink
+from kerseg.layers.resize import ResizeLike, Shrink, scores_to_logits
 from kerseg.models.deeplab_v1 import large_fov, new_layer
 
 DILATIONS = (6, 12, 18, 24)
 SCALES = {"100": 1.0, "075": 0.75, "050": 0.5}
 LOSS_WEIGHTS = {"scores": 1.0} | {f"scores_{scale}": 1.0 for scale in SCALES}
 """One loss for each scale and one for their maximum, at stride 8 (section 4.1.1); with one scale the first."""
+REDUCED = tuple(LOSS_WEIGHTS)
+"""Outputs on the padded image's grid."""
 
 
 def deeplab_v2(
@@ -30,8 +32,10 @@ def deeplab_v2(
     auxiliary: bool = False,
     backbone: str = "resnet101",
     multi_scale: bool = False,
+    momentum: float = 0.9,
     freeze_norm: bool = False,
     width: int = 64,
+    pad: bool = True,
 ) -> keras.Model:
     """Build DeepLab v2.
 
@@ -44,8 +48,12 @@ def deeplab_v2(
         backbone: ``"resnet101"`` is the paper's; any ResNet, or ``"vgg16"`` with fc6, fc7 and fc8 in each branch.
         multi_scale: Apply the network, with the same weights, to the image at scales 1, 0.75 and 0.5, and take
             the highest score for each class and pixel ("MSC").
+        momentum: What the running statistics of batch normalisation keep at each step.
         freeze_norm: Keep batch normalisation, with scale and shift, as it was loaded: what the authors did.
         width: Channels of the backbone's first stage; all others follow. The paper's is 64.
+        pad: Pad the normalised image with zeros at the bottom and right to 8k + 1 (32k + 1 with
+            ``multi_scale``) pixels, and crop the logits, so that scores keep their places at every size. False:
+            scores are stretched over the image, as kerseg 0.1 did.
 
     Returns:
         A model ``(batch, height, width, 3) -> (batch, height, width, num_classes)`` of float32 logits, with
@@ -60,41 +68,41 @@ def deeplab_v2(
         (1, 321, 321, 21)
     """
     image = keras.Input(input_shape, name="image")
-    options: dict[str, Any] = {"backbone": backbone, "width": width, "freeze_norm": freeze_norm}
+    # All three scales of 32k + 1 pixels are of 8k + 1.
+    x = backbones.prepare(backbone, image, pad=(32 if multi_scale else 8, 1) if pad else None)
+    options: dict[str, Any] = {"backbone": backbone, "width": width}
+    options |= {"momentum": momentum, "freeze_norm": freeze_norm}
+    outputs = {} if multi_scale else {"scores": _scores(x, num_classes, **options)}
     if multi_scale:
-        outputs = _at_scales(image, num_classes, options)
-    else:
-        outputs = {"scores": _scores(image, num_classes, **options)}
-    logits = ResizeLike(dtype="float32", name="logits")(outputs["scores"], image)
+        outputs = _at_scales(x, num_classes, options)
+    logits = scores_to_logits(outputs["scores"], image, x if pad else None)
     return keras.Model(image, {"logits": logits, **outputs} if auxiliary else logits, name="deeplab_v2")
 
 
-def _at_scales(image: Any, num_classes: int, options: dict[str, Any]) -> dict[str, Any]:
+def _at_scales(x: Any, num_classes: int, options: dict[str, Any]) -> dict[str, Any]:
     """Return the scores of each scale at its own size, and their maximum at the first one's."""
-    any_size = keras.Input((None, None, image.shape[-1]), name="image")
+    any_size = keras.Input((None, None, x.shape[-1]), name="normalized")
     network = keras.Model(any_size, _scores(any_size, num_classes, **options), name="network")
     scores = {}
     for scale, factor in SCALES.items():
-        resized = Shrink(factor, dtype="float32", name=f"image_{scale}")(image)
+        resized = Shrink(factor, dtype="float32", name=f"image_{scale}")(x)
         scores[f"scores_{scale}"] = network(resized)
     first, *others = scores.values()
     others = [ResizeLike(dtype="float32", name=f"resize_{i}")(x, first) for i, x in enumerate(others, 1)]
     return {"scores": layers.Maximum(dtype="float32", name="maximum")([first, *others]), **scores}
 
 
-def _scores(image: Any, num_classes: int, *, backbone: str, width: int, freeze_norm: bool) -> Any:
-    """Return the sum of the four branches at stride 8 (figure 7)."""
+def _scores(x: Any, num_classes: int, *, backbone: str, width: int, **norm: Any) -> Any:
+    """Return the sum of the four branches at stride 8 (figure 7), of a normalised image."""
     if backbones.BACKBONES.resolve(backbone) == "vgg16":
-        x = backbones.build(backbone, image, output_stride=8, width=width, pool_size=3)[8]
+        x = backbones.apply(backbone, x, output_stride=8, width=width, pool_size=3)[8]
         branches = [
             large_fov(x, num_classes, dilation=dilation, suffix=f"_{i}")
             for i, dilation in enumerate(DILATIONS, 1)
         ]
     else:
         variant = backbones.first_generation(backbone, stride_in="1x1")
-        x = backbones.build(
-            backbone, image, output_stride=8, width=width, freeze_norm=freeze_norm, **variant
-        )[8]
+        x = backbones.apply(backbone, x, output_stride=8, width=width, **norm, **variant)[8]
         branches = [
             DilatedConv(
                 num_classes,

@@ -14,10 +14,7 @@ from kerseg import backbones
 from kerseg.core.solver import Solver
 from kerseg.layers.conv import conv_norm
 from kerseg.layers.pyramid import BinPooling
-from kerseg.layers.resize import ResizeLike
-
-MOMENTUM = 0.9997
-"""What the running statistics keep at each step (section 4.1, "batch normalization decay")."""
+from kerseg.layers.resize import ResizeLike, scores_to_logits
 
 
 def deeplab_v3(
@@ -28,9 +25,10 @@ def deeplab_v3(
     output_stride: int = 16,
     multi_grid: tuple[int, int, int] = (1, 2, 4),
     stride_in: str = "3x3",
-    momentum: float = MOMENTUM,
+    momentum: float = 0.9,
     freeze_norm: bool = False,
     width: int = 64,
+    pad: bool = True,
 ) -> keras.Model:
     """Build DeepLab v3.
 
@@ -44,10 +42,13 @@ def deeplab_v3(
         stride_in: Where a ResNet has its strides: in its ``"3x3"`` convolutions, or in the ``"1x1"`` ones before
             them, as Keras's ImageNet weights were trained. ResNets v2 have a place of their own for them.
         momentum: What the running statistics of batch normalisation keep at each step. The paper's 0.9997
-            needs tens of thousands of steps.
+            (section 4.1, "batch normalization decay") needs tens of thousands of steps.
         freeze_norm: Keep batch normalisation as it was loaded: the paper's second phase, at stride 8.
         width: Channels of the backbone's first stage; all others follow, ASPP with four times as many. The
             paper's is 64.
+        pad: Pad the normalised image with zeros at the bottom and right to k x ``output_stride`` + 1 pixels,
+            and crop the logits, so that scores keep their places at every size. False: scores are stretched
+            over the image, as kerseg 0.1 did.
 
     Returns:
         A model ``(batch, height, width, 3) -> (batch, height, width, num_classes)`` of float32 logits, with
@@ -66,6 +67,7 @@ def deeplab_v3(
         backbone,
         image,
         allowed=backbones.RESNETS,
+        pad=(output_stride, 1) if pad else None,
         output_stride=output_stride,
         multi_grid=tuple(multi_grid),
         width=width,
@@ -74,7 +76,7 @@ def deeplab_v3(
     )
     x = _aspp(features[output_stride], 4 * width, output_stride, momentum=momentum, frozen=freeze_norm)
     x = layers.Conv2D(num_classes, 1, dtype="float32", name="scores")(x)
-    return keras.Model(image, ResizeLike(dtype="float32", name="logits")(x, image), name="deeplab_v3")
+    return keras.Model(image, scores_to_logits(x, image, features.image if pad else None), name="deeplab_v3")
 
 
 def _aspp(x: Any, channels: int, output_stride: int, **norm: Any) -> Any:

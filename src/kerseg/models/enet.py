@@ -1,11 +1,11 @@
 """ENet: real-time segmentation with 0.36 million parameters.
 
-A. Paszke, A. Chaurasia, S. Kim, E. Culurciello: ENet: A Deep Neural Network Architecture for Real-Time
-Semantic Segmentation, 2016, https://arxiv.org/abs/1606.02147. Where the text leaves a choice, this follows
-the authors' Torch code (https://github.com/e-lab/ENet-training, commit f762144,
-train/models/{encoder,decoder}.lua): a bias on each 3x3 convolution and on no other but the last, nothing
-between the two halves of an asymmetric one, PReLU per channel in the encoder, plain ReLU and no dropout in
-the decoder.
+A. Paszke, A. Chaurasia, S. Kim, E. Culurciello: ENet: A Deep Neural Network Architecture for Real-Time Semantic
+Segmentation, 2016, https://arxiv.org/abs/1606.02147. Where the text leaves a choice, this follows the authors'
+Torch code (https://github.com/e-lab/ENet-training, commit f762144, train/models/{encoder,decoder}.lua): a bias
+on each 3x3 convolution, on the second half of an asymmetric one, which is 1x5 and then 5x1 with nothing
+between, and on no other but the last; PReLU per channel in the encoder, plain ReLU and no dropout in the
+decoder.
 """
 
 from typing import Any
@@ -25,7 +25,11 @@ from kerseg.layers.unpool import MaxPoolWithIndex, MaxUnpool
 
 
 def enet(
-    *, num_classes: int, input_shape: tuple[int | None, int | None, int] = (None, None, 3), width: int = 16
+    *,
+    num_classes: int,
+    input_shape: tuple[int | None, int | None, int] = (None, None, 3),
+    width: int = 16,
+    asymmetric_bias: bool = True,
 ) -> keras.Model:
     """Build ENet.
 
@@ -36,10 +40,12 @@ def enet(
         num_classes: Classes, at least 1.
         input_shape: ``(height, width, channels)`` of the image, 0 to 255; ``None`` for any size.
         width: Channels after the initial block; all others follow (4x and 8x). The paper's is 16.
+        asymmetric_bias: Asymmetric convolutions are 1x5 and then 5x1 with a bias, as the authors' are. False:
+            5x1 and then 1x5 without one, as in kerseg 0.1.
 
     Returns:
         A model ``(batch, height, width, 3) -> (batch, height, width, num_classes)`` of float32 logits, with
-        362,948 + 65 * num_classes trainable parameters at width 16.
+        363,076 + 65 * num_classes trainable parameters at width 16.
 
     Raises:
         ConfigError: ``width`` is not a multiple of 4, or not above the image's channels.
@@ -67,7 +73,14 @@ def enet(
     x, index2 = _downsampling(x, 8 * width, dropout=0.1, name="bottleneck2_0")
     for stage in (2, 3):
         for i, options in enumerate(_CONTEXT, start=1):
-            x = _bottleneck(x, 8 * width, dropout=0.1, name=f"bottleneck{stage}_{i}", **options)
+            x = _bottleneck(
+                x,
+                8 * width,
+                dropout=0.1,
+                asymmetric_bias=asymmetric_bias,
+                name=f"bottleneck{stage}_{i}",
+                **options,
+            )
 
     x = _upsampling(x, index2, quarter, 4 * width, name="bottleneck4_0")
     for i in (1, 2):
@@ -111,6 +124,7 @@ def _bottleneck(
     *,
     dilation: int = 1,
     asymmetric: bool = False,
+    asymmetric_bias: bool = True,
     dropout: float = 0.0,
     decoder: bool = False,
     name: str,
@@ -119,8 +133,10 @@ def _bottleneck(
     internal = channels // 4
     y = _project(x, internal, f"{name}_reduce", decoder=decoder)
     if asymmetric:
-        y = layers.Conv2D(internal, (5, 1), padding="same", use_bias=False, name=f"{name}_conv_5x1")(y)
-        y = layers.Conv2D(internal, (1, 5), padding="same", use_bias=False, name=f"{name}_conv_1x5")(y)
+        wide, tall = ((1, 5), "1x5"), ((5, 1), "5x1")
+        for last, (kernel, shape) in enumerate((wide, tall) if asymmetric_bias else (tall, wide)):
+            bias = asymmetric_bias and last == 1
+            y = layers.Conv2D(internal, kernel, padding="same", use_bias=bias, name=f"{name}_conv_{shape}")(y)
     else:
         y = DilatedConv(internal, 3, padding="same", dilation_rate=dilation, name=f"{name}_conv")(y)
     y = _norm_activation(y, f"{name}_conv", decoder=decoder)

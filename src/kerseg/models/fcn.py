@@ -11,7 +11,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from kerseg.backbones.vgg import vgg16
+from kerseg import backbones
 from kerseg.core.solver import Multipliers, Solver
 from kerseg.layers.pad import CropLike
 from kerseg.layers.resize import Bilinear, BilinearUpsample
@@ -114,7 +114,7 @@ def fcn_8s(
 def _trunk(input_shape: Size, width: int) -> tuple[Any, dict[int, Any]]:
     """VGG16 with its fully connected layers as convolutions: ``features[32]`` is fc7's output."""
     image = keras.Input(input_shape, name="image")
-    features = vgg16(image, width=width, padding=100)
+    features = backbones.build("vgg16", image, width=width, padding=100)
     x = layers.Conv2D(64 * width, 7, activation="relu", name="fc6")(features[32])
     x = layers.Dropout(0.5, name="drop6")(x)
     x = layers.Conv2D(64 * width, 1, activation="relu", name="fc7")(x)

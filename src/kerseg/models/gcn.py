@@ -24,7 +24,9 @@ def gcn(
     stride_in: str = "3x3",
     kernel_size: int = 15,
     learned_upsampling: bool = False,
+    momentum: float = 0.9,
     width: int = 64,
+    pad: bool = True,
 ) -> keras.Model:
     """Build GCN.
 
@@ -37,7 +39,11 @@ def gcn(
         kernel_size: Odd number of pixels of the large kernels; 15 in the paper, 25 for Cityscapes.
         learned_upsampling: Upsample with 4x4 convolutions of stride 2 that start bilinear and are trained; the
             paper says "deconvolution" and no more.
+        momentum: What the running statistics of batch normalisation keep at each step.
         width: Channels of the backbone's first stage; all others follow. The paper's is 64.
+        pad: Pad the normalised image with zeros at the bottom and right to a multiple of 32 pixels, and crop
+            the logits, so that each upsampling is by two and scores keep their places at every size. False:
+            scores are stretched to the next size, as kerseg 0.1 did.
 
     Returns:
         A model ``(batch, height, width, 3) -> (batch, height, width, num_classes)`` of float32 logits, with
@@ -55,8 +61,16 @@ def gcn(
         raise ConfigError(f"kernel_size is {kernel_size}; gcn takes an odd number of at least 1.")
     image = keras.Input(input_shape, name="image")
     variant = backbones.first_generation(backbone, stride_in=stride_in)
-    features = backbones.build(backbone, image, allowed=backbones.RESNETS, width=width, **variant)
-    sizes = {**features, 1: image}
+    features = backbones.build(
+        backbone,
+        image,
+        allowed=backbones.RESNETS,
+        pad=(32, 0) if pad else None,
+        width=width,
+        momentum=momentum,
+        **variant,
+    )
+    sizes = {**features, 1: features.image}
 
     x = None
     for stride in (32, 16, 8, 4, 2, 1):
@@ -70,6 +84,8 @@ def gcn(
                 continue
             x = layers.Add(dtype="float32", name=f"add{stride}")([x, skip])
         x = _refine(x, num_classes, "logits" if stride == 1 else f"refine{stride}_sum")
+    if pad:
+        x = CropLike(dtype="float32", name="crop")(x, image)
     return keras.Model(image, x, name="gcn")
 
 

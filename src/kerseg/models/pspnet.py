@@ -16,11 +16,9 @@ from kerseg import backbones
 from kerseg.core.solver import Multipliers, Solver
 from kerseg.layers.conv import conv_norm
 from kerseg.layers.pyramid import BinPooling
-from kerseg.layers.resize import ResizeLike
+from kerseg.layers.resize import ResizeLike, scores_to_logits
 
 BINS = (1, 2, 3, 6)
-MOMENTUM = 0.95
-"""What the running statistics keep at each step (prototxt)."""
 LOSS_WEIGHTS = {"logits": 1.0, "auxiliary": 0.4}
 """Section 5.1."""
 
@@ -34,14 +32,16 @@ def pspnet(
     stem: str = "deep",
     stride_in: str = "3x3",
     output_stride: int = 8,
+    momentum: float = 0.9,
     width: int = 64,
+    pad: bool = True,
 ) -> keras.Model:
     """Build PSPNet.
 
     Args:
         num_classes: Classes, at least 1.
-        input_shape: ``(height, width, channels)`` of the image, 0 to 255; ``None`` for any size. At 8k + 1 pixels
-            with k + 1 divisible by 6, such as 473 and 713, all bins are of equal size.
+        input_shape: ``(height, width, channels)`` of the image, 0 to 255; ``None`` for any size. At 8k + 1
+            pixels with k + 1 divisible by 6, such as 473 and 713, all bins are of equal size.
         auxiliary: Return ``{"logits": ..., "auxiliary": ...}``: training adds 0.4 times the loss of a second
             head on the backbone's fourth stage.
         backbone: ``"resnet101"`` is the paper's; any ResNet.
@@ -49,7 +49,12 @@ def pspnet(
         stride_in: Where a ResNet has its strides: in its ``"3x3"`` convolutions, or in the ``"1x1"`` ones before
             them, as Keras's ImageNet weights were trained. ResNets v2 have a place of their own for them.
         output_stride: Image pixels for one pixel of the features: 8, 16 or 32. The paper's is 8.
+        momentum: What the running statistics of batch normalisation keep at each step. The release's is
+            0.95.
         width: Channels of the backbone's first stage; all others follow. The paper's is 64.
+        pad: Pad the normalised image with zeros at the bottom and right to k x ``output_stride`` + 1 pixels,
+            and crop the logits, so that scores keep their places at every size. False: scores are stretched
+            over the image, as kerseg 0.1 did.
 
     Returns:
         A model ``(batch, height, width, 3) -> (batch, height, width, num_classes)`` of float32 logits, with
@@ -68,35 +73,36 @@ def pspnet(
         backbone,
         image,
         allowed=backbones.RESNETS,
+        pad=(output_stride, 1) if pad else None,
         output_stride=output_stride,
         width=width,
-        momentum=MOMENTUM,
+        momentum=momentum,
         **backbones.first_generation(backbone, stem=stem, stride_in=stride_in),
     )
-    x = _pyramid(features[output_stride], 8 * width)
-    x = conv_norm(x, 8 * width, 3, momentum=MOMENTUM, name="head")
-    logits = _classify(x, image, num_classes, "logits")
+    padded = features.image if pad else None
+    x = _pyramid(features[output_stride], 8 * width, momentum)
+    x = conv_norm(x, 8 * width, 3, momentum=momentum, name="head")
+    logits = scores_to_logits(_classify(x, num_classes, "logits"), image, padded)
     if not auxiliary:
         return keras.Model(image, logits, name="pspnet")
-    x = conv_norm(features.stages[2], 4 * width, 3, momentum=MOMENTUM, name="auxiliary_head")
-    outputs = {"logits": logits, "auxiliary": _classify(x, image, num_classes, "auxiliary")}
-    return keras.Model(image, outputs, name="pspnet")
+    x = conv_norm(features.stages[2], 4 * width, 3, momentum=momentum, name="auxiliary_head")
+    x = scores_to_logits(_classify(x, num_classes, "auxiliary"), image, padded, name="auxiliary")
+    return keras.Model(image, {"logits": logits, "auxiliary": x}, name="pspnet")
 
 
-def _pyramid(x: Any, channels: int) -> Any:
+def _pyramid(x: Any, channels: int, momentum: float) -> Any:
     """Append to each place's features their averages over 1, 4, 9 and 36 parts of the map (section 3.2)."""
     levels = [x]
     for bins in BINS:
         y = BinPooling(bins, name=f"pyramid{bins}_pool")(x)
-        y = conv_norm(y, channels, 1, momentum=MOMENTUM, name=f"pyramid{bins}")
+        y = conv_norm(y, channels, 1, momentum=momentum, name=f"pyramid{bins}")
         levels.append(ResizeLike(name=f"pyramid{bins}_resize")(y, x))
     return layers.Concatenate(name="pyramid_concat")(levels)
 
 
-def _classify(x: Any, image: Any, num_classes: int, name: str) -> Any:
+def _classify(x: Any, num_classes: int, name: str) -> Any:
     x = layers.Dropout(0.1, name=f"{name}_dropout")(x)
-    x = layers.Conv2D(num_classes, 1, dtype="float32", name=f"{name}_scores")(x)
-    return ResizeLike(dtype="float32", name=name)(x, image)
+    return layers.Conv2D(num_classes, 1, dtype="float32", name=f"{name}_scores")(x)
 
 
 _HEAD = Multipliers(kernel=(10.0, 1.0), bias=(20.0, 1.0), gamma=(10.0, 0.0), beta=(10.0, 0.0))

@@ -21,13 +21,20 @@ from kerseg.layers.unpool import MaxPoolWithIndex, MaxUnpool
 Size = tuple[int | None, int | None, int]
 
 
-def segnet(*, num_classes: int, input_shape: Size = (None, None, 3), width: int = 64) -> keras.Model:
+def segnet(
+    *,
+    num_classes: int,
+    input_shape: Size = (None, None, 3),
+    width: int = 64,
+    epsilon: float = 1e-5,
+) -> keras.Model:
     """Build SegNet: VGG16's thirteen convolutions, and their mirror image.
 
     Args:
         num_classes: Classes, at least 1.
         input_shape: ``(height, width, channels)`` of the image, 0 to 255; ``None`` for any size.
         width: Channels of the first block; all others follow as in VGG16. The paper's is 64.
+        epsilon: What batch normalisation adds to each variance. The release's weights were made with 1e-9.
 
     Returns:
         A model ``(batch, height, width, channels) -> (batch, height, width, num_classes)`` of float32 logits,
@@ -43,7 +50,7 @@ def segnet(*, num_classes: int, input_shape: Size = (None, None, 3), width: int 
     unpooled = []
     for block, (depth, multiple) in enumerate(zip(DEPTHS, MULTIPLES, strict=True), start=1):
         for i in range(1, depth + 1):
-            x = _conv(x, multiple * width, 3, f"block{block}_conv{i}")
+            x = _conv(x, multiple * width, 3, f"block{block}_conv{i}", epsilon)
         pooled, index = MaxPoolWithIndex(name=f"block{block}_pool")(x)
         unpooled.append((index, x))
         x = pooled
@@ -54,16 +61,22 @@ def segnet(*, num_classes: int, input_shape: Size = (None, None, 3), width: int 
         # Unpooling needs as many channels as the indices have, so a block's last convolution narrows.
         narrower = MULTIPLES[max(block - 2, 0)]
         for i in range(DEPTHS[block - 1], 1, -1):
-            x = _conv(x, MULTIPLES[block - 1] * width, 3, f"decoder{block}_conv{i}")
+            x = _conv(x, MULTIPLES[block - 1] * width, 3, f"decoder{block}_conv{i}", epsilon)
         if block > 1:
-            x = _conv(x, narrower * width, 3, f"decoder{block}_conv1")
+            x = _conv(x, narrower * width, 3, f"decoder{block}_conv1", epsilon)
     x = layers.Conv2D(
         num_classes, 3, padding="same", kernel_initializer="he_normal", dtype="float32", name="logits"
     )(x)
     return keras.Model(image, x, name="segnet")
 
 
-def segnet_basic(*, num_classes: int, input_shape: Size = (None, None, 3), width: int = 64) -> keras.Model:
+def segnet_basic(
+    *,
+    num_classes: int,
+    input_shape: Size = (None, None, 3),
+    width: int = 64,
+    epsilon: float = 1e-5,
+) -> keras.Model:
     """Build SegNet-Basic: four encoders and four decoders of one 7x7 convolution each.
 
     The release normalises the image across its channels (local response, size 5, alpha 1e-4, beta 0.75); the
@@ -73,6 +86,7 @@ def segnet_basic(*, num_classes: int, input_shape: Size = (None, None, 3), width
         num_classes: Classes, at least 1.
         input_shape: ``(height, width, channels)`` of the image, 0 to 255; ``None`` for any size.
         width: Channels of all convolutions. The paper's is 64.
+        epsilon: What batch normalisation adds to each variance. The release's weights were made with 1e-9.
 
     Returns:
         A model ``(batch, height, width, channels) -> (batch, height, width, num_classes)`` of float32 logits,
@@ -87,22 +101,22 @@ def segnet_basic(*, num_classes: int, input_shape: Size = (None, None, 3), width
 
     unpooled = []
     for block in range(1, 5):
-        x = _conv(x, width, 7, f"encoder{block}_conv")
+        x = _conv(x, width, 7, f"encoder{block}_conv", epsilon)
         pooled, index = MaxPoolWithIndex(name=f"encoder{block}_pool")(x)
         unpooled.append((index, x))
         x = pooled
     for block in range(4, 0, -1):
         x = MaxUnpool(name=f"decoder{block}_unpool")(x, *unpooled[block - 1])
-        x = _conv(x, width, 7, f"decoder{block}_conv", relu=False)
+        x = _conv(x, width, 7, f"decoder{block}_conv", epsilon, relu=False)
     x = layers.Conv2D(num_classes, 1, kernel_initializer="he_normal", dtype="float32", name="logits")(x)
     return keras.Model(image, x, name="segnet_basic")
 
 
-def _conv(x: Any, channels: int, kernel_size: int, name: str, *, relu: bool = True) -> Any:
+def _conv(x: Any, channels: int, kernel_size: int, name: str, epsilon: float, *, relu: bool = True) -> Any:
     x = layers.Conv2D(channels, kernel_size, padding="same", kernel_initializer="he_normal", name=name)(x)
     # The prototxt's "shift_filler" is 0.001.
     x = BatchNorm(
-        momentum=0.9, epsilon=1e-5, beta_initializer=keras.initializers.Constant(0.001), name=f"{name}_bn"
+        momentum=0.9, epsilon=epsilon, beta_initializer=keras.initializers.Constant(0.001), name=f"{name}_bn"
     )(x)
     return layers.ReLU(name=f"{name}_relu")(x) if relu else x
 

@@ -161,7 +161,8 @@ def arrange(
         ConfigError: The optimizer cannot treat layers in their own way.
 
     Example:
-        >>> optimizer = sgd(0.1, model.trainable_variables, weight_decay=0.0)
+        >>> from kerseg.optim import OPTIMIZERS
+        >>> optimizer = OPTIMIZERS.load("sgd")(0.1, model.trainable_variables, weight_decay=1e-4)
         >>> arrange(optimizer, accumulate=4, ema=0.999)
     """
     if accumulate > 1:

@@ -72,7 +72,7 @@ def read() -> dict[str, Figures]:
 
     Example:
         >>> read()["enet"].parameters
-        364313
+        364441
     """
     entries: dict[str, dict[str, Any]] = json.loads(FILE.read_text(encoding="utf-8"))
     return {name: Figures(**entry) for name, entry in entries.items()}

@@ -103,8 +103,8 @@ def _run(task: Task) -> Footprint:
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far, of imports (man 5 proc)
     before, what = _memory(device, peak=False)
-    network, outputs = _network(task)
-    _train(network, task.size, task.batch_size, outputs)
+    network, outputs, grids = _network(task)
+    _train(network, task.size, task.batch_size, outputs, grids)
     after, _ = _memory(device, peak=True)
     return Footprint(None if after is None or before is None else after - before, what)
 
@@ -117,39 +117,49 @@ def device_of(tensor: Any) -> str:
     return "cpu" if "cpu" in place else place.partition(":")[0]
 
 
-def _network(task: Task) -> tuple[Any, dict[str, float] | None]:
-    """Return the model that training would make, and the weights of its outputs in the loss."""
+def _network(task: Task) -> tuple[Any, dict[str, float] | None, dict[str, int]]:
+    """Return the model that training would make, the weights of its outputs in the loss, and their grids."""
     import keras
 
     from kerseg import modelfile, models
 
     if not task.architecture:
-        return modelfile.load(task.file)[0], None
+        return modelfile.load(task.file)[0], None, {}
     network = models.build(
         task.architecture, num_classes=task.num_classes, auxiliary=True, **dict(task.options)
     )
     outputs = models.loss_weights(task.architecture, network)
-    return keras.Model(network.input, {name: network.output[name] for name in outputs}), outputs
+    model = keras.Model(network.input, {name: network.output[name] for name in outputs})
+    return model, outputs, models.label_grids(task.architecture, network)
 
 
 def _train(
-    model: Any, size: tuple[int, int], batch_size: int, outputs: dict[str, float] | None = None
+    model: Any,
+    size: tuple[int, int],
+    batch_size: int,
+    outputs: dict[str, float] | None = None,
+    grids: Mapping[str, int] | None = None,
 ) -> None:
     """Take two steps as `kerseg train` takes them: Adam, cross entropy, all outputs that count."""
     import keras
     import numpy as np
 
     from kerseg.losses.cross_entropy import CrossEntropy
+    from kerseg.losses.labels import OnGrid
     from kerseg.optim import OPTIMIZERS
 
     random = np.random.default_rng(0)
     image = random.integers(0, 256, (batch_size, *size, model.inputs[0].shape[-1]), "uint8")
     label = random.integers(0, model.outputs[0].shape[-1], (batch_size, *size), "int32")
     names = list(outputs or {})
-    optimizer = OPTIMIZERS.load("adam")(1e-3, model.trainable_variables, weight_decay=1e-4, momentum=0.9)
+    optimizer = OPTIMIZERS.load("adam")(1e-3, model.trainable_variables, weight_decay=1e-4)
+    grids = grids or {}
+    losses = {
+        name: OnGrid(CrossEntropy(), grids[name]) if name in grids else CrossEntropy() for name in names
+    }
     model.compile(
         optimizer,
-        loss={name: CrossEntropy() for name in names} if names else CrossEntropy(),
+        loss=losses or CrossEntropy(),
         loss_weights=outputs,
         jit_compile=keras.backend.backend() == "jax",
     )

@@ -46,7 +46,7 @@ class Description:
     Example:
         >>> description = kerseg.describe("enet", size=512, measure=False)
         >>> description.parameters, description.multiply_adds, description.output_stride
-        (364313, 1969422336, 8)
+        (364441, 1969422336, 8)
     """
 
     name: str

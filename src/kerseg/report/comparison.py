@@ -103,9 +103,7 @@ def compare(
         (0.021, Interval(low=0.008, high=0.034))
     """
     if isinstance(runs, str | Path) or len(runs) < 2:
-        raise ConfigError(
-            f"Two runs or more can be compared. Received: {', '.join(map(str, runs)) or 'none'}."
-        )
+        raise ConfigError(f"`runs` are two or more, in a list. Received: {runs}.")
     paths = tuple(measurements_file(run, split) for run in runs)
     found = [load(path) for path in paths]
     for path, other in zip(paths[1:], found[1:], strict=True):
@@ -144,7 +142,8 @@ def measurements_file(run: str | Path, split: str) -> Path:
         file = file.with_suffix(f".{split}.npz")
     if not file.is_file():
         raise DataError(
-            f"{file}: does not exist. Evaluate first: kerseg evaluate {run} --data-dir DIR --split {split}."
+            f"{file}: does not exist. Evaluate first: "
+            f"`kerseg.evaluate({str(run)!r}, data_dir=DIR, split={split!r})`."
         )
     return file
 

@@ -2,6 +2,7 @@
 
 import io
 import tempfile
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from PIL import Image
 
 from kerseg.core.info import IGNORE_LABEL, Colour
 from kerseg.report.watcher import Predicted
-from kerseg.visualize import IGNORE_COLOUR, as_rgb, colourise
+from kerseg.visualize import IGNORE_COLOUR, RGBImage, as_rgb, colourise
 from kerseg.visualize.page import as_uri
 
 IN_MEMORY = 64 * 2**20
@@ -74,6 +75,8 @@ class Gallery:
         self._places: list[_Place] = []
         self._end = 0
         self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
+        # An evaluation that fails gives it back, too.
+        weakref.finalize(self, self._file.close)
 
     def see(self, predicted: Predicted) -> None:
         """Keep copies of an image."""
@@ -103,6 +106,12 @@ class Gallery:
             width=true.shape[1],
             height=true.shape[0],
         )
+
+    def colours(self, index: int) -> tuple[RGBImage, RGBImage, RGBImage]:
+        """Return image, truth and prediction of the image seen as number ``index``, each RGB in its colours."""
+        # Through RGBA, for Pillow: ignored pixels are half clear.
+        shown = [Image.open(io.BytesIO(copy)).convert("RGBA").convert("RGB") for copy in self._read(index)]
+        return np.asarray(shown[0]), np.asarray(shown[1]), np.asarray(shown[2])
 
     def pair_mask(self, index: int, true: int, guess: int) -> NDArray[np.bool_]:
         """Return where an image, made small, has one class in truth and one in prediction."""

@@ -269,6 +269,11 @@
   }));
   if (!data.pairs.length) at("pair-list").append(made("p", "None: no pixel is wrong."));
 
+  if (at("suspect-list")) at("suspect-list").append(...data.suspects.map((one) => {
+    const words = `labelled ${data.classes[one.labelled].name}, predicted ${data.classes[one.predicted].name}`;
+    return example(one.image, one.mask, `${words}, ${one.area.toLocaleString("en")} px, ${percent(one.confidence)} sure`, words);
+  }));
+
   drawMatrix();
   fillStrip();
   document.documentElement.dataset.ready = "true";

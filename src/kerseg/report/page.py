@@ -16,6 +16,7 @@ from kerseg.metrics import METRICS, Measure, Measurements, Scores
 from kerseg.metrics.bootstrap import FEW, RESAMPLES
 from kerseg.report import summary
 from kerseg.report.gallery import Gallery, Layers, mask_uri
+from kerseg.report.suspects import Region, SuspectImage, all_regions
 from kerseg.visualize import charts
 from kerseg.visualize.page import render
 
@@ -23,6 +24,8 @@ ROOM = 26 * 2**20
 """Characters of images in a page: 500 images stay under 30 MB in all."""
 NEEDED = ("calibration_error", "confidence")
 """Metrics that the page shows beside those of every evaluation."""
+SUSPECTS = 24
+"""Regions of suspect labels that are shown."""
 _MARKED: Colour = (255, 0, 200)
 
 
@@ -44,7 +47,14 @@ def side_for(images: int) -> int:
     return 640 if images <= 120 else 480 if images <= 300 else 400
 
 
-def write(path: Path, subject: Subject, found: Measurements, scores: Scores, gallery: Gallery) -> None:
+def write(
+    path: Path,
+    subject: Subject,
+    found: Measurements,
+    scores: Scores,
+    gallery: Gallery,
+    suspects: Sequence[SuspectImage] = (),
+) -> None:
     """Write the page.
 
     Args:
@@ -53,6 +63,7 @@ def write(path: Path, subject: Subject, found: Measurements, scores: Scores, gal
         found: What was measured of each image.
         scores: The same of all, with the measures of `NEEDED`.
         gallery: Copies of the images, in the same order.
+        suspects: Images by how wrong their labels look.
     """
     pairs = summary.confused_pairs(found)
     html = render(
@@ -63,13 +74,14 @@ def write(path: Path, subject: Subject, found: Measurements, scores: Scores, gal
         classes=summary.class_rows(scores, found),
         colours=[css(colour) for colour in subject.palette],
         remarks=_remarks(found, scores),
+        suspects=suspects[:30],
         curves=summary.training_curves(subject.run) if subject.run else [],
         reliability=_reliability(found, scores),
         images=len(found.names),
         resamples=RESAMPLES,
         number=number,
         bar=charts.bar,
-        data=as_script(_data(subject, found, gallery, pairs)),
+        data=as_script(_data(subject, found, gallery, pairs, suspects)),
     )
     write_text(path, html)
 
@@ -189,11 +201,17 @@ def _reliability(found: Measurements, scores: Scores) -> Markup | None:
 
 
 def _data(
-    subject: Subject, found: Measurements, gallery: Gallery, pairs: Sequence[summary.Pair]
+    subject: Subject,
+    found: Measurements,
+    gallery: Gallery,
+    pairs: Sequence[summary.Pair],
+    suspects: Sequence[SuspectImage],
 ) -> dict[str, Any]:
     """Return what the page's script works with."""
     means, by_class, accuracy = summary.image_scores(found)
-    chosen = choose_images(means, [index for pair in pairs for index, _ in pair.examples], gallery)
+    regions = all_regions(suspects, most=SUSPECTS)
+    wanted = [index for pair in pairs for index, _ in pair.examples] + [region.image for region in regions]
+    chosen = choose_images(means, wanted, gallery)
     places = {index: place for place, index in enumerate(chosen)}
     counts = found.pooled().counts
     return {
@@ -209,34 +227,58 @@ def _data(
                 "score": _rounded(means[index]),
                 "accuracy": _rounded(accuracy[index]),
                 "iou": [[i, _rounded(value)] for i, value in by_class[index]],
-                "image": layers.image,
-                "truth": layers.truth,
-                "prediction": layers.prediction,
-                "error": layers.error,
-                "width": layers.width,
-                "height": layers.height,
+                **vars(layers),
             }
             for index, layers in chosen.items()
         ],
-        "pairs": [
+        "pairs": [_pair(pair, gallery, places) for pair in pairs],
+        "suspects": _regions(regions, suspects, chosen, places),
+    }
+
+
+def _pair(pair: summary.Pair, gallery: Gallery, places: Mapping[int, int]) -> dict[str, Any]:
+    """Return a confused pair with its examples, as far as their images are in the page."""
+    return {
+        "true": pair.true,
+        "guess": pair.guess,
+        "pixels": pair.pixels,
+        "share": _rounded(pair.of_true),
+        "examples": [
             {
-                "true": pair.true,
-                "guess": pair.guess,
-                "pixels": pair.pixels,
-                "share": _rounded(pair.of_true),
-                "examples": [
-                    {
-                        "image": places[index],
-                        "pixels": pixels,
-                        "mask": mask_uri(gallery.pair_mask(index, pair.true, pair.guess), _MARKED),
-                    }
-                    for index, pixels in pair.examples
-                    if index in places
-                ],
+                "image": places[index],
+                "pixels": pixels,
+                "mask": mask_uri(gallery.pair_mask(index, pair.true, pair.guess), _MARKED),
             }
-            for pair in pairs
+            for index, pixels in pair.examples
+            if index in places
         ],
     }
+
+
+def _regions(
+    regions: Sequence[Region],
+    suspects: Sequence[SuspectImage],
+    chosen: Mapping[int, Layers],
+    places: Mapping[int, int],
+) -> list[dict[str, Any]]:
+    """Return suspect regions, as far as their images are in the page."""
+    shapes = {image.image: (image.height, image.width) for image in suspects}
+    found = []
+    for region in regions:
+        if region.image in places:
+            layers = chosen[region.image]
+            mask = region.placed(shapes[region.image], (layers.width, layers.height))
+            found.append(
+                {
+                    "image": places[region.image],
+                    "labelled": region.labelled,
+                    "predicted": region.predicted,
+                    "area": region.area,
+                    "confidence": _rounded(region.confidence),
+                    "mask": mask_uri(mask, _MARKED),
+                }
+            )
+    return found
 
 
 def choose_images(

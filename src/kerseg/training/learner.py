@@ -16,6 +16,7 @@ from kerseg.data.reading.pipeline import Dataset
 from kerseg.errors import ConfigError
 from kerseg.layers import norm
 from kerseg.losses.class_weights import class_weights
+from kerseg.losses.labels import OnGrid
 from kerseg.losses.weighted_sum import create
 from kerseg.optim import OPTIMIZERS
 from kerseg.optim.schedules import Schedule
@@ -85,11 +86,12 @@ def build(config: TrainConfig, data: Dataset, plan: Plan) -> Learner:
     if config.batch_norm != "trained":
         norm.freeze(network, scale=config.batch_norm == "frozen")
     weights = models.loss_weights(config.model, network)
+    grids = models.label_grids(config.model, network)
     training = keras.Model(network.input, {name: network.output[name] for name in weights}, name=network.name)
     losses = _losses(config, data, training)
     training.compile(
         _optimizer(config, plan, training.trainable_variables),
-        loss=losses,
+        loss={name: OnGrid(loss, grids[name]) if name in grids else loss for name, loss in losses.items()},
         loss_weights=weights,
         jit_compile=_jit(config.jit),
     )

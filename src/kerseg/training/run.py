@@ -43,7 +43,7 @@ HISTORY_COLUMNS = (
     "images_per_second",
     "seconds",
 )
-Row = dict[str, float]
+Row = dict[str, int | float]
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -260,8 +260,10 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
                     raise ValueError(f"{member.filename} is of an unknown version")
                 shape, _, dtype = np.lib.format.read_array_header_1_0(file)
                 size = file.tell() + math.prod(shape) * dtype.itemsize
-            if not member.file_size == member.compress_size == size:
-                raise ValueError(f"{member.filename} has {member.file_size} bytes, its array {size}")
+            if member.file_size != size:
+                raise ValueError(f"{member.filename} has {member.file_size:,} bytes, its array {size:,}")
+            if member.compress_size != size:
+                raise ValueError(f"{member.filename} is packed, as none is that training wrote")
             with archive.open(member) as file:
                 arrays[member.filename.removesuffix(".npy")] = np.lib.format.read_array(file)
     return arrays

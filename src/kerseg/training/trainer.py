@@ -12,7 +12,9 @@ import keras
 import numpy as np
 
 from kerseg import modelfile, models
+from kerseg.__version__ import __version__
 from kerseg.config import TrainConfig
+from kerseg.core import notebook
 from kerseg.core.files import explained
 from kerseg.core.interrupt import Interrupt
 from kerseg.errors import KersegError
@@ -38,6 +40,17 @@ class TrainResult:
     """Best validation mean IoU, 0 to 1; ``None`` where nothing was scored."""
     finished: bool
     """False when it was interrupted and can be resumed."""
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the score, the curves, and predictions of the best model."""
+        best = "none" if self.best is None else f"{100 * self.best:.2f} %"
+        state = "finished" if self.finished else "interrupted"
+        rows = [("run", str(self.path)), ("best val mean IoU", best), ("state", state)]
+        previews = sorted((self.path / "previews").glob("best-*.png"))[:2]
+        images = [self.path / "report" / "curves.png", *previews]
+        return notebook.table(["", ""], rows) + "".join(
+            notebook.image_file(path, width=720) for path in images
+        )
 
 
 def begun(config: TrainConfig) -> TrainResult:
@@ -65,16 +78,15 @@ def resumed(path: Path) -> TrainResult:
     """
     with Run.opened(path) as (run, config):
         before = Environment.read(run.environment_file)
-        if before is not None:
+        if before is not None and before.begun_by != __version__:
             config = _as_of(config, before.begun_by)
         return Trainer(config, run, TrainingData.opened(config), before).train()
 
 
 def _as_of(config: TrainConfig, version: str) -> TrainConfig:
     """Return the options that make the architecture what kerseg ``version`` called by its name."""
-    options_of_version = getattr(models, "options_of_version", None)
-    options = options_of_version(config.model, version) if options_of_version else {}
-    return dataclasses.replace(config, model_options={**options, **config.model_options})
+    options = models.options_of_version(config.model, version, config.model_options)
+    return dataclasses.replace(config, model_options=options)
 
 
 class Trainer:
@@ -118,7 +130,8 @@ class Trainer:
         self.monitor.start(self.model, self.progress)
         with self._explained(), Interrupt() as interrupt:
             if not self.run.has_history(self.progress.history):
-                self.monitor.record(self.progress)  # which a kill, or a full disk, kept from being written
+                with self.learner.averaged():  # what a kill, or a full disk, kept from being written
+                    self.monitor.record(self.progress)
             while not self._is_finished() and not interrupt.requested:
                 self._epoch(interrupt)
         if finished := self._is_finished():

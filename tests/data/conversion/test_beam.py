@@ -1,17 +1,24 @@
 """Conversion on Apache Beam: byte for byte what one machine writes, with several workers and on remote paths."""
 
+import hashlib
 import logging
+import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_convert import NAMES, contents, folder_source, image_of, label_of, make_folders, save, spoil
 
-from kerseg.core.info import DatasetInfo
+from kerseg.core.info import DatasetInfo, Shard, Skipped
+from kerseg.data.conversion import accounts
+from kerseg.data.conversion.accounts import LeftOut, Written
+from kerseg.data.conversion.checks import Checked
 from kerseg.data.conversion.convert import convert
 from kerseg.data.conversion.manifest import FILE_NAME as MANIFEST
 from kerseg.data.conversion.options import ConvertOptions
 from kerseg.data.formats import places
+from kerseg.data.sources.base import Pair
 from kerseg.data.sources.folder import Folder
 from kerseg.errors import ConfigError, DataError, KersegError
 
@@ -102,7 +109,7 @@ def test_from_and_to_remote_storage(tmp_path, remote):
     output = str(remote / "out")
     convert(there, output=output, name="x", runner="beam", beam_options=THREADS)
     assert contents(remote / "out") == written(tmp_path / "out")
-    with pytest.raises(DataError, match=r"out: holds a converted data set\. Give another folder, or --over"):
+    with pytest.raises(DataError, match=r"out: holds a converted data set\. Give another folder, or `over"):
         convert(there, output=output, runner="beam", beam_options=THREADS)
 
     # Faults leave the old data as it was, and nothing half-written; other files are never lost.
@@ -151,9 +158,9 @@ def test_a_pipeline_that_fails_says_so(tmp_path, beam):
 
 
 def test_options_that_do_not_fit(tmp_path):
-    with pytest.raises(ConfigError, match=r"^--runner beam converts everything: leave out --update\.$"):
+    with pytest.raises(ConfigError, match=r"^`runner='beam'` converts everything: leave out `update`\.$"):
         ConvertOptions(output=tmp_path, runner="beam", update=True)
-    with pytest.raises(ConfigError, match=r"^--beam-options are for --runner beam\.$"):
+    with pytest.raises(ConfigError, match=r"^`beam_options` are for `runner='beam'`\.$"):
         ConvertOptions(output=tmp_path, beam_options=THREADS)
 
 
@@ -165,3 +172,115 @@ def test_without_beam_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "upath", None)
     with pytest.raises(ConfigError, match=r"^gs://bucket/a: remote paths need .* 'kerseg\[beam\]'$"):
         places.as_place("gs://bucket/a")
+
+
+# --- engines that do a step again
+
+
+DASK = """
+import sys
+from pathlib import Path
+
+from distributed import LocalCluster
+
+from kerseg.data.conversion.convert import convert
+from kerseg.data.sources.folder import Folder
+
+if __name__ == "__main__":
+    root = Path(sys.argv[1])
+    source = Folder(
+        train_image_path=root / "raw/train/i",
+        train_label_path=root / "raw/train/l",
+        val_image_path=root / "raw/val/i",
+        val_label_path=root / "raw/val/l",
+        class_names=sys.argv[2:],
+    )
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        runner = "--runner=apache_beam.runners.dask.dask_runner.DaskRunner"
+        words = f"{runner} --dask_client_address={cluster.scheduler_address}"
+        convert(source, output=root / "there", shard_size=1, name="x", runner="beam", beam_options=words)
+"""
+
+
+def test_dask_on_two_processes_writes_what_one_machine_writes(tmp_path, beam):
+    pytest.importorskip("distributed", reason="Dask is not installed: pip install dask distributed")
+    for index in range(5):  # 0.4 MB each, two in a shard
+        for split in ("train", "val"):
+            save(tmp_path / f"raw/{split}/i/{index}.png", image_of(index, 340, 400))
+            save(tmp_path / f"raw/{split}/l/{index}.png", label_of(index, 340, 400))
+    convert(folder_source(tmp_path / "raw"), output=tmp_path / "here", shard_size=1, name="x", workers=1)
+    (tmp_path / "script.py").write_text(DASK)
+    command = [sys.executable, str(tmp_path / "script.py"), str(tmp_path), *NAMES]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert written(tmp_path / "here") == contents(tmp_path / "there")
+
+
+def checked(text: bytes) -> Checked:
+    return Checked(text, np.bincount([0, 1], minlength=256))
+
+
+def test_records_that_come_twice_count_once(tmp_path, beam):
+    from kerseg.data.conversion.beam import _cut, _write
+
+    sizes = [(2, 60), (0, 50), (1, 50), (0, 50), (2, 60), (1, 50)]
+    assert _cut(("train", sizes), 100) == ("train", [0, 2])
+    records = [(1, checked(b"b")), (0, checked(b"a")), (1, checked(b"b")), (0, checked(b"a"))]
+    entry = _write((("train", 0), records), tmp_path, 2, {"train": [0, 2]})
+    assert (entry.shard.records, entry.class_pixels) == (2, (2, 2))
+    assert contents(tmp_path) == {"train-00000-of-00002.tfrecord": b"ab"}
+
+
+def test_a_shard_that_is_written_again_is_the_same(tmp_path, beam):
+    from kerseg.data.conversion.beam import _write
+
+    one, other = (_write((("val", 0), [(0, checked(b"a"))]), tmp_path, 2, {"val": [0]}) for _ in range(2))
+    assert one == other and contents(tmp_path) == {"val-00000-of-00001.tfrecord": b"a"}
+
+
+PAIRS = {"train": [Pair("a", None, None), Pair("b", None, None)]}
+LEFT = LeftOut("train", 1, (Skipped("b.png", "empty file: 0 bytes."),))
+
+
+def entry(number: int = 0, records: int = 1, data: bytes = b"a") -> Written:
+    name = f"train-{number:05}-of-00001.tfrecord"
+    shard = Shard(name, records, len(data), hashlib.sha256(data).hexdigest())
+    return Written("train", number, shard, (1, 1), (2, 2), 0)
+
+
+@pytest.mark.parametrize(
+    "entries, why",
+    [
+        ([entry()], "train has 1 records of 2 pairs; 0 were left out"),
+        ([entry(records=2), LEFT], "train has 2 records of 2 pairs; 1 were left out"),
+        ([entry(1), LEFT], "train has the shards train-00001"),
+        (
+            [entry(data=b"abc"), LEFT],
+            "train-00000-of-00001.tfrecord has 1 bytes, and was written with another",
+        ),
+        ([entry(), entry(data=b"c"), LEFT], "two attempts at train-00000-of-00001.tfrecord differ"),
+        (
+            [entry(), LEFT, LeftOut("train", 1, (Skipped("b.png", "truncated: x."),))],
+            "two attempts at b.png differ",
+        ),
+    ],
+)
+def test_what_was_written_is_compared_with_what_was_listed(tmp_path, entries, why):
+    (tmp_path / "train-00000-of-00001.tfrecord").write_bytes(b"a")
+    accounts.write_summary(entries, tmp_path)
+    with pytest.raises(KersegError, match=rf"^Apache Beam: {why}.* Nothing was kept\.$"):
+        accounts.check(accounts.read_summary(tmp_path), PAIRS, tmp_path)
+
+
+def test_summaries_of_several_attempts_are_one_and_what_they_left_goes(tmp_path):
+    (tmp_path / "train-00000-of-00001.tfrecord").write_bytes(b"a")
+    (tmp_path / "train-00000-of-00001.tfrecord.attempt-1").write_bytes(b"half")
+    for entries in ([entry(), LEFT], [LEFT, entry(), entry(), LEFT], [entry()]):
+        accounts.write_summary(entries, tmp_path)
+    summary = accounts.read_summary(tmp_path)
+    assert summary == accounts.Summary((entry(),), (LEFT,))
+    accounts.check(summary, PAIRS, tmp_path)
+    assert contents(tmp_path) == {"train-00000-of-00001.tfrecord": b"a"}
+    (tmp_path / "train-00000-of-00001.tfrecord").unlink()
+    with pytest.raises(KersegError, match=r"train-00000-of-00001\.tfrecord was written, and is not there\."):
+        accounts.check(summary, PAIRS, tmp_path)

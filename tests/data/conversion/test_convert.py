@@ -358,7 +358,7 @@ class TestBadFiles:
         assert last.startswith(f"{len(lines)} faults in {5 + len(expected) + 2} pairs: ")
         assert "4 x duplicate name" in last and "2 x empty file" in last
         assert last.endswith(
-            "Nothing was written. Mend or remove these files, or leave out their pairs with --skip-bad."
+            "Nothing was written. Mend or remove these files, or leave out their pairs with `skip_bad=True`."
         )
         assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
 
@@ -399,7 +399,7 @@ class TestBadFiles:
             save(tmp_path / f"raw/train/l/{name}.png", np.array([[0, 255], [255, 0]], np.uint8))
         paths = {"train_image_path": tmp_path / "raw/train/i", "train_label_path": tmp_path / "raw/train/l"}
         with pytest.raises(
-            DataError, match=r"every pixel is 'a' or ignored \(4 pixels\).*--label-values 0 255"
+            DataError, match=r"every pixel is 'a' or ignored \(4 pixels\).*`label_values=\(0, 255\)`"
         ):
             convert(Folder(**paths, class_names=("a", "b")), output=tmp_path / "out")
         assert not (tmp_path / "out").exists()
@@ -426,7 +426,7 @@ class TestBadFiles:
     )
     def test_classes_are_numbered_or_described(self, tmp_path, options):
         option = "--" + next(iter(options)).replace("_", "-")
-        with pytest.raises(ConfigError, match=f"^--number-classes .* as they are: leave out {option}"):
+        with pytest.raises(ConfigError, match=f"^`number_classes=True` .* as they are: leave out {option}"):
             convert(Folder(number_classes=True, **options), output=tmp_path / "out")
 
     @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets file names be any bytes")
@@ -520,7 +520,7 @@ class TestOutput:
         with pytest.raises(DataError) as error:
             convert(make_folders(tmp_path / "two", train=5), output=out)
         assert str(error.value) == (
-            f"{out}: holds a converted data set. Give another folder, --update to convert only what changed, or "
+            f"{out}: holds a converted data set. Give another folder, `update=True` to convert only what changed, or "
             "`overwrite=True` to replace it."
         )
         assert contents(out) == before
@@ -545,7 +545,7 @@ class TestOutput:
         ):
             convert(source, output=out, overwrite=overwrite)
         assert (out / "notes.txt").read_text() == "mine"
-        with pytest.raises(DataError, match=r"notes\.txt: is a file\. --output takes a folder\.$"):
+        with pytest.raises(DataError, match=r"notes\.txt: is a file\. `output` takes a folder\.$"):
             convert(source, output=out / "notes.txt", overwrite=overwrite)
 
     def test_an_empty_folder_and_a_link_to_one_are_filled(self, tmp_path):
@@ -585,9 +585,9 @@ class TestOutput:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
 
     def test_options_are_checked(self, tmp_path):
-        with pytest.raises(ConfigError, match=r"^--shard-size is 1 MiB or more\. Received: 0\.$"):
+        with pytest.raises(ConfigError, match=r"^`shard_size` must be at least 1\. Received: 0\.$"):
             ConvertOptions(output=tmp_path, shard_size=0)
-        with pytest.raises(ConfigError, match=r"^--workers is 1 or more\. Received: -2\.$"):
+        with pytest.raises(ConfigError, match=r"^`workers` must be at least 1\. Received: -2\.$"):
             convert(Odd(tmp_path, ""), output=tmp_path, workers=-2)
 
 

@@ -183,7 +183,7 @@ def test_a_first_update_is_a_conversion(tmp_path, raw):
 
 def test_update_or_overwrite(tmp_path):
     with pytest.raises(
-        ConfigError, match=r"^--update keeps what did not change, --overwrite nothing: give one"
+        ConfigError, match=r"^`update` keeps what did not change, `overwrite` nothing: give one"
     ):
         ConvertOptions(output=tmp_path, update=True, overwrite=True)
 

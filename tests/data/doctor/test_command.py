@@ -198,7 +198,7 @@ class TestConverted:
         assert finding.affected[0].detail == "5 classes, the labels 3"
 
     def test_its_classes_are_known(self, data):
-        with pytest.raises(ConfigError, match="leave out --class-names"):
+        with pytest.raises(ConfigError, match="leave out `class_names`"):
             diagnose(data, class_names=["a"])
 
     def test_it_is_not_mended(self, data, tmp_path):
@@ -266,7 +266,7 @@ class TestLayout:
     def test_what_was_looked_for_is_said(self, tmp_path):
         (tmp_path / "stuff").mkdir()
         with pytest.raises(
-            DataError, match=r"it holds stuff\. Looked for: images/train \+ masks/train, .* --labels DIR"
+            DataError, match=r"it holds stuff\. Looked for: images/train \+ masks/train, .* `labels=DIR`"
         ):
             layout.find(tmp_path)
 

@@ -431,7 +431,7 @@ def test_faults_are_told_file_by_file(tmp_path):
         "i/d.npy": "unusable image: values of type complex128.",
         "i/e.npy": "unreadable: no .npy file that can be read: ",
         "i/f.npy": "unreadable: no .npy file that can be read: ",
-        "i/g.npy": "unusable shape: 2 x 6 x 8 x 4 is no image: (height, width) or with channels. --slice-axis",
+        "i/g.npy": "unusable shape: 2 x 6 x 8 x 4 is no image: (height, width) or with channels. `slice_axis`",
         "l/h.png": "size differs: the label is 8 x 6, its image",
     }.items():
         assert words in told.pop(name)
@@ -681,7 +681,7 @@ def test_who_did_not_say_so_is_told_how(tmp_path):
     tifffile.imwrite(tmp_path / "i/b.tif", numbers(6, 8, dtype="float32"))
     for name in "abc":
         png_label(tmp_path / f"l/{name}.png", label_of(6, 8))
-    advice = "To keep its values, convert with `kerseg convert folder` and --value-range LOW HIGH."
+    advice = "To keep its values, convert with `kerseg convert folder` and `value_range=(LOW, HIGH)`."
     assert refusal(folders(tmp_path, value_range=()), tmp_path / "out").splitlines()[:3] == [
         f"{tmp_path}/i/a.tif: unusable image: 4 channels of 16 bits. {advice}",
         f"{tmp_path}/i/b.tif: unusable image: pixels of type 'F'. Save it as 8-bit RGB or grey. {advice}",

@@ -126,7 +126,7 @@ def test_pixels_that_8_bits_cannot_hold(tmp_path, suffix, image, message):
         read_image(path).stored(upright=False)
     assert str(error.value) == (
         f"{path}: {message} Save it as 8-bit RGB or grey. To keep its values, convert with `kerseg convert folder` "
-        "and --value-range LOW HIGH."
+        "and `value_range=(LOW, HIGH)`."
     )
 
 

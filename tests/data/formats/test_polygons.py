@@ -107,7 +107,7 @@ def test_labelme(folder: Path):
             writer.add(each, folder / "json" / Path(each.name).with_suffix(".json"))
     document = json.loads((folder / "json" / "b" / "c.json").read_text())
     assert document["imagePath"] == "../../images/b/c.png"
-    check(read(Labelme(train_path=folder / "json", class_names=NAMES)))
+    check(read(Labelme(train_path=folder / "json", class_names=NAMES, image_root=folder)))
 
 
 def test_geojson(folder: Path):

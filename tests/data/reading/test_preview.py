@@ -11,7 +11,7 @@ import kerseg.data
 from kerseg import street, visualize
 from kerseg.augment.options import Augment
 from kerseg.cli import main
-from kerseg.data.reading import preview as sheet
+from kerseg.data.reading import sheet
 from kerseg.data.sources.folder import Folder
 from kerseg.errors import ConfigError, DataError
 from kerseg.visualize import IGNORE_COLOUR
@@ -113,7 +113,7 @@ def test_more_than_there_is_shows_all(folder, drawn, tmp_path):
 
 @pytest.mark.parametrize("name", ["count", "draws", "batch_size"])
 def test_a_number_out_of_range_is_refused(folder, tmp_path, name):
-    with pytest.raises(ConfigError, match=rf"--{name.replace('_', '-')} must be at least 1\. Received: 0"):
+    with pytest.raises(ConfigError, match=rf"`{name}` must be at least 1\. Received: 0"):
         kerseg.preview(folder, output=tmp_path / "s.png", **{name: 0})
 
 
@@ -156,7 +156,8 @@ def test_a_wrong_recipe_is_refused(folder, tmp_path, capsys):
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("epohcs: 3\n")
     assert main(["preview", str(folder), str(recipe)]) == 2
-    assert "Did you mean --epochs?" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {recipe}, line 1: There is no option `epohcs`. Did you mean 'epochs'?")
     recipe.write_text("augment: {rotatoin: 3}\n")
     assert main(["preview", str(folder), str(recipe)]) == 2
     assert "rotatoin" in capsys.readouterr().err

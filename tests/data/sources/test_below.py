@@ -119,13 +119,13 @@ def test_yolo_s_path_must_be_below_unless_the_root_is_given(tmp_path):
 
 
 def test_hugging_face_s_tables(tmp_path):
-    arrow = pytest.importorskip("pyarrow")
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
 
     image(tmp_path / "private/a.png")
     Image.fromarray(np.zeros(SIZE[::-1], np.uint8)).save(tmp_path / "private/l.png")
     (tmp_path / "data").mkdir()
     cells = {"image": ["../private/a.png"], "label": [str(tmp_path / "private/l.png")]}
-    arrow.parquet.write_table(arrow.table(cells), tmp_path / "data/train.parquet")
+    parquet.write_table(arrow.table(cells), tmp_path / "data/train.parquet")
     names = {"root": tmp_path / "data", "class_names": ("a", "b")}
     with pytest.raises(DataError, match=r"outside its folder: it names '\.\./private/a\.png'"):
         convert(HuggingFace(**names), output=tmp_path / "out", workers=1)

@@ -136,7 +136,7 @@ def test_without_background_the_rest_is_ignored_and_empty_images_are_left_out(tm
     coco = CocoJson(train_json=path)
     assert [pair.name for pair in coco.splits()["train"]] == ["b"]
     assert (
-        capsys.readouterr().err == f"{path}: 1 of 2 images left out: no objects. --background keeps them.\n"
+        capsys.readouterr().err == f"{path}: 1 of 2 images left out: no objects. `background` keeps them.\n"
     )
     assert label_of(coco, "b") == pixels("...... .0000. .0000. ......")
     kept = CocoJson(train_json=path, background="cat")
@@ -181,7 +181,7 @@ def test_workers_get_categories_but_not_the_whole_json(tmp_path):
         (
             annotation(5, 10, 3, [[0, 0, 9, 0, 9, 4]]),
             "outside the image: annotation 5 has points at x 0 to 9, y 0 to 4; the image is 6 x 4 "
-            "(width x height). Cut such off with --clip.",
+            "(width x height). Cut such off with `clip=True`.",
         ),
         (
             annotation(5, 10, 3, []),
@@ -293,17 +293,17 @@ def test_files_that_are_not_there(tmp_path):
     )
     path = write_json(tmp_path / "t.json", document(annotation(1, 10, 3, [BOX])))
     assert refusal(CocoJson(train_json=path).splits) == (
-        f"{tmp_path}: has none of the 1 images of {path}, such as a.png. Give --train-image-path, the folder "
+        f"{tmp_path}: has none of the 1 images of {path}, such as a.png. Give `train_image_path`, the folder "
         "that these names start from."
     )
     gone = CocoJson(train_json=path, train_image_path=tmp_path / "gone")
-    assert refusal(gone.splits) == f"{tmp_path / 'gone'}: no such folder (--train-image-path)."
+    assert refusal(gone.splits) == f"{tmp_path / 'gone'}: no such folder (`train_image_path`)."
 
 
 def test_one_class_alone_is_refused_with_what_to_do(tmp_path):
     coco = source(tmp_path, annotation(1, 10, 3, [BOX]))
     assert refusal(convert_and_read, coco, tmp_path / "out") == (
-        "All labels: every pixel is 'cat' or ignored (16 pixels), so there is nothing to learn. Give --background "
+        "All labels: every pixel is 'cat' or ignored (16 pixels), so there is nothing to learn. Give `background` "
         "NAME: a class for the pixels in no shape. Nothing was written."
     )
 
@@ -318,15 +318,15 @@ def test_splits_must_agree_in_their_categories(tmp_path):
 
 
 def test_options_that_do_not_fit(tmp_path):
-    with pytest.raises(ConfigError, match=r"^Give --train-json, and --val-json or --val-share\.$"):
+    with pytest.raises(ConfigError, match=r"^Give `train_json`, and `val_json` or `val_share`\.$"):
         CocoJson().splits()
     path = write_json(tmp_path / "t.json", document())
     with pytest.raises(
         ConfigError,
-        match=r"^--ignore-classes: no class is called 'dig'\. Did you mean 'dog'\? Classes: cat, dog\.$",
+        match=r"^`ignore_classes`: no class is called 'dig'\. Did you mean 'dog'\? Classes: cat, dog\.$",
     ):
         _ = CocoJson(train_json=path, ignore_classes=("dig",)).classes
-    with pytest.raises(ConfigError, match=r"^--background cat: --ignore-classes names it too\."):
+    with pytest.raises(ConfigError, match=r"^`background='cat'`: `ignore_classes` names it too\."):
         _ = CocoJson(train_json=path, ignore_classes=("cat",), background="cat").classes
 
 

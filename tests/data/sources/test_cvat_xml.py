@@ -121,7 +121,7 @@ def test_without_background_images_without_shapes_are_left_out(tmp_path, capsys)
     file = write(tmp_path / "annotations.xml", image("a.png"), image("b.png", box("cat", "0 0 1 1")))
     assert [pair.name for pair in CvatXml(root=tmp_path).splits()["train"]] == ["b"]
     assert capsys.readouterr().err == (
-        f"{file}: 1 of 2 images left out: no shapes. --background keeps them.\n"
+        f"{file}: 1 of 2 images left out: no shapes. `background` keeps them.\n"
     )
 
 
@@ -146,7 +146,7 @@ def test_workers_get_labels_but_not_the_whole_xml(tmp_path):
         (
             polygon("cat", "0,0;9,0;9,4"),
             "outside the image: polygon 1 ('cat') has points at x 0 to 9, y 0 to 4; the image is 6 x 4 "
-            "(width x height). Cut such off with --clip.",
+            "(width x height). Cut such off with `clip=True`.",
         ),
         (
             '<ellipse label="cat" cx="3" cy="2" rx="5" ry="1" rotation="90"/>',
@@ -222,7 +222,7 @@ def test_splits_that_are_unknown_or_do_not_agree(tmp_path):
     file = write(tmp_path / "annotations.xml", image("a.png", box("cat", "0 0 1 1"), more='subset="Night"'))
     assert refusal(CvatXml(root=tmp_path).splits) == (
         f"{file}: unknown subset: 'a.png' is in 'Night'. Known: Train, Validation, Test, in CVAT's words. Rename "
-        "it there, or export each subset, and give --train-path and --val-path."
+        "it there, or export each subset, and give `train_path` and `val_path`."
     )
     other = write(tmp_path / "v/annotations.xml", image("a.png"), labels=[("cow", "", "any")])
     assert refusal(lambda: CvatXml(train_path=tmp_path, val_path=tmp_path / "v").classes) == (
@@ -233,11 +233,11 @@ def test_splits_that_are_unknown_or_do_not_agree(tmp_path):
 def test_options_and_files_that_do_not_fit(tmp_path):
     for options in ({}, {"root": tmp_path, "train_path": tmp_path}):
         with pytest.raises(
-            ConfigError, match=r"^Give --root, or --train-path and --val-path: one of the two\.$"
+            ConfigError, match=r"^Give `root`, or `train_path` and `val_path`: one of the two\.$"
         ):
             CvatXml(**options).splits()
     assert refusal(CvatXml(val_path=tmp_path).splits) == (
-        f"{tmp_path / 'annotations.xml'}: no such file (--val-path). It is what CVAT exports as "
+        f"{tmp_path / 'annotations.xml'}: no such file (`val_path`). It is what CVAT exports as "
         "'CVAT for images 1.1'."
     )
     file = write(tmp_path / "annotations.xml", image("a.png", box("cat", "0 0 1 1")))

@@ -143,7 +143,7 @@ def test_labels_are_read_as_those_of_folders(tmp_path):
     source = HuggingFace(root=file, palette=("#0000c8", "#090909"), class_names=("a", "b"))
     (pair,) = source.splits()["train"]
     assert refusal(source.read_label, pair.label).startswith(
-        f"{file}: row 0, label: colour outside the palette: 0 0 0 (1 pixel). Add it to --palette"
+        f"{file}: row 0, label: colour outside the palette: 0 0 0 (1 pixel). Add it to `palette`"
     )
     numbered = HuggingFace(root=parquet(tmp_path / "u.parquet", *rows(1, 0)[:2]), number_classes=True)
     assert numbered.classes.open_ended
@@ -153,7 +153,7 @@ def test_missing_names_are_asked_for_with_what_the_labels_hold(tmp_path):
     file = parquet(tmp_path / "t.parquet", *rows(3, 0)[:2])
     assert refusal(lambda: HuggingFace(root=file).classes) == (
         "`class_names` is missing. 3 of 3 labels hold the values 0, 1, 2, 255. Give one name for each value from 0 "
-        "on, such as --class-names road car; 255 is ignored."
+        "on, such as `class_names=('road', 'car')`; 255 is ignored."
     )
 
 
@@ -165,7 +165,7 @@ def test_columns_that_are_not_there(tmp_path):
         "`image_column`."
     )
     assert refusal(HuggingFace(image_column="photo", label_column="mask", **options).splits) == (
-        f"{file}: has no column 'mask'. It has: id, photo, truth. Give --label-column."
+        f"{file}: has no column 'mask'. It has: id, photo, truth. Give `label_column`."
     )
     assert (
         HuggingFace(image_column="photo", label_column="truth", **options).splits()["train"][0].name == "p0"
@@ -195,7 +195,7 @@ def test_folders_and_files_that_are_something_else(tmp_path):
     def answer(root: Path) -> str:
         return refusal(HuggingFace(root=root, class_names=NAMES).splits)
 
-    assert answer(tmp_path / "gone") == f"{tmp_path / 'gone'}: no such folder (--root)."
+    assert answer(tmp_path / "gone") == f"{tmp_path / 'gone'}: no such folder (`root`)."
     assert answer(tmp_path).startswith(
         f"{tmp_path}: no data set of Hugging Face: it has no dataset_dict.json, no state.json and no Parquet files."
     )

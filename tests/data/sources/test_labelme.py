@@ -118,7 +118,7 @@ def test_without_background_images_without_shapes_are_left_out(tmp_path, capsys)
     annotate(tmp_path / "t", "y", shape("a", [[1, 1]], "point"))
     assert [pair.name for pair in Labelme(train_path=tmp_path / "t").splits()["train"]] == ["x"]
     assert capsys.readouterr().err.splitlines()[1] == (
-        f"{tmp_path / 't'}: 1 of 2 images left out: no shapes. --background keeps them."
+        f"{tmp_path / 't'}: 1 of 2 images left out: no shapes. `background` keeps them."
     )
 
 
@@ -139,12 +139,12 @@ def test_old_files_have_no_size_and_take_that_of_the_image(tmp_path):
         (
             shape("cat", [[0, 0], [9, 0], [9, 4]]),
             "outside the image: shape 1 ('cat') has points at x 0 to 9, y 0 to 4; the image is 6 x 4 "
-            "(width x height). Cut such off with --clip.",
+            "(width x height). Cut such off with `clip=True`.",
         ),
         (
             shape("cat", [[3, 2], [3, 6]], "circle"),
             "outside the image: shape 1 ('cat') has points at x -1 to 7, y -2 to 6; the image is 6 x 4 "
-            "(width x height). Cut such off with --clip.",
+            "(width x height). Cut such off with `clip=True`.",
         ),
         (
             shape("cat", TALL, "cube"),
@@ -218,11 +218,11 @@ def test_jsons_that_are_something_else(tmp_path, text, message):
 
 
 def test_options_and_folders_that_do_not_fit(tmp_path):
-    with pytest.raises(ConfigError, match=r"^Give --train-path, and --val-path or --val-share\.$"):
+    with pytest.raises(ConfigError, match=r"^Give `train_path`, and `val_path` or `val_share`\.$"):
         Labelme().splits()
     assert (
         refusal(Labelme(train_path=tmp_path / "x").splits)
-        == f"{tmp_path / 'x'}: no such folder (--train-path)."
+        == f"{tmp_path / 'x'}: no such folder (`train_path`)."
     )
     (tmp_path / "t").mkdir()
     assert (

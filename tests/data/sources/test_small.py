@@ -226,5 +226,5 @@ def test_a_root_that_is_something_else(tmp_path, source):
 def test_a_share_out_of_range(tmp_path):
     for folder, tail in (("images", "jpg"), ("masks", "jpg")):
         draw_image(tmp_path / folder / f"a.{tail}", HEIGHT, WIDTH)
-    with pytest.raises(ConfigError, match=r"^--val-share is between 0 and 1\. Received: 2\.$"):
+    with pytest.raises(ConfigError, match=r"^`val_share` is between 0 and 1\. Received: 2\.$"):
         KvasirSeg(root=tmp_path, val_share=2).splits()

@@ -199,7 +199,7 @@ class TestCamVid:
     @pytest.mark.parametrize(
         ("folders", "message"),
         [
-            ((), "not CamVid as prepared for SegNet, nor as released. --root is the folder that holds train"),
+            ((), "not CamVid as prepared for SegNet, nor as released. `root` is the folder that holds train"),
             (("train",), "trainannot: no such folder."),
             (("train", "trainannot"), "train: no files that end in .jpg"),
         ],
@@ -212,7 +212,7 @@ class TestCamVid:
         assert str(error.value).startswith(str(tmp_path)) and message in str(error.value)
 
     def test_no_root(self, tmp_path):
-        with pytest.raises(DataError, match=r"gone: no such folder \(--root\)\.$"):
+        with pytest.raises(DataError, match=r"gone: no such folder \(`root`\)\.$"):
             CamVid(root=tmp_path / "gone").splits()
 
 
@@ -308,7 +308,7 @@ class TestFolder:
             (
                 [[0, 255]],
                 {"ignore_values": (7,)},
-                "Only 0 and 255 occur, as in a mask of two classes: give --label-values 0 255.",
+                "Only 0 and 255 occur, as in a mask of two classes: give `label_values=(0, 255)`.",
             ),
             (
                 [list(range(200))],
@@ -319,12 +319,12 @@ class TestFolder:
                 [[[1, 2, 3]]],
                 {},
                 "colour label without a palette: its pixels are colours, not class indices. "
-                "Found 1 2 3 (1 pixel). Give --palette",
+                "Found 1 2 3 (1 pixel). Give `palette`",
             ),
             (
                 [[[1, 2, 3]]],
                 {"palette": ("#000000", "#ff0000", "#00ff00")},
-                "colour outside the palette: 1 2 3 (1 pixel). Add it to --palette",
+                "colour outside the palette: 1 2 3 (1 pixel). Add it to `palette`",
             ),
         ],
     )
@@ -348,7 +348,7 @@ class TestFolder:
             ),
             (
                 {"class_names": (), "palette": ("#000000",)},
-                "Give one for each of the 1 colours of --palette.",
+                "Give one for each of the 1 colours of `palette`.",
             ),
         ],
     )
@@ -361,27 +361,27 @@ class TestFolder:
         ("pixels", "message"),
         [
             ([[0, 1, 4]], "1 of 1 labels hold the values 0, 1, 4. Give one name for each value from 0 on"),
-            ([[0, 255]], "give --class-names background object --label-values 0 255."),
-            ([[[9, 8, 7]]], "Labels are colours: give --palette, a file of lines like '128 64 128 road'."),
+            ([[0, 255]], "give `class_names=('background', 'object')` `label_values=(0, 255)`."),
+            ([[[9, 8, 7]]], "Labels are colours: give `palette`, a file of lines like '128 64 128 road'."),
         ],
     )
     def test_missing_names_are_asked_for_with_what_the_labels_hold(self, tmp_path, pixels, message):
         save(tmp_path / "l/a.png", pixels)
-        with pytest.raises(ConfigError, match=r"^--class-names is missing\. ") as error:
+        with pytest.raises(ConfigError, match=r"^`class_names` is missing\. ") as error:
             _ = self.of(tmp_path, class_names=()).classes
         assert message in str(error.value)
 
     def test_folders_that_do_not_fit(self, tmp_path):
-        with pytest.raises(ConfigError, match=r"^Give --train-image-path and --train-label-path"):
+        with pytest.raises(ConfigError, match=r"^Give `train_image_path` and `train_label_path`"):
             Folder().splits()
-        with pytest.raises(ConfigError, match=r"^--val-label-path needs --val-image-path"):
+        with pytest.raises(ConfigError, match=r"^`val_label_path` needs `val_image_path`"):
             Folder(val_label_path=tmp_path).splits()
         gone = Folder(train_image_path=tmp_path / "x", train_label_path=tmp_path / "y")
         with pytest.raises(DataError) as error:
             gone.splits()
         assert str(error.value).splitlines() == [
-            f"{tmp_path / 'x'}: no such folder (--train-image-path).",
-            f"{tmp_path / 'y'}: no such folder (--train-label-path).",
+            f"{tmp_path / 'x'}: no such folder (`train_image_path`).",
+            f"{tmp_path / 'y'}: no such folder (`train_label_path`).",
         ]
         with pytest.raises(ConfigError, match="holds images and labels at once"):
             Folder(train_image_path=touch(tmp_path, "a.png"), train_label_path=tmp_path).splits()
@@ -390,7 +390,9 @@ class TestFolder:
         source = self.of(tmp_path)
         touch(tmp_path / "l", "a_mask.png", "b_mask.png")
         touch(tmp_path / "i", "b.png")
-        with pytest.raises(DataError, match=r"the labels' names end in '_mask'\. Give --label-tail _mask\.$"):
+        with pytest.raises(
+            DataError, match=r"the labels' names end in '_mask'\. Give `label_tail='_mask'`\.$"
+        ):
             source.splits()
         pairs = self.of(tmp_path, label_tail="_mask").splits()["train"]
         assert [(pair.name, pair.label.name) for pair in pairs] == [("a", "a_mask.png"), ("b", "b_mask.png")]
@@ -461,7 +463,7 @@ class TestPalettes:
         (tmp_path / "names.txt").write_text("\ufeffroad\n# remark\n sky \n")
         assert read_names((str(tmp_path / "names.txt"),)) == ("road", "sky")
         (tmp_path / "names.txt").write_bytes(b"\xff\xfe\x00")
-        with pytest.raises(ConfigError, match=r"names.txt: --class-names takes a text file"):
+        with pytest.raises(ConfigError, match=r"names.txt: `class_names` takes a text file"):
             read_names((str(tmp_path / "names.txt"),))
 
 

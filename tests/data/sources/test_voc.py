@@ -94,7 +94,7 @@ def test_a_root_that_is_something_else(tmp_path, source, message):
     with pytest.raises(DataError) as error:
         source(root=tmp_path).splits()
     assert str(error.value).startswith(f"{tmp_path}: ") and message in str(error.value)
-    with pytest.raises(DataError, match=r"gone: no such folder \(--root\)\.$"):
+    with pytest.raises(DataError, match=r"gone: no such folder \(`root`\)\.$"):
         source(root=tmp_path / "gone").splits()
 
 
@@ -168,7 +168,7 @@ def test_aug_with_sbds_labels_as_png(tmp_path):
     voc, sbd = write_voc(tmp_path, **VOC), write_sbd(tmp_path, **SBD)
     root = tmp_path / "VOCdevkit/VOC2012"
     with pytest.raises(
-        DataError, match=r"VOC2012: has no SegmentationClassAug\. Give --sbd, the folder of SBD's"
+        DataError, match=r"VOC2012: has no SegmentationClassAug\. Give `sbd`, the folder of SBD's"
     ):
         Voc2012Aug(voc=tmp_path).splits()
     for name in {*voc, *sbd}:
@@ -191,9 +191,9 @@ def test_restricted_validates_on_what_sbds_train_does_not_have(tmp_path):
 
 def test_each_option_is_named_where_its_folder_is_wrong(tmp_path):
     write_voc(tmp_path, **VOC)
-    with pytest.raises(DataError, match=r"^x: no such folder \(--voc\)\.$"):
+    with pytest.raises(DataError, match=r"^x: no such folder \(`voc`\)\.$"):
         Voc2012Aug(voc=Path("x"), sbd=tmp_path).splits()
-    with pytest.raises(DataError, match=r"^x: no such folder \(--sbd\)\.$"):
+    with pytest.raises(DataError, match=r"^x: no such folder \(`sbd`\)\.$"):
         Voc2012Restricted(voc=tmp_path, sbd=Path("x")).splits()
 
 

@@ -59,7 +59,7 @@ def test_without_background_images_without_objects_are_left_out(tmp_path, capsys
     yolo = source(tmp_path, "")
     assert [pair.name for pair in yolo.splits()["train"]] == ["z"]
     assert capsys.readouterr().err == (
-        f"{tmp_path / 'data.yaml'}: 1 of 2 images of 'train' left out: no objects. --background keeps them.\n"
+        f"{tmp_path / 'data.yaml'}: 1 of 2 images of 'train' left out: no objects. `background` keeps them.\n"
     )
     assert label_of(yolo, "z") == pixels("...... ..000. ..000. ......")
 
@@ -116,7 +116,7 @@ def test_the_last_images_of_a_path_is_labels_or_the_label_is_beside(tmp_path):
         (
             "0 0 0 2 0 2 1",
             "outside the image: line 2 has points at x 0 to 12, y 0 to 4; the image is 6 x 4 "
-            "(width x height). Cut such off with --clip.",
+            "(width x height). Cut such off with `clip=True`.",
         ),
         (
             "0 0 0 5 0 5 4",
@@ -166,7 +166,7 @@ def test_a_broken_image_is_reported_once(tmp_path):
         ("names: [a, b]\n", "no splits: it has no 'train', no 'val' and no 'test'."),
         (
             "names: [a, b]\ntrain: gone\n",
-            "no such folder: 'train' is 'gone', and there is no {folder}/gone. Give --root, the folder that the "
+            "no such folder: 'train' is 'gone', and there is no {folder}/gone. Give `root`, the folder that the "
             "paths start from.",
         ),
         (
@@ -195,7 +195,7 @@ def test_a_share_becomes_val(tmp_path):
 def test_one_class_needs_a_background(tmp_path):
     file = write(tmp_path / "data.yaml", "train: x\nnames: [cell]\n")
     assert refusal(lambda: YoloSeg(yaml=file).classes) == (
-        "There is one class, 'cell', and all else is ignored, so there is nothing to learn. Give --background "
+        "There is one class, 'cell', and all else is ignored, so there is nothing to learn. Give `background` "
         "NAME: a class for the pixels in no shape."
     )
     assert YoloSeg(yaml=file, background="rest").classes.names == ("rest", "cell")

@@ -1,31 +1,45 @@
 """Conversion past one machine: ``kerseg.convert(..., runner="beam")``.
 
 The same checks in the same order into the same shards as on one machine, byte for byte, on Apache Beam: on its
-local runner, Dataflow, Flink or Spark. The workers list the source, check the pairs side by side, and are told
-how long each record is; from that follows which shard it belongs to, and a shard is written by whoever gets it.
+local runner, Dask, Flink, Spark or Dataflow. The workers list the source, check the pairs side by side, and are
+told how long each record is; from that follows which shard it belongs to, and a shard is written by whoever gets
+it.
 
     source -> pairs -> checked -> sizes -> first pair of each shard
                           |                        |
-                          +-> by shard, in order <-+ -> written -> summary.json
+                          +-> by shard, in order <-+ -> written -> summaries
+
+An engine may do any step again, after a fault or because two others use what it gives, and hand over every element
+twice. So each has a key, its split and number; what comes twice counts once; a file is written under a name of the
+attempt's own and then renamed; and in the end what is there is compared with what was listed.
 """
 
-import itertools
-import json
 import shlex
 import uuid
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.pvalue import AsDict, AsSingleton
+from apache_beam.pvalue import AsDict, AsList
 
-from kerseg.core.info import FILE_NAME, DatasetInfo, Shard, Skipped, Split
+from kerseg.core.info import FILE_NAME, DatasetInfo, Skipped
 from kerseg.core.staging import whole_folder
 from kerseg.core.workers import default_workers
+from kerseg.data.conversion.accounts import (
+    ATTEMPT,
+    Key,
+    LeftOut,
+    Written,
+    check,
+    read_summary,
+    split_of,
+    write_summary,
+)
 from kerseg.data.conversion.checks import Checked, check_pair
 from kerseg.data.conversion.options import MEBIBYTE, ConvertOptions, is_ours
 from kerseg.data.conversion.split_checks import Duplicates, check_names, check_splits, described
@@ -33,11 +47,7 @@ from kerseg.data.conversion.split_writer import ShardWriter, Tally, is_full, sha
 from kerseg.data.sources.base import Pair, Source
 from kerseg.errors import DataError, KersegError
 
-_SUMMARY = "summary.json"
 _PARTIAL = ".partial-"
-
-Key = tuple[str, int]
-"""Split and number, of a pair or of a shard."""
 
 
 def convert(source: Source, options: ConvertOptions) -> DatasetInfo:
@@ -64,9 +74,11 @@ def convert(source: Source, options: ConvertOptions) -> DatasetInfo:
     _ = source.channels  # which the workers need, and would each find out anew
     with _whole(options) as folder:
         _run(source, options, folder)
-        splits = _read_summary(folder / _SUMMARY, list(pairs), len(classes.names))
+        summary = read_summary(folder)
+        splits = {split: split_of(summary, split, len(classes.names)) for split in pairs}
         total = sum(len(members) for members in pairs.values())
         info = described(source, classes, splits, pairs=total, name=name, skip_bad=options.skip_bad)
+        check(summary, pairs, folder)
         (folder / FILE_NAME).write_text(info.text(), encoding="utf-8")
     return info
 
@@ -94,7 +106,7 @@ def _build(pipeline: Any, source: Source, options: ConvertOptions, folder: Path)
         | "list" >> beam.FlatMap(_listed)
         # Without this, the worker that listed the pairs would check them all.
         | "spread" >> beam.Reshuffle()
-        | "check" >> beam.Map(_check, source)
+        | "check" >> beam.Map(_checked, source)
     )
     records, faults = checked | "good" >> beam.FlatMap(_good), checked | "bad" >> beam.FlatMap(_bad)
     firsts = (
@@ -106,7 +118,7 @@ def _build(pipeline: Any, source: Source, options: ConvertOptions, folder: Path)
     spoilt = faults | "count faults" >> beam.combiners.Count.Globally()
     shards = (
         records
-        | "place" >> beam.FlatMap(_placed, options.skip_bad, AsDict(firsts), AsSingleton(spoilt))
+        | "place" >> beam.FlatMap(_placed, options.skip_bad, AsDict(firsts), AsList(spoilt))
         | "of each shard" >> beam.GroupByKey()
         | "write" >> beam.Map(_write, folder, len(source.classes.names), AsDict(firsts))
     )
@@ -115,7 +127,7 @@ def _build(pipeline: Any, source: Source, options: ConvertOptions, folder: Path)
         (shards, reports)
         | beam.Flatten()
         | "collect" >> beam.combiners.ToList()
-        | "summary" >> beam.Map(_write_summary, folder / _SUMMARY)
+        | "summary" >> beam.Map(write_summary, folder)
     )
 
 
@@ -129,7 +141,7 @@ def _listed(source: Any) -> Iterator[tuple[Key, Pair, list[Skipped]]]:
             yield (split, index), pair, [] if isinstance(faults, Checked) else faults
 
 
-def _check(item: tuple[Key, Pair, list[Skipped]], source: Any) -> tuple[Key, Checked | list[Skipped]]:
+def _checked(item: tuple[Key, Pair, list[Skipped]], source: Any) -> tuple[Key, Checked | list[Skipped]]:
     key, pair, faults = item
     result = check_pair(source, pair)
     if not faults:
@@ -157,7 +169,7 @@ def _cut(item: tuple[str, Iterable[tuple[int, int]]], shard_bytes: int) -> tuple
     split, sizes = item
     firsts: list[int] = []
     filled = 0
-    for index, size in sorted(sizes):
+    for index, size in sorted(set(sizes)):
         if not firsts or is_full(filled, size, shard_bytes):
             firsts.append(index)
             filled = 0
@@ -166,11 +178,11 @@ def _cut(item: tuple[str, Iterable[tuple[int, int]]], shard_bytes: int) -> tuple
 
 
 def _placed(
-    item: tuple[Key, Checked], skip_bad: bool, firsts: dict[str, list[int]], faults: int
+    item: tuple[Key, Checked], skip_bad: bool, firsts: dict[str, list[int]], faults: list[int]
 ) -> Iterator[tuple[Key, tuple[int, Checked]]]:
     """Yield a record with the shard it belongs to; none where faults have spoilt the run."""
     (split, index), checked = item
-    if skip_bad or not faults:
+    if skip_bad or not any(faults):
         yield (split, bisect_right(firsts[split], index) - 1), (index, checked)
 
 
@@ -179,61 +191,30 @@ def _write(
     folder: Any,
     num_classes: int,
     firsts: dict[str, list[int]],
-) -> dict[str, Any]:
+) -> Written:
     """Write one shard and return what is in it."""
     (split, number), records = item
     name, tally = shard_name(split, number, len(firsts[split])), Tally(num_classes)
-    with (folder / name).open("wb") as file:
-        writer = ShardWriter(folder / name, file)
-        for _, checked in sorted(records, key=lambda record: record[0]):
+    attempt = folder / f"{name}{ATTEMPT}{uuid.uuid4().hex}"
+    with attempt.open("wb") as file:
+        writer = ShardWriter(attempt, file)
+        for _, checked in sorted(dict(records).items()):
             writer.write(checked.record)
             tally.add(checked.counts)
-    return {
-        "split": split,
-        "number": number,
-        "shard": vars(writer.finish(name)),
-        "class_pixels": tally.class_pixels.tolist(),
-        "class_image_pixels": tally.class_image_pixels.tolist(),
-        "ignored_pixels": tally.ignored_pixels,
-    }
+    attempt.rename(folder / name)
+    return Written(
+        split,
+        number,
+        replace(writer.finish(attempt.name), file=name),
+        tuple(tally.class_pixels.tolist()),
+        tuple(tally.class_image_pixels.tolist()),
+        tally.ignored_pixels,
+    )
 
 
-def _report(item: tuple[Key, list[Skipped]]) -> dict[str, Any]:
+def _report(item: tuple[Key, list[Skipped]]) -> LeftOut:
     (split, index), faults = item
-    return {"split": split, "number": index, "skipped": [vars(fault) for fault in faults]}
-
-
-def _write_summary(entries: list[dict[str, Any]], path: Any) -> None:
-    path.write_text(json.dumps(entries), encoding="utf-8")
-
-
-def _read_summary(path: Path, splits: list[str], num_classes: int) -> dict[str, Split]:
-    """Return what was written and what was not, and remove the file that says it."""
-    entries = sorted(json.loads(path.read_text(encoding="utf-8")), key=lambda entry: entry["number"])
-    path.unlink()
-    return {
-        split: _split([entry for entry in entries if entry["split"] == split], num_classes)
-        for split in splits
-    }
-
-
-def _split(entries: list[dict[str, Any]], num_classes: int) -> Split:
-    shards = [entry for entry in entries if "shard" in entry]
-    none = [0] * num_classes
-    pixels, image_pixels = (
-        tuple(map(sum, zip(none, *(entry[name] for entry in shards), strict=True)))
-        for name in ("class_pixels", "class_image_pixels")
-    )
-    return Split(
-        shards=tuple(Shard(**entry["shard"]) for entry in shards),
-        class_pixels=pixels,
-        class_image_pixels=image_pixels,
-        ignored_pixels=sum(entry["ignored_pixels"] for entry in shards),
-        skipped=tuple(
-            Skipped(**fault)
-            for fault in itertools.chain.from_iterable(entry.get("skipped", ()) for entry in entries)
-        ),
-    )
+    return LeftOut(split, index, tuple(faults))
 
 
 def _whole(options: ConvertOptions) -> AbstractContextManager[Path]:

@@ -98,7 +98,10 @@ def convert(
             info = _fill(folder, source, options)
             info.save(folder)
     except OSError as error:
-        raise DataError(f"{output}: cannot be written: {error.strerror}. Nothing was kept.") from error
+        # An error without a name is one of writing: what is read goes by name.
+        place = output if error.filename is None else error.filename
+        what = "cannot be written" if _is_below(Path(str(place)), options.output) else "unreadable"
+        raise DataError(f"{place}: {what}: {error.strerror}. Nothing was kept.") from error
     return info
 
 
@@ -140,6 +143,15 @@ def _fill(folder: Path, source: Source, options: ConvertOptions) -> DatasetInfo:
         progress.describe("convert")
         manifest.finish(made_by(source), splits)
     return described(source, classes, splits, pairs=total, name=name, skip_bad=options.skip_bad)
+
+
+def _is_below(place: Path, output: Path) -> bool:
+    """Whether what failed is the output or the hidden folder beside it, where all is written."""
+    return (
+        place.absolute().is_relative_to(output.absolute())
+        or ".partial-" in str(place)
+        or (output.absolute().is_relative_to(place.absolute()))
+    )
 
 
 @contextmanager

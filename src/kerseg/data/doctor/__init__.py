@@ -94,6 +94,8 @@ def diagnose(
     path, folder = Path(path), None if output is None else Path(output)
     if workers is not None:
         check_range("workers", workers, least=1)
+    if num_classes is not None:
+        check_range("num_classes", num_classes, least=1)
     if fix != (folder is not None):
         raise ConfigError(
             "`fix` and `output` go together: `fix=True` `output=DIR` writes a mended copy to DIR."

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from kerseg.core.info import Channels, DatasetInfo, Shard
 from kerseg.data.formats.channels import to_255
 from kerseg.data.formats.files import BadFileError, Part
 from kerseg.data.formats.images import decode
-from kerseg.data.formats.records import ARRAY
+from kerseg.data.formats.records import ARRAY, RAW
 from kerseg.data.formats.tfrecord import features, places, read
 from kerseg.data.reading.integrity import checksum, difference
 from kerseg.data.sources.base import Pair
@@ -50,6 +50,7 @@ class Member(Part):
             raise BadFileError(self, f"damaged record: {reason}. Copy the shard again.") from error
         data = found.get("image/segmentation/class/encoded" if self.label else "image/encoded")
         if isinstance(data, bytes) and data:
+            self._check(data, found)
             return data if self.channels is None else _bmp(self._as_rgb(data, found, self.channels))
         raw, height, width = (
             found.get(key) for key in ("mask_raw" if self.label else "image_raw", "height", "width")
@@ -62,6 +63,40 @@ class Member(Part):
                 self, f"damaged record: {len(raw)} bytes are not {' x '.join(map(str, shape))}."
             )
         return _bmp(np.frombuffer(raw, np.uint8).reshape(shape))
+
+    def _check(self, data: bytes, record: Mapping[str, bytes | int]) -> None:
+        """Refuse what Pillow reads and training does not: other formats, and other sizes than the record's.
+
+        Raises:
+            BadFileError: It is such.
+        """
+        kinds = ("PNG",) if self.label else ("JPEG", "PNG", "BMP", "GIF", "WEBP")
+        if record.get("image/format") == RAW.encode():
+            raise BadFileError(self, "damaged record: of format 'raw', and encoded. Convert the data again.")
+        if not self.label and self.channels is not None:
+            return
+        # What PNG's bit depth and colour type say, as the decoder of labels asks.
+        if self.label and data[24:26] not in (b"\x08\x00", b"\x08\x03"):
+            raise BadFileError(
+                self, "damaged record: the label is not an 8-bit grey PNG. Convert the data again."
+            )
+        try:
+            with Image.open(io.BytesIO(data), formats=kinds) as image:
+                size = image.height, image.width
+        except UnidentifiedImageError:
+            raise BadFileError(
+                self,
+                f"damaged record: not one of {', '.join(kinds)}, which are read. Convert the data again.",
+            ) from None
+        except Exception:
+            return  # decoding it will say more
+        said = record.get("image/height"), record.get("image/width")
+        if size != said:
+            raise BadFileError(
+                self,
+                f"damaged record: it is {size[0]} x {size[1]} (height x width), the record says "
+                f"{said[0]!r} x {said[1]!r}. Convert the data again.",
+            )
 
     def _as_rgb(
         self, data: bytes, record: Mapping[str, bytes | int], channels: Channels

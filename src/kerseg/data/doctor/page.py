@@ -1,11 +1,8 @@
 """What the doctor found as one HTML file: no script, no link to elsewhere, images inside."""
 
-import base64
-import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
@@ -13,7 +10,7 @@ from PIL import Image, ImageOps
 from kerseg.core.console import worded
 from kerseg.core.files import write_text
 from kerseg.core.info import IGNORE_LABEL, default_palette
-from kerseg.data.doctor import text
+from kerseg.data.doctor import overview, text
 from kerseg.data.doctor.diagnosis import Diagnosis
 from kerseg.data.doctor.facts import Facts, open_label
 from kerseg.data.doctor.findings import Affected, Finding
@@ -21,6 +18,7 @@ from kerseg.data.formats.files import Place, read_bytes
 from kerseg.data.formats.images import decode, read_image
 from kerseg.errors import DataError
 from kerseg.visualize import colourise
+from kerseg.visualize.page import data_uri, render
 
 FILES = 12
 """Pairs on the contact sheet of a finding."""
@@ -52,8 +50,8 @@ def write(diagnosis: Diagnosis, path: Path) -> None:
         DataError: There is another file, or the page cannot be written.
     """
     refuse(path)
-    template = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
-    html = template.from_string(Path(__file__).with_name("page.html").read_text(encoding="utf-8")).render(
+    html = render(
+        Path(__file__).with_name("page.html"),
         path=str(diagnosis.path),
         conclusion=text.conclusion(diagnosis),
         summary=text.summary(diagnosis),
@@ -61,8 +59,13 @@ def write(diagnosis: Diagnosis, path: Path) -> None:
             (replace(finding, remedy=worded(finding.remedy)), contact_sheet(diagnosis, finding))
             for finding in diagnosis.findings
         ],
-        shares=text.class_shares(diagnosis) if diagnosis.evidence.meaning.names else [],
+        shares=overview.shares(diagnosis),
         splits=list(diagnosis.class_pixels),
+        sizes=overview.sizes(diagnosis),
+        examples=[
+            (name, [_example(diagnosis, index) for index in indices])
+            for name, indices in overview.examples(diagnosis)
+        ],
         most=NAMES,
     )
     try:
@@ -98,6 +101,12 @@ def contact_sheet(diagnosis: Diagnosis, finding: Finding) -> list[Cell]:
     return [_cell(diagnosis, shown[place]) for place in places.tolist()]
 
 
+def _example(diagnosis: Diagnosis, index: int) -> Cell:
+    facts = diagnosis.evidence.facts[index]
+    place = str(facts.pair.image or facts.pair.label).removeprefix(f"{diagnosis.path}/")
+    return Cell(tuple(filter(None, (_image(facts.pair.image), _label(facts)))), place)
+
+
 def _cell(diagnosis: Diagnosis, item: Affected) -> Cell:
     facts = diagnosis.evidence.facts[item.index or 0]
     images = [_image(facts.pair.image)]
@@ -122,7 +131,7 @@ def _image(place: Place | None) -> str:
     # What cannot be read is shown by its name alone.
     except Exception:
         return ""
-    return _uri(ImageOps.contain(image, (SIDE, SIDE)), "JPEG")
+    return data_uri(ImageOps.contain(image, (SIDE, SIDE)), "JPEG")
 
 
 def _label(facts: Facts) -> str:
@@ -137,15 +146,9 @@ def _label(facts: Facts) -> str:
     image = Image.fromarray(shown)
     scale = SIDE / max(image.size)
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    return _uri(image.resize(size, Image.Resampling.NEAREST), "PNG")
+    return data_uri(image.resize(size, Image.Resampling.NEAREST), "PNG")
 
 
 def _painted(values: NDArray[np.int64]) -> NDArray[np.uint8]:
     small = np.where(values == IGNORE_LABEL, IGNORE_LABEL, values % IGNORE_LABEL)
     return colourise(small, default_palette(IGNORE_LABEL))
-
-
-def _uri(image: Image.Image, kind: str) -> str:
-    buffer = io.BytesIO()
-    image.save(buffer, kind)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"

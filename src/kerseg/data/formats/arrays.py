@@ -4,6 +4,7 @@ tifffile and nibabel, which read TIFF and NIfTI, are an extra. `kerseg.data.form
 them.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -27,6 +28,8 @@ TIFF = (".tif", ".tiff")
 SUFFIXES = (".npy", ".npz", *NIFTI)
 """Files that are read as numbers wherever they turn up; TIFF and other images are where a data set says so."""
 
+MOST_BYTES = 2**31
+"""Of a file that is unpacked at once. What is larger can be saved as .nii or .npy, of which slices are read."""
 _AXIAL = 2
 """Axis of a NIfTI volume, from right to left, from back to front and then from feet to head, that is cut unless the
 user says otherwise."""
@@ -99,6 +102,16 @@ def _npz(file: Path, layout: Layout) -> Opened:
         if len(archive.files) != 1:
             held = ", ".join(archive.files) or "nothing"
             raise BadFileError(file, f"unusable: an image or label is a .npz of one array. It holds {held}.")
+        member = archive.zip.infolist()[0]
+        with archive.zip.open(member) as held:
+            version = np.lib.format.read_magic(held)
+            read = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            shape, _, dtype = read(held)
+            _refuse_size(file, shape, dtype.itemsize, most=min(MOST_BYTES, member.file_size))
         values = archive[archive.files[0]]
     return _arranged(file, layout, values.shape, lambda: values)
 
@@ -109,6 +122,8 @@ def _nifti(file: Path, layout: Layout) -> Opened:
     image = nibabel.load(file)
     # Axes of length 1 fill up NIfTI's first three, and stand between them and the channels.
     shape = (*image.shape, 1, 1)[:3] + tuple(length for length in image.shape[3:] if length > 1)
+    if file.name.lower().endswith(".gz"):
+        _refuse_size(file, shape, max(image.get_data_dtype().itemsize, 1))
     turn = nibabel.orientations.io_orientation(image.affine)
 
     def load() -> Values:
@@ -130,10 +145,20 @@ def _tiff(file: Path, layout: Layout) -> Opened:
         if more := [other.shape for other in tiff.series[1:] if not other.keyframe.subfiletype & 5]:
             raise BadFileError(file, f"several images: {series.shape} and {more[0]}. Save each by itself.")
         shape, axes = series.shape, series.axes
+        _refuse_size(file, shape, series.dtype.itemsize)
     rest = [i for i, axis in enumerate(axes) if axis not in "YX" and i != layout.slice_axis]
     # S: samples of a pixel, C: channels. Other axes, of pages, are channels where nothing else is.
     rest.sort(key=lambda i: "SC".find(axes[i]) % 3)
     return _arranged(file, layout, shape, lambda: _asarray(tifffile, file), rest[0] if rest else None)
+
+
+def _refuse_size(file: Path, shape: Sequence[int], bytes_each: int, *, most: int = MOST_BYTES) -> None:
+    """Refuse a file that claims more than is read at once, or than it can hold, before memory is set aside."""
+    if (size := math.prod(shape) * bytes_each) > most:
+        lengths = " x ".join(map(str, shape))
+        raise BadFileError(
+            file, f"too large: {lengths} are {size:,} bytes once unpacked, and no more than {most:,} can be."
+        )
 
 
 def _asarray(tifffile: Any, file: Path) -> Values:

@@ -76,6 +76,8 @@ def read_yaml(path: Path) -> object:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise BadFileError(path, f"broken YAML: {where}{error.problem}.") from None
+    except RecursionError:
+        raise BadFileError(path, "broken YAML: nested too deeply.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadFileError(path, f"broken YAML: {error}.") from None
 

@@ -26,6 +26,7 @@ from kerseg.core.tensorflow import system_errors
 from kerseg.data.formats.tfrecord import survey
 from kerseg.data.reading.augmented import Augmenter, check_channels, needs_pixels, seeds
 from kerseg.data.reading.integrity import Damage, intact
+from kerseg.data.reading.notebook import IMAGES, shown
 from kerseg.data.reading.shards import Shards, as_written
 from kerseg.data.reading.unconverted import describe
 from kerseg.errors import ConfigError, DataError
@@ -285,7 +286,12 @@ class Dataset:
         try:
             with system_errors():
                 yield
-        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError):
+        except (
+            tf.errors.DataLossError,
+            tf.errors.InvalidArgumentError,
+            tf.errors.NotFoundError,
+            UnicodeDecodeError,  # of a message that holds bytes of the record
+        ):
             self.check(split)
             raise
         except OSError as error:
@@ -300,6 +306,10 @@ class Dataset:
             DataError: A record is damaged; the message names the shard and the record. Or no such split.
         """
         self._shards(split).check()
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: splits, classes, and the first images of the last split."""
+        return shown(self.info, self.examples(list(self.info.splits)[-1]).take(IMAGES).as_numpy_iterator())
 
     def _shards(self, split: str) -> Shards:
         return Shards(self.folder, self.info, split)

@@ -148,7 +148,8 @@ class Shards:
                 records_of_shard = tf.data.TFRecordDataset(str(path)).take(count).enumerate(first)
                 for _ in records_of_shard.map(as_written(self.decoded)):
                     found += 1
-            except tf.errors.OpError as error:
+            # What TensorFlow says of a record of noise may hold its bytes, and is no text then.
+            except (tf.errors.OpError, UnicodeDecodeError) as error:
                 raise DataError(
                     f"{path}: record {found} cannot be read: {_reason(error).rstrip('.')}. {_ADVICE}"
                 ) from error
@@ -162,7 +163,9 @@ class Shards:
         return [str(path) for path in self.paths], np.cumsum([0, *self.counts[:-1]], dtype=np.int64)
 
 
-def _reason(error: tf.errors.OpError) -> str:
+def _reason(error: tf.errors.OpError | UnicodeDecodeError) -> str:
     """Return the readable part of a TensorFlow error."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no tf.train.Example message"
     ours = re.search(r"record \d+: (.*?\.)\]", error.message)
     return ours[1] if ours else re.sub(r"\{\{.*?\}\}\s*", "", error.message).strip().splitlines()[0]

@@ -10,11 +10,8 @@ the modules of `kerseg.layers` are imported. Equal models make equal files, byte
 anyone: nothing of it is read before it is known to be no larger than the file makes plausible.
 """
 
-import io
 import json
-import math
 import re
-import threading
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,27 +22,19 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
-import h5py
 import keras
-import numpy as np
 
 from kerseg.__version__ import __version__
-from kerseg.core.files import explained, whole
+from kerseg.core.files import whole
 from kerseg.core.info import IGNORE_LABEL, RGB, Channels, Colour, default_palette
 from kerseg.core.schema import decode_json
 from kerseg.errors import ConfigError, KersegError, WeightsError
+from kerseg.modelfile import guard
 
 BEST = "best.keras"
 """Name of the model file in a run folder."""
 _CARD = "kerseg.json"
-_WEIGHTS = "model.weights.h5"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_LARGEST_JSON = 2**24
-"""Bytes. That of the largest network here, GCN on ResNet-152, is far smaller."""
-_EXPANSION = 4
-"""Bytes in memory for one in the file: Keras compresses nothing, and packing trained weights anew halves them."""
-_ALWAYS = 2**26
-"""Bytes in memory that any file may take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,15 +145,16 @@ def load(path: str | Path) -> tuple[keras.Model, ModelCard]:
             infinite.
     """
     path = locate(path)
-    with _open(path) as archive:
+    with guard.opened(path) as archive:
         card = _read_card(archive, path)
         version = _keras_version(archive)
         with _named(path, version):
-            stored = _check_weights(archive)
+            guard.check_config(archive)
+            stored = guard.check_weights(archive)
     _register_layers(card.architecture if card else "")
-    with _named(path, version), _variables_of_at_most(stored + _ALWAYS // 4):
+    with _named(path, version), guard.variables_within(stored):
         model = keras.saving.load_model(path, compile=False)
-    _check_finite(model, path)
+    guard.check_finite(model, path)
     classes = _num_classes(model, path)
     card = card or blank_card(classes)
     if card.num_classes != classes:
@@ -181,7 +171,7 @@ def card(path: str | Path) -> ModelCard:
         WeightsError: As for `load`.
     """
     path = locate(path)
-    with _open(path) as archive:
+    with guard.opened(path) as archive:
         found = _read_card(archive, path)
     return found or load(path)[1]
 
@@ -196,8 +186,8 @@ def locate(path: str | Path) -> Path:
     if not path.is_dir():
         if not path.exists():
             raise WeightsError(f"{path}: does not exist. Give a run folder or a .keras file.")
-        if not path.is_file():  # a pipe would be waited for
-            raise WeightsError(f"{path}: is no regular file. Give a run folder or a .keras file.")
+        if not path.is_file():  # to read a pipe or a device may never end
+            raise WeightsError(f"{path}: neither a file nor a folder. Give a run folder or a .keras file.")
         return path
     if (path / BEST).is_file():
         return path / BEST
@@ -207,39 +197,6 @@ def locate(path: str | Path) -> Path:
             f"Go on with: `kerseg.train(resume={str(path)!r})`"
         )
     raise WeightsError(f"{path}: not a run folder: it has no {BEST}. Give a run folder or a .keras file.")
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Give an archive whose members are no larger than plausible."""
-    try:
-        with explained(path):
-            archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        with path.open("rb") as file:
-            started = file.read(4) == b"PK\x03\x04"
-        what = "the file is cut off: copy it again" if started else "not a .keras file (a zip archive)"
-        raise WeightsError(f"{path}: {what}.") from error
-    with archive:
-        members = archive.infolist()
-        if "config.json" not in archive.namelist():
-            raise WeightsError(f"{path}: a zip archive, but not a Keras model: it holds no config.json.")
-        for member in members:
-            if member.filename.endswith(".json") and member.file_size > _LARGEST_JSON:
-                raise WeightsError(
-                    f"{path}: its {member.filename} has {member.file_size:,} bytes, where a model's has at most "
-                    f"{_LARGEST_JSON:,}. No kerseg wrote this file: do not use it."
-                )
-        _check_size(sum(member.file_size for member in members), path.stat().st_size, path)
-        yield archive
-
-
-def _check_size(unpacked: int, packed: int, what: object) -> None:
-    if unpacked > _EXPANSION * packed + _ALWAYS:
-        raise WeightsError(
-            f"{what}: its {packed:,} bytes unpack to {unpacked:,}, which trained weights never do. No kerseg wrote "
-            "this file: do not use it."
-        )
 
 
 def _read_card(archive: zipfile.ZipFile, path: Path) -> ModelCard | None:
@@ -267,87 +224,6 @@ def _named(path: Path, version: str) -> Iterator[None]:
             f"{path}: Keras cannot read this model: {reason[:1000].rstrip('.')}. "
             f"(The file was written by Keras {version}; this is {keras.__version__}.)"
         ) from error
-
-
-def _check_weights(archive: zipfile.ZipFile) -> int:
-    """Refuse HDF5 that claims more than it holds, or that leads out of the file.
-
-    Returns:
-        Bytes of all arrays, or 0 for a model without HDF5.
-
-    Raises:
-        ValueError: It does; the words name the entry.
-        WeightsError: Its arrays are larger than plausible.
-    """
-    if _WEIGHTS not in archive.namelist():
-        return 0
-    content = archive.read(_WEIGHTS)
-    with h5py.File(io.BytesIO(content), "r") as file:
-        total = sum(_sizes(file, set()))
-    _check_size(total, len(content), f"{archive.filename}: {_WEIGHTS}")
-    return total
-
-
-def _sizes(group: h5py.Group, seen: set[Any]) -> Iterator[int]:
-    """Yield the bytes of each array below a group."""
-    for name in group:
-        link = group.get(name, getlink=True)
-        if not isinstance(link, h5py.HardLink):
-            raise ValueError(
-                f"Not allowed: {group.name}/{name} is a {type(link).__name__}, which leads elsewhere"
-            )
-        entry = group[name]
-        place = h5py.h5o.get_info(entry.id).addr
-        if place in seen:
-            raise ValueError(f"Not allowed: {entry.name} is there under a second name")
-        seen.add(place)
-        if isinstance(entry, h5py.Group):
-            yield from _sizes(entry, seen)
-        elif not isinstance(entry, h5py.Dataset):
-            raise ValueError(f"Not allowed: {entry.name} is neither a group nor an array")
-        elif entry.external or entry.is_virtual:
-            raise ValueError(f"Not allowed: {entry.name} keeps its values in other files")
-        else:
-            yield int(entry.nbytes)
-
-
-_loading = threading.Lock()
-
-
-@contextmanager
-def _variables_of_at_most(numbers: int) -> Iterator[None]:
-    """Refuse layers whose variables have more numbers than the file holds, before these take memory.
-
-    Keras makes a model's variables from the configuration, and looks at the weights afterwards.
-    """
-    layer, here, left = keras.layers.Layer, threading.get_ident(), numbers
-    real = layer.add_weight
-
-    def add_weight(self: Any, shape: Any = None, *arguments: Any, **options: Any) -> Any:
-        nonlocal left
-        if threading.get_ident() == here:
-            left -= math.prod(shape or ())
-            if left < 0:
-                raise ValueError(
-                    f"layer {self.name!r} needs a variable of shape {tuple(shape)}, which is not in the file"
-                )
-        return real(self, shape, *arguments, **options)
-
-    with _loading:
-        layer.add_weight = add_weight
-        try:
-            yield
-        finally:
-            layer.add_weight = real
-
-
-def _check_finite(model: keras.Model, path: Path) -> None:
-    for weight in model.weights:
-        if not np.all(np.isfinite(keras.ops.convert_to_numpy(weight))):
-            raise WeightsError(
-                f"{path}: the weight {weight.path} holds NaN or infinity: the training that wrote this file had "
-                "diverged. Train again, with a lower `learning_rate`."
-            )
 
 
 def blank_card(num_classes: int) -> ModelCard:
