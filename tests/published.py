@@ -16,6 +16,15 @@ def find(name: str, what: str) -> Path:
     return DATASETS / name
 
 
+def every(number: int, source: Path, folder: Path) -> Path:
+    """Link every so many of the files of each folder: all of them would take half a minute."""
+    for place in sorted(path for path in source.iterdir() if path.is_dir()):
+        (folder / place.name).mkdir()
+        for path in sorted(place.glob("*.png"))[::number]:
+            (folder / place.name / path.name).symlink_to(path.resolve())
+    return folder
+
+
 def draw_camvid(streets: Path, folder: Path) -> Path:
     """Write eight images of the streets as CamVid is prepared for SegNet, all of its classes in each."""
     places = np.random.default_rng(0)

@@ -36,7 +36,7 @@ def scene(index: int, size: int = 32) -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("raw")
-    for split, first, count in (("train", 0, 24), ("val", 100, 3)):
+    for split, first, count in (("train", 0, 84), ("val", 100, 3)):
         for kind in "il":
             (folder / split / kind).mkdir(parents=True)
         for index in range(first, first + count):
@@ -69,7 +69,7 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         model="segnet_basic",
         model_options={"width": 8},
         output=folder,
-        epochs=14,
+        epochs=4,
         batch_size=2,
         crop_size=(32, 32),
         learning_rate=0.01,
