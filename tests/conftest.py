@@ -118,6 +118,19 @@ def streets(clean_streets: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let training steps run untraced: a deep network's is traced for longer than a few of them take."""
+    import keras
+
+    traced = keras.Model.compile
+
+    def compile_eager(self: Any, *arguments: Any, **options: Any) -> None:
+        traced(self, *arguments, **options | {"run_eagerly": True, "jit_compile": False})
+
+    monkeypatch.setattr(keras.Model, "compile", compile_eager)
+
+
+@pytest.fixture
 def inline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the doctor do its workers' work in this process: starting one takes most of a second."""
     from kerseg.data import doctor

@@ -49,10 +49,10 @@ def test_the_loss_is_the_weighted_sum_over_the_heads(
 def test_a_run_starts_from_another_one_and_says_so(
     tiny_data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    enet = {"data_dir": tiny_data, "model": "enet", "model_options": {"width": 8}, **OPTIONS}
-    first = kerseg.train(steps=2, output=tmp_path / "first", **enet)
+    unet = {"data_dir": tiny_data, "model": "unet", "model_options": {"width": 2}, **OPTIONS}
+    first = kerseg.train(steps=2, output=tmp_path / "first", **unet)
     second = kerseg.train(
-        steps=1, output=tmp_path / "second", weights=str(first.path), learning_rate=1e-12, **enet
+        steps=1, output=tmp_path / "second", weights=str(first.path), learning_rate=1e-12, **unet
     )
     kernels = [
         [v for v in modelfile.load(run.path)[0].get_weights() if v.ndim == 4] for run in (first, second)
@@ -60,7 +60,7 @@ def test_a_run_starts_from_another_one_and_says_so(
     for one, other in zip(*kernels, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-9)
     said = capfd.readouterr().err
-    assert "first (enet): " in said.replace("\n", "") and "variables loaded" in said
+    assert "first (unet): " in said.replace("\n", "") and "variables loaded" in said
     # The recipe names the weights by their whole path; what a run has learnt since does not come from them.
     assert f"weights: {first.path.resolve()}" in (second.path / "config.yaml").read_text()
 
@@ -69,6 +69,6 @@ def test_weights_that_do_not_fit_leave_nothing_behind(tiny_data: Path, tmp_path:
     (tmp_path / "kept").mkdir()
     for output in tmp_path / "kept", tmp_path / "made":
         with pytest.raises(WeightsError, match=r"nowhere\.ckpt: does not exist"):
-            kerseg.train(data_dir=tiny_data, model="enet", weights="nowhere.ckpt", output=output, **OPTIONS)
+            kerseg.train(data_dir=tiny_data, model="unet", weights="nowhere.ckpt", output=output, **OPTIONS)
     assert not any(tmp_path.rglob("*.yaml"))
     assert not (tmp_path / "made").exists()

@@ -41,7 +41,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(
         asked.append((name, version))
         return options
 
-    monkeypatch.setattr(models, "options_of_version", options_of_version, raising=False)
+    monkeypatch.setattr(models, "options_of_version", options_of_version)
     result = kerseg.train(resume=run)
     assert result.finished
     assert asked == [("segnet_basic", "0.1.0")]

@@ -8,6 +8,7 @@ to seven pixels away.
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from kerseg.core.info import IGNORE_LABEL
@@ -53,6 +54,16 @@ class OnGrid(keras.losses.Loss):
             padding = ((0, 0), (0, below), (0, right), *rest)
             y_true = ops.pad(y_true, padding, constant_values=self.ignore_label)
         return self.loss.call(y_true, y_pred)
+
+    @property
+    def needs_preparation(self) -> bool:
+        """Whether the labels go through ``prepare`` first, as the loss within says."""
+        return bool(getattr(self.loss, "needs_preparation", False))
+
+    def prepare(self, labels: np.ndarray) -> np.ndarray:
+        """Return what the loss within makes of ``labels`` (batch, height, width) before a training step."""
+        prepared: np.ndarray = self.loss.prepare(labels)
+        return prepared
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild the loss."""

@@ -47,7 +47,8 @@ def pspnet(
         backbone: ``"resnet101"`` is the paper's; any ResNet.
         stem: ``"deep"`` as released, or ``"7x7"`` as in ImageNet weights. ResNets v2 have 7x7.
         stride_in: Where a ResNet has its strides: in its ``"3x3"`` convolutions, or in the ``"1x1"`` ones before
-            them, as Keras's ImageNet weights were trained. ResNets v2 have a place of their own for them.
+            them, as Keras's ImageNet weights and the authors' ResNet-50 for ADE20K were trained. ResNets v2 have a
+            place of their own for them.
         output_stride: Image pixels for one pixel of the features: 8, 16 or 32. The paper's is 8.
         momentum: What the running statistics of batch normalisation keep at each step. The release's is
             0.95.

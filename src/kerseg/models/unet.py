@@ -2,7 +2,9 @@
 
 O. Ronneberger, P. Fischer, T. Brox: U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI
 2015, https://arxiv.org/abs/1505.04597, figure 1: 23 convolutions with biases, no batch normalisation, 2x2
-up-convolutions without activation, the contracting path's features first in each concatenation.
+up-convolutions without activation, the contracting path's features first in each concatenation. The network
+that the authors published differs in two things: a ReLU follows each up-convolution, and the order of the
+concatenation.
 """
 
 from typing import Any

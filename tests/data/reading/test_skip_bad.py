@@ -125,8 +125,8 @@ def test_checksums_come_from_dataset_json(folder):
 def test_training_and_evaluation_on_the_rest(folder, tmp_path, capsys):
     """A run on damaged data is, to the bit, one on a data set of the intact shards, and goes on only with these."""
     options = {
-        "model": "enet",
-        "model_options": {"width": 8},
+        "model": "unet",
+        "model_options": {"width": 2},
         "crop_size": (24, 32),
         "batch_size": 2,
         "epochs": 1,

@@ -1,0 +1,68 @@
+"""Every network equals its release, at one small size each; ``scripts/golden`` compares the rest."""
+
+import json
+import math
+
+import fill
+import keras
+import numpy as np
+import pytest
+import releases
+import rule
+
+from kerseg.models import MODELS
+
+WITHOUT_RELEASE = {"gcn": "its authors released no definition"}
+tensorflow_only = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="scripts/golden compares the other backends"
+)
+
+
+@pytest.fixture
+def float64():
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+
+
+def smallest(name):
+    whole = [case for case in releases.cases(name) if not case.left_out and not case.entry]
+    return min(whole, key=lambda case: case.pixels)
+
+
+def test_every_network_has_a_row_or_a_reason():
+    assert set(releases.ROWS) | set(WITHOUT_RELEASE) >= set(MODELS)
+
+
+# FCN's fc6 would need a gigabyte.
+@tensorflow_only
+@pytest.mark.parametrize("name", [name for name in releases.ROWS if not name.startswith("fcn")])
+def test_networks_equal_their_releases(name, float64):
+    compared = smallest(name)
+    found = releases.differences(compared, releases.Builder()(compared))
+    assert "logits" in found and max(found.values()) <= releases.FLOAT64, found
+
+
+@tensorflow_only
+@pytest.mark.parametrize("name", ["fcn_8s"])
+def test_fcn_equals_its_release_in_float32(name):
+    compared = smallest(name)
+    found = releases.differences(compared, releases.Builder()(compared))
+    assert "logits" in found and max(found.values()) <= releases.FLOAT32, found
+
+
+def test_a_kernel_filled_in_slices_is_the_whole_one(monkeypatch):
+    shape = (7, 5, 3, 3)
+    whole = rule.uniform(shape, rule.SALTS["kernel"]) * math.sqrt(6 / 45)
+    monkeypatch.setattr(rule, "SLICE", 2 * 45)
+    np.testing.assert_array_equal(rule.kernel(shape), whole)
+
+
+def test_a_difference_is_seen_between_the_places():
+    golden = json.loads((releases.NUMBERS / "enet.json").read_text())["cases"][0]["outputs"]["encoder"]
+    output = np.full(golden["shape"], golden["mean"])
+    assert fill.difference(golden, output) > 0.1
+    with pytest.raises(ValueError, match=r"shape \[1, 2, 3\], not"):
+        fill.difference(golden, output[:1, :2, :3])
