@@ -64,6 +64,16 @@ def read_xml(path: Path) -> ElementTree.Element:
         raise BadFileError(path, f"broken XML: line {line}, column {column + 1}: {reason}.") from None
 
 
+class _Plain(yaml.SafeLoader):
+    """Plain values, without aliases: a dozen lines of these stand for more than any memory holds."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem="an alias: write the value out", problem_mark=event.start_mark)
+        return super().compose_node(parent, index)
+
+
 def read_yaml(path: Path) -> object:
     """Return the content of a YAML file.
 
@@ -71,14 +81,14 @@ def read_yaml(path: Path) -> object:
         BadFileError: It cannot be read, or is not YAML; line and column are given where they are known.
     """
     try:
-        return yaml.safe_load(read_bytes(path, is_image=False))
+        return yaml.load(read_bytes(path, is_image=False), _Plain)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise BadFileError(path, f"broken YAML: {where}{error.problem}.") from None
     except RecursionError:
         raise BadFileError(path, "broken YAML: nested too deeply.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise BadFileError(path, f"broken YAML: {error}.") from None
 
 
