@@ -167,6 +167,7 @@ def test_options_that_do_not_fit(tmp_path):
 def test_without_beam_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "apache_beam", None)
     monkeypatch.delitem(sys.modules, "kerseg.data.conversion.beam", raising=False)
+    monkeypatch.delattr("kerseg.data.conversion.beam", raising=False)
     with pytest.raises(ConfigError, match=r"pip install 'kerseg\[beam\]'$"):
         convert(make_folders(tmp_path / "raw"), output=tmp_path / "out", runner="beam")
     monkeypatch.setitem(sys.modules, "upath", None)

@@ -303,8 +303,8 @@ def test_files_that_are_not_there(tmp_path):
 def test_one_class_alone_is_refused_with_what_to_do(tmp_path):
     coco = source(tmp_path, annotation(1, 10, 3, [BOX]))
     assert refusal(convert_and_read, coco, tmp_path / "out") == (
-        "All labels: every pixel is 'cat' or ignored (16 pixels), so there is nothing to learn. Give `background` "
-        "NAME: a class for the pixels in no shape. Nothing was written."
+        "All labels: every pixel is 'cat' or ignored (16 pixels), so there is nothing to learn. Give "
+        "`background=NAME`: a class for the pixels in no shape. Nothing was written."
     )
 
 

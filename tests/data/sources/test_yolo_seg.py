@@ -195,8 +195,8 @@ def test_a_share_becomes_val(tmp_path):
 def test_one_class_needs_a_background(tmp_path):
     file = write(tmp_path / "data.yaml", "train: x\nnames: [cell]\n")
     assert refusal(lambda: YoloSeg(yaml=file).classes) == (
-        "There is one class, 'cell', and all else is ignored, so there is nothing to learn. Give `background` "
-        "NAME: a class for the pixels in no shape."
+        "There is one class, 'cell', and all else is ignored, so there is nothing to learn. Give "
+        "`background=NAME`: a class for the pixels in no shape."
     )
     assert YoloSeg(yaml=file, background="rest").classes.names == ("rest", "cell")
 
