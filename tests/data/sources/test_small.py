@@ -149,7 +149,7 @@ class TestDrive:
             ["01_test", "02_test"],
         )
         np.testing.assert_array_equal(found["train"]["22_training"], np.where(view, vessels // 255, 255))
-        _, found = converted(Drive(root=tmp_path, whole_image=True), tmp_path / "whole")
+        _, found = converted(Drive(root=tmp_path, whole_picture=True), tmp_path / "whole")
         np.testing.assert_array_equal(found["test"]["01_test"], vessels // 255)
 
     def test_a_release_without_the_labels_of_test(self, tmp_path):

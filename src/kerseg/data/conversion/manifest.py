@@ -39,7 +39,7 @@ READERS_VERSION = 1
 ``tests/data/conversion/test_golden.py`` fails then, and says so. ``--update`` converts all anew."""
 _READERS_OF_0_1 = "dad01429ceaa24fb07fd33e2d75d7ac9557dd935b49f33b353a4aa4dc9c575a7"
 """What version 0.1 had in its place, the SHA-256 of its code for data. Its records are those of version 1."""
-_NAMES_OF_0_1 = {"whole_image": "whole_picture"}
+_NAMES_OF_0_1 = {"whole_picture": "whole_picture"}
 """Options that had another name then."""
 _CLASS_VARIABLES_OF_0_1 = {"name", "releases", "counts", "classes"}
 _NEWER = {"image_root"}

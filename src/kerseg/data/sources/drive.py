@@ -39,7 +39,7 @@ class Drive(Source):
 
     root: Path
     """Folder that holds training and, if it is there, test."""
-    whole_image: bool = False
+    whole_picture: bool = False
     """Count the black corners as background. By default what lies outside the field of view is ignored, as it is
     in published scores."""
     val_share: float = 0.0
@@ -71,7 +71,7 @@ class Drive(Source):
             BadFileError: Not a label of DRIVE, or its mask is missing or of another size.
         """
         label = _black_and_white(path)
-        if self.whole_image:
+        if self.whole_picture:
             return label
         file = _mask(path)
         view = _black_and_white(file)
