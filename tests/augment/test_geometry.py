@@ -198,7 +198,7 @@ def test_scales_are_even_over_the_range_or_on_the_grid():
     assert counts.min() > 230
 
 
-def test_whole_picture_without_crop_size():
+def test_whole_image_without_crop_size():
     (image, label), _ = crop(*blocks(), (0, 3), None, Augment(scale=(0.5, 0.5)))
     assert image.shape == (45, 60, 3) and label.shape == (45, 60)
     assert 255 not in label.numpy()

@@ -82,7 +82,7 @@ def test_the_printed_commands_do_what_the_calls_do(columns, calls, tmp_path, cap
     }
 
 
-def test_it_trains_on_whole_pictures_with_the_size_it_drew(calls, tmp_path):
+def test_it_trains_on_whole_images_with_the_size_it_drew(calls, tmp_path):
     quickstart(tmp_path / "q", **TINY)
     options = calls["train"][1]
     assert options["crop_size"] == TINY["size"] and options["epochs"] == TINY["epochs"]

@@ -38,7 +38,7 @@ def test_another_class_can_be_the_background() -> None:
     assert weights[0] == pytest.approx([0, np.exp(-0.5), 0], rel=1e-6)
 
 
-def test_windows_around_objects_give_what_the_whole_picture_would() -> None:
+def test_windows_around_objects_give_what_the_whole_image_would() -> None:
     random = np.random.default_rng(1)
     label = (ndimage.gaussian_filter(random.normal(size=(90, 120)), 3) > 0.03).astype(np.uint8)
     label[:, 60:] *= 2

@@ -125,7 +125,7 @@ def test_colour_changes_the_image_alone(data):
         assert (other[label == 255] == geometry.FILL).all()
 
 
-def test_whole_pictures(data):
+def test_whole_images(data):
     batches = data.train(batch_size=3, augment=STILL, epoch=0)
     for image, label in arrays(batches):
         assert image.shape == (3, 64, 96, 3) and (image == label[..., None]).all()

@@ -39,8 +39,6 @@ READERS_VERSION = 1
 ``tests/data/conversion/test_golden.py`` fails then, and says so. ``--update`` converts all anew."""
 _READERS_OF_0_1 = "dad01429ceaa24fb07fd33e2d75d7ac9557dd935b49f33b353a4aa4dc9c575a7"
 """What version 0.1 had in its place, the SHA-256 of its code for data. Its records are those of version 1."""
-_NAMES_OF_0_1 = {"whole_picture": "whole_picture"}
-"""Options that had another name then."""
 _CLASS_VARIABLES_OF_0_1 = {"name", "releases", "counts", "classes"}
 _NEWER = {"image_root"}
 """Options that it did not have. Those who give them convert anew."""
@@ -89,7 +87,7 @@ def made_by(source: Source) -> str:
     if is_dataclass(source):
         # An option that is as it was before there was one is left out: a new one changes nothing.
         names = [each.name for each in fields(source) if getattr(source, each.name) != each.default]
-    return _made_by(source, {name: name for name in names}, f"readers {READERS_VERSION}")
+    return _made_by(source, names, f"readers {READERS_VERSION}")
 
 
 def made_by_0_1(source: Source) -> str:
@@ -99,17 +97,17 @@ def made_by_0_1(source: Source) -> str:
         # It took class variables for options, too, in the order of the class.
         known = {each.name for each in fields(source)} - _NEWER | _CLASS_VARIABLES_OF_0_1
         names = [name for name in source.__dataclass_fields__ if name in known]
-    return _made_by(source, {name: _NAMES_OF_0_1.get(name, name) for name in names}, _READERS_OF_0_1)
+    return _made_by(source, names, _READERS_OF_0_1)
 
 
-def _made_by(source: Source, names: Mapping[str, str], readers: str) -> str:
+def _made_by(source: Source, names: Iterable[str], readers: str) -> str:
     options: dict[str, object] = {}
-    for name, shown in names.items():
+    for name in names:
         value = getattr(source, name)
         if not isinstance(value, Path):
-            options[shown] = repr(value)
+            options[name] = repr(value)
         elif value.is_file():
-            options[shown] = [value.stat().st_size, value.stat().st_mtime_ns]
+            options[name] = [value.stat().st_size, value.stat().st_mtime_ns]
     ours = __name__.partition(".")[0]
     elsewhere = [
         kind.__module__ for kind in type(source).__mro__[:-1] if not _is_within(kind.__module__, ours)
