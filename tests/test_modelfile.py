@@ -179,7 +179,7 @@ WRONG_CARDS: dict[str, tuple[Any, str]] = {
     "an escape": ({"class_names": ["a\x1b[2J", "b", "c"]}, r"class_names holds 'a\\x1b\[2J': control"),
     "a short palette": ({"palette": [[1, 2, 3]]}, "palette has 1 colours, and class_names 3 names"),
     "a colour of two": ({"palette": [[1, 2]] * 3}, r"palette\[0\]: Expected `array` of length 3"),
-    "a colour of 256": ({"palette": [[1, 2, 256]] * 3}, r"palette holds \(1, 2, 256\)"),
+    "a colour of 256": ({"palette": [[1, 2, 256]] * 3}, r"palette\[0\]\[2\]: Expected `int` <= 255"),
     "options that are text": ({"options": "width"}, "options: Expected `object`, got `str`"),
     "a range that is text": (
         {"channels": {"names": ["a"], "value_ranges": [["0", 1]]}},

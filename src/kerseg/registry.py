@@ -136,7 +136,7 @@ class Registry(Mapping[str, str]):
             ConfigError: No such entry.
 
         Example:
-            >>> OPTIMIZERS.options("sgd")["momentum"]
+            >>> OPTIMIZERS.options("sgd")["momentum"]  # doctest: +SKIP
             Option(type='float', default='0.9')
         """
         module, _, attribute = self[name].partition(":")

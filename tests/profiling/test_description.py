@@ -163,12 +163,20 @@ def test_an_unsaved_model_s_training_is_not_measured():
 @pytest.mark.parametrize(
     ("model", "options", "message"),
     [
-        ("enett", {}, "There is no model 'enett'. Did you mean 'enet'?"),
+        ("enett", {}, "`model`: There is no model 'enett'. Did you mean 'enet'?"),
         ("enet", {"size": 0}, "`size` takes 1 or more pixels. Received: 0 0."),
         ("enet", {"batch_size": 0}, "`batch_size` must be at least 1. Received: 0."),
         ("enet", {"num_classes": 0}, "num_classes is 0; a model needs an integer of at least 1."),
-        ("enet", {"model_options": {"widht": 8}}, "'enet' has no option 'widht'. Did you mean 'width'?"),
-        ("enet", {"model_options": {"auxiliary": True}}, "'enet' has no option 'auxiliary'."),
+        (
+            "enet",
+            {"model_options": {"widht": 8}},
+            "`model_options.widht`: model 'enet' has no such option. Did you mean 'width'?",
+        ),
+        (
+            "enet",
+            {"model_options": {"auxiliary": True}},
+            "`model_options.auxiliary`: model 'enet' has no such option.",
+        ),
         (Path("x.keras"), {"num_classes": 3}, "`num_classes` and `model_options` are for the name"),
     ],
 )

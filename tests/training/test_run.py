@@ -59,7 +59,7 @@ def test_a_damaged_state_is_named(tmp_path: Path) -> None:
     [
         (b'{"epoch": -1}', r"epoch: Expected `int` >= 0 \(it is -1\)"),
         (b'{"epoch": "1"}', "epoch: Expected `int`, got `str`"),
-        (b'{"history": [{"loss": null}]}', r"history\[0\].*: Expected `float`, got `null`"),
+        (b'{"history": [{"loss": null}]}', r"history\[0\].*: Expected `int \| float`, got `null`"),
         (b"\xff", "not JSON"),
     ],
 )

@@ -116,7 +116,7 @@ def test_labels_that_are_all_ignored_are_refused_before_anything_is_made(
 ) -> None:
     data = Path(shutil.copytree(tiny_data, tmp_path / "data"))
     info = json.loads((data / "dataset.json").read_text())
-    info["splits"][split]["class_pixels"] = [0, 0, 0]
+    info["splits"][split] |= {"class_pixels": [0, 0, 0], "class_image_pixels": [0, 0, 0]}
     (data / "dataset.json").write_text(json.dumps(info))
     with pytest.raises(DataError, match=rf"^{data}: split '{split}' has not one labelled pixel"):
         kerseg.train(data_dir=data, output=tmp_path / "run", epochs=1, **SMALL)
@@ -127,7 +127,7 @@ def test_a_mistake_is_found_before_anything_is_made(tiny_data: Path, tmp_path: P
     output = tmp_path / "run"
     with pytest.raises(ConfigError, match=r"Did you mean 'enet'"):
         kerseg.train(data_dir=tiny_data, model="enett", output=output)
-    with pytest.raises(ConfigError, match=r"'unet' has no option 'widht'\. Did you mean 'width'"):
+    with pytest.raises(ConfigError, match=r"model 'unet' has no such option\. Did you mean 'width'"):
         kerseg.train(data_dir=tiny_data, model="unet", model_options={"widht": 4}, output=output)
     with pytest.raises(ConfigError, match="`data_dir` is missing"):
         kerseg.train(output=output)

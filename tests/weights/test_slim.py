@@ -146,7 +146,7 @@ def test_a_segnet_takes_the_convolutions_alone(slim):
             {"width": 4},
             "resnet_v2_50.ckpt",
             r"resnet_v2_50\.ckpt \(TF-Slim resnet_v2_50\): these are weights of resnet50_v2, and deeplab_v3 "
-            r"has the backbone resnet101\. Build it with --model-options\.backbone resnet50_v2",
+            r"has the backbone resnet101\. Build it with `model_options=\{'backbone': 'resnet50_v2'\}`",
         ),
         (
             "enet",
@@ -170,7 +170,7 @@ def test_a_segnet_takes_the_convolutions_alone(slim):
             "unet",
             {"width": 2},
             "nowhere.ckpt",
-            r"^\S*nowhere\.ckpt: does not exist\. --weights takes 'imagenet', a TF-Slim",
+            r"^\S*nowhere\.ckpt: does not exist\. `weights` takes 'imagenet', a TF-Slim",
         ),
         ("unet", {"width": 2}, "cut.ckpt", r"cut\.ckpt: TensorFlow cannot read this checkpoint"),
         (

@@ -74,7 +74,7 @@ def stopped_politely() -> Iterator[None]:
         Stopped: One of them came.
 
     Example:
-        >>> with stopped_politely():
+        >>> with stopped_politely():  # doctest: +SKIP
         ...     work()
     """
 

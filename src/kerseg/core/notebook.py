@@ -10,7 +10,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, title: s
     """Return a table; text is escaped, numbers stand to the right.
 
     Example:
-        >>> table(["class", "IoU %"], [("a < b", 51.234)])[-70:]
+        >>> table(["class", "IoU %"], [("a < b", 51.234)])[-69:]
         '<td>a &lt; b</td><td style="text-align:right">51.23</td></tr></table>'
     """
     head = "".join(f"<th>{html.escape(heading)}</th>" for heading in headings)

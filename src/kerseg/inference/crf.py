@@ -96,7 +96,7 @@ class DenseCrf:
         >>> crf = DenseCrf(np.zeros((4, 4, 3), np.uint8))
         >>> doubtful = np.full((4, 4, 2), (0.9, 0.1), np.float32)
         >>> doubtful[1, 1] = 0.4, 0.6
-        >>> crf.marginals(doubtful).argmax(-1).max()
+        >>> int(crf.marginals(doubtful).argmax(-1).max())
         0
     """
 

@@ -15,7 +15,7 @@ from kerseg.data.formats.arrays import need_readers
 from kerseg.data.formats.suffixes import suffix_of
 from kerseg.errors import DataError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 """What counts as an image in a folder. A file that is named itself may be called anything."""
 RASTERS = (".vrt", ".jp2")
 """What more is looked at in a folder where rasterio is installed."""

@@ -34,9 +34,9 @@ class Job:
     """What all images of a run share, and what came of them.
 
     Example:
-        >>> job = Job(Predictor(model), Procedure(), outputs)
-        >>> job.images(inputs, batch_size=1)
-        >>> job.written, job.failed
+        >>> job = Job(Predictor(model), Procedure(), outputs)  # doctest: +SKIP
+        >>> job.images(inputs, batch_size=1)  # doctest: +SKIP
+        >>> job.written, job.failed  # doctest: +SKIP
     """
 
     plain: Predictor

@@ -98,8 +98,8 @@ def compare(
         DataError: A run was not evaluated on this split, or they were evaluated on other images, labels or classes.
 
     Example:
-        >>> comparison = compare(["runs/enet", "runs/unet"])
-        >>> comparison.differences[0][0].difference, comparison.differences[0][0].interval
+        >>> comparison = compare(["runs/enet", "runs/unet"])  # doctest: +SKIP
+        >>> comparison.differences[0][0].difference, comparison.differences[0][0].interval  # doctest: +SKIP
         (0.021, Interval(low=0.008, high=0.034))
     """
     if isinstance(runs, str | Path) or len(runs) < 2:

@@ -305,7 +305,7 @@ FAULTS = (
         lambda r: change_all(r, coloured),
         ALL,
         1.0,
-        "Give --palette FILE",
+        "Give `palette=FILE`",
         mended=False,
     ),
     Fault(

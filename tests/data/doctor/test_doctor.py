@@ -309,7 +309,7 @@ class TestMending:
     def test_not_over_anything(self, streets, tmp_path):
         (tmp_path / "mended").mkdir()
         (tmp_path / "mended/mine.txt").write_text("mine")
-        with pytest.raises(DataError, match="mended: already exists, and --fix overwrites nothing"):
+        with pytest.raises(DataError, match="mended: already exists, and `fix=True` overwrites nothing"):
             diagnose(streets).mend(tmp_path / "mended")
         assert (tmp_path / "mended/mine.txt").read_text() == "mine"
 

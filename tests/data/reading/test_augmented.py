@@ -79,7 +79,9 @@ def data(tmp_path_factory):
             writer.write(serialized(index))
     pixels = np.bincount(np.concatenate([label_of(index).ravel() for index in range(COUNT)]), minlength=12)
     split = Split(
-        (Shard(file.name, COUNT, file.stat().st_size, "0" * 64),), tuple(pixels.tolist()), (0,) * 12
+        (Shard(file.name, COUNT, file.stat().st_size, "0" * 64),),
+        tuple(pixels.tolist()),
+        (int(pixels.sum()),) * 12,
     )
     palette = tuple(map(tuple, COLOURS.tolist()))
     DatasetInfo("blocks", NAMES, palette, {"train": split}).save(folder)

@@ -97,12 +97,12 @@ def test_damaged_shards_are_left_out(folder):
 def test_without_the_flag_the_shard_is_named_and_the_flag_too(folder):
     flip(folder / FIRST)
     data = kerseg.data.load(folder)
-    said = rf"^{folder / FIRST}: record 1 cannot be read: corrupted record at \d+.*leave it out with --skip-bad\.$"
+    said = rf"^{folder / FIRST}: record 1 cannot be read: corrupted record at \d+.*leave it out with `skip_bad=True`\.$"
     with pytest.raises(DataError, match=said), data.naming_damage("train"):
         list(data.examples("train"))
     (folder / FIRST).unlink()
     with pytest.raises(
-        DataError, match=rf"^{folder / FIRST}: this shard .* is missing\. .* with --skip-bad\.$"
+        DataError, match=rf"^{folder / FIRST}: this shard .* is missing\. .* with `skip_bad=True`\.$"
     ):
         kerseg.data.load(folder)
 
@@ -110,14 +110,16 @@ def test_without_the_flag_the_shard_is_named_and_the_flag_too(folder):
 def test_a_split_without_an_intact_shard_is_an_error(folder):
     for path in folder.glob("val-*"):
         flip(path)
-    with pytest.raises(DataError, match=r"not one shard of split 'val' is intact, so --skip-bad would leave"):
+    with pytest.raises(
+        DataError, match=r"not one shard of split 'val' is intact, so `skip_bad=True` would leave"
+    ):
         kerseg.data.load(folder, skip_bad=True)
 
 
 def test_checksums_come_from_dataset_json(folder):
     (folder / "dataset.json").unlink()
     with pytest.raises(
-        DataError, match=r"dataset\.json: --skip-bad needs this file, which holds the shards' ch"
+        DataError, match=r"dataset\.json: `skip_bad=True` needs this file, which holds the shards' ch"
     ):
         kerseg.data.load(folder, dataset="camvid", skip_bad=True)
 

@@ -239,7 +239,7 @@ def test_a_label_of_other_values_is_refused_with_its_place(tmp_path, make, use):
         (
             {"train.tfrecord": [b"1"]},
             None,
-            r"though there are TFRecords\..* with --dataset: pascal_voc2012, ",
+            r"though there are TFRecords\..* with `dataset`: pascal_voc2012, ",
         ),
         ({"train.tfrecord": [b"1"]}, "cityscapes", r"train\.tfrecord: its records are no tf\.train\.Example"),
         (
@@ -290,7 +290,7 @@ def test_names_that_are_there_stay(tmp_path):
 @pytest.mark.parametrize("names", [("road", "car"), tuple(map(str, range(34)))])
 def test_another_number_of_classes_is_refused(tmp_path, names):
     held = f"{len(names)} classes, {names[0]} to {names[-1]}"
-    message = rf"dataset\.json: {held}, where --dataset cityscapes has 19\. Leave out --dataset to take"
+    message = rf"dataset\.json: {held}, where `dataset='cityscapes'` has 19\. Leave out `dataset` to take"
     with pytest.raises(ConfigError, match=message):
         describe(converted(tmp_path, names), "cityscapes")
 

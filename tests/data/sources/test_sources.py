@@ -164,6 +164,7 @@ def test_the_table_and_the_folder_of_sources_agree():
         "annotated",
         "array_folders",
         "base",
+        "below",
         "class_mapping",
         "folders",
         "palettes",

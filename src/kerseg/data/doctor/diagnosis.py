@@ -56,7 +56,7 @@ class Diagnosis:
         """Write a mended copy to ``output``; see `kerseg.data.doctor.mending.mend`.
 
         Example:
-            >>> diagnose("raw").mend("mended")[0].done
+            >>> diagnose("raw").mend("mended")[0].done  # doctest: +SKIP
             ('label: values to class indices',)
         """
         return mend(self.path, self.evidence, self.findings, Path(output), workers=workers)

@@ -44,9 +44,9 @@ def below(file: Path, start: Path, name: str, folder: Path) -> Path | Outside:
 
     Example:
         >>> below(Path("a.json"), Path("images"), "1.jpg", Path("images"))
-        Path('images/1.jpg')
+        PosixPath('images/1.jpg')
         >>> below(Path("a.json"), Path("images"), "../1.jpg", Path("images"))
-        Outside(file=Path('a.json'), key='../1.jpg', folder=Path('images'))
+        Outside(file=PosixPath('a.json'), key='../1.jpg', folder=PosixPath('images'))
     """
     path = start / name
     return path if is_below(path, folder) and not PureWindowsPath(name).drive else Outside(file, name, folder)
