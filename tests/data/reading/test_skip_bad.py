@@ -97,7 +97,7 @@ def test_damaged_shards_are_left_out(folder):
 def test_without_the_flag_the_shard_is_named_and_the_flag_too(folder):
     flip(folder / FIRST)
     data = kerseg.data.load(folder)
-    said = rf"^{folder / FIRST}: record 1 cannot be read: corrupted record at \d+.*leave it out with `skip_bad=True`\.$"
+    said = rf"^{folder / FIRST}: record 1 cannot be read: corrupted record at \d+.*with `skip_bad=True`\.$"
     with pytest.raises(DataError, match=said), data.naming_damage("train"):
         list(data.examples("train"))
     (folder / FIRST).unlink()
