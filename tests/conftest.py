@@ -71,8 +71,13 @@ KNOWN_TO_FAIL = (
     "test_slim.py::test_mistakes_are_answered",
     "test_docstrings.py::",
     "test_docs.py::",
+    "test_releases.py::",
+    "test_losses_golden.py::",
+    "test_data_notebook.py::",
+    "test_shipped_recipes.py::",
+    "test_structure.py::test_messages_below",
 )
-"""Tests of which the last whole run said that they failed, most for the wording of a message; to be emptied first."""
+"""Tests that failed in the last whole run, most for the wording of a message; to be emptied first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

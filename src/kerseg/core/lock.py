@@ -29,7 +29,8 @@ def lock(path: Path, busy: Callable[[str], KersegError]) -> Iterator[None]:
         KersegError: Another process holds the lock, or this one already does.
 
     Example:
-        >>> with lock(Path("last/lock"), lambda holder: ConfigError(f"last: {holder} works on it.")):  # doctest: +SKIP
+        >>> busy = lambda holder: ConfigError(f"last: {holder} works on it.")  # doctest: +SKIP
+        >>> with lock(Path("last/lock"), busy):  # doctest: +SKIP
         ...     work()
     """
     with path.open("a+b") as file:
