@@ -49,44 +49,6 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return min(WORKERS, os.cpu_count() or 1) if whole else 0
 
 
-KNOWN_TO_FAIL = (
-    "test_beam.py::test_without_beam_the_extra_is_named",
-    "test_convert.py::TestBadFiles::",
-    "test_doctor.py::TestCleanTrees::test_streets[options3]",
-    "test_doctor.py::TestPlantedFaults::test_is_named_and_nothing_else[",
-    "test_channels.py::test_who_did_not_say_so_is_told_how",
-    "test_channels_all_the_way.py::test_predicting_the_raw_files_gives_what_evaluation_scores",
-    "test_coco_json.py::test_files_that_are_not_there",
-    "test_coco_json.py::test_one_class_alone_is_refused_with_what_to_do",
-    "test_labelme.py::test_options_and_folders_that_do_not_fit",
-    "test_yolo_seg.py::test_one_class_needs_a_background",
-    "test_sources.py::TestFolder::test_folders_that_do_not_fit",
-    "test_start.py::test_the_loss_is_the_weighted_sum_over_the_heads[icnet",
-    "test_stopping.py::test_a_run_that_was_stopped_and_killed",
-    "test_description.py::test_mistakes_are_refused",
-    "test_skip_bad.py::",
-    "test_unconverted.py::test_another_number_of_classes",
-    "test_download.py::test_redirections_are_followed",
-    "test_download.py::test_what_an_interrupted_run_has_is_gone_on_with",
-    "test_slim.py::test_mistakes_are_answered",
-    "test_docstrings.py::",
-    "test_docs.py::",
-    "test_releases.py::",
-    "test_losses_golden.py::",
-    "test_data_notebook.py::",
-    "test_shipped_recipes.py::",
-    "test_structure.py::test_messages_below",
-)
-"""Tests that failed in the last whole run, most for the wording of a message; to be emptied first."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is known to fail, with the reason that the summary prints."""
-    for item in items:
-        if any(name in item.nodeid for name in KNOWN_TO_FAIL):
-            item.add_marker(pytest.mark.xfail(reason="failed in the last whole run: see KNOWN_TO_FAIL"))
-
-
 @pytest.fixture(autouse=True, scope="module")
 def free_models() -> Iterator[None]:
     """Free a file's models before the next one's are built."""
