@@ -52,7 +52,8 @@ class Registry(Mapping[str, str]):
     """A lazy table of names of one kind.
 
     The options of an entry are the parameters of its function, or of its class's ``__init__``, that are not
-    ``given``: what is written in the entry's own file decides what it takes.
+    ``given``: what is written in the entry's own file decides what it takes. An entry that is data, ``NAME =
+    Class(function, ...)``, takes what that function does.
 
     Args:
         kind: What an entry is, in the words of the messages: ``"model"``.
@@ -126,8 +127,8 @@ class Registry(Mapping[str, str]):
         Raises:
             ConfigError: No such entry.
         """
-        node = self._definition(name)
-        return "" if node is None else (ast.get_docstring(node) or "").split("\n", 1)[0]
+        module, _, attribute = self[name].partition(":")
+        return _docstring(_tree(module), attribute).split("\n", 1)[0]
 
     def options(self, name: str) -> dict[str, Option]:
         """Return what the entry takes, read from its file without importing it.
@@ -196,11 +197,6 @@ class Registry(Mapping[str, str]):
                 except msgspec.ValidationError as error:
                     raise ConfigError(f"`{prefix}{own}`: {error}. Received: {value!r}.") from error
 
-    def _definition(self, name: str) -> ast.FunctionDef | ast.ClassDef | None:
-        """Return the syntax tree of the entry called ``name``."""
-        module, _, attribute = self[name].partition(":")
-        return _definition(_tree(module), attribute)
-
 
 @cache
 def _tree(module: str) -> ast.Module:
@@ -210,16 +206,31 @@ def _tree(module: str) -> ast.Module:
     return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
 
 
-def _definition(tree: ast.Module, name: str) -> ast.FunctionDef | ast.ClassDef | None:
+def _definition(tree: ast.Module, name: str) -> ast.FunctionDef | ast.ClassDef | ast.Assign | None:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
             return node
+        if isinstance(node, ast.Assign) and name in map(ast.unparse, node.targets):
+            return node
     return None
+
+
+def _docstring(tree: ast.Module, name: str) -> str:
+    """Return the docstring of a function or class, or the text below an assignment."""
+    node = _definition(tree, name)
+    if isinstance(node, ast.Assign):
+        below = tree.body[tree.body.index(node) + 1]
+        text = below.value if isinstance(below, ast.Expr) else None
+        return str(text.value) if isinstance(text, ast.Constant) else ""
+    return "" if node is None else ast.get_docstring(node) or ""
 
 
 def _options(module: str, name: str) -> dict[str, Option]:
     """Return the parameters of a function, of a class's ``__init__``, or the fields of a dataclass."""
     node = _definition(_tree(module), name)
+    if isinstance(node, ast.Assign):
+        made = node.value.args[:1] if isinstance(node.value, ast.Call) else []
+        return _options(module, ast.unparse(made[0])) if made else {}
     if isinstance(node, ast.FunctionDef):
         return _parameters(node)
     if node is None:

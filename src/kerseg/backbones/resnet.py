@@ -10,48 +10,20 @@ from typing import Any
 
 from keras import layers
 
-from kerseg.backbones import Features, plan_strides
+from kerseg.backbones.backbone import Application, Backbone, Features, plan_strides
+from kerseg.core.tensor import Tensor
 from kerseg.errors import ConfigError
 from kerseg.layers.conv import conv_norm
-from kerseg.layers.preprocess import Normalize, image_mean
+from kerseg.layers.preprocess import VGG_MEAN
 
 DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 """Units of the four stages (table 1)."""
 
 
-def normalize(image: Any) -> Any:
-    """Subtract `image_mean`, as for the published weights."""
-    return Normalize(mean=image_mean(image), name="normalize")(image)
-
-
-def resnet50(x: Any, **options: Any) -> Features:
-    """Apply ResNet-50: 23,508,032 parameters at width 64.
-
-    The options are those of ``resnet``.
-    """
-    return resnet(x, 50, **options)
-
-
-def resnet101(x: Any, **options: Any) -> Features:
-    """Apply ResNet-101: 42,500,160 parameters at width 64.
-
-    The options are those of ``resnet``.
-    """
-    return resnet(x, 101, **options)
-
-
-def resnet152(x: Any, **options: Any) -> Features:
-    """Apply ResNet-152: 58,143,808 parameters at width 64.
-
-    The options are those of ``resnet``.
-    """
-    return resnet(x, 152, **options)
-
-
 def resnet(
-    x: Any,
-    depth: int,
+    x: Tensor,
     *,
+    depth: int,
     output_stride: int = 32,
     width: int = 64,
     multi_grid: Sequence[int] = (1, 1, 1),
@@ -83,7 +55,7 @@ def resnet(
         ConfigError: ``output_stride``, ``stem`` or ``stride_in`` is none of these.
 
     Example:
-        >>> features = resnet(normalize(keras.Input((513, 513, 3))), 50, output_stride=16, width=8)
+        >>> features = resnet(keras.Input((513, 513, 3)), depth=50, output_stride=16, width=8)
         >>> features[16].shape, features.stages[2].shape
         ((None, 33, 33, 256), (None, 33, 33, 128))
     """
@@ -115,12 +87,12 @@ def resnet(
     return Features(maps, stages, image)
 
 
-def stem7x7(x: Any, width: int, norm: dict[str, Any]) -> Any:
+def stem7x7(x: Tensor, width: int, norm: dict[str, Any]) -> Tensor:
     """Half the size with one 7x7 convolution."""
     return conv_norm(x, width, 7, strides=2, name="conv1", **norm)
 
 
-def deep_stem(x: Any, width: int, norm: dict[str, Any]) -> Any:
+def deep_stem(x: Tensor, width: int, norm: dict[str, Any]) -> Tensor:
     """Half the size with three 3x3 convolutions, the last twice as wide (PSPNet's and ICNet's release)."""
     x = conv_norm(x, width, 3, strides=2, name="conv1_1", **norm)
     x = conv_norm(x, width, 3, name="conv1_2", **norm)
@@ -130,14 +102,14 @@ def deep_stem(x: Any, width: int, norm: dict[str, Any]) -> Any:
 _STEMS = {"7x7": stem7x7, "deep": deep_stem}
 
 
-def max_pool(x: Any) -> Any:
+def max_pool(x: Tensor) -> Tensor:
     """Half the size by 3x3 maxima, one pixel of padding on each side; zeros do for what a ReLU gives."""
     x = layers.ZeroPadding2D(1, name="pool1_pad")(x)
     return layers.MaxPooling2D(3, strides=2, name="pool1_pool")(x)
 
 
 def unit(
-    x: Any,
+    x: Tensor,
     channels: int,
     *,
     name: str,
@@ -146,7 +118,7 @@ def unit(
     project: bool = False,
     stride_in: str = "3x3",
     **norm: Any,
-) -> Any:
+) -> Tensor:
     """Apply a bottleneck unit (figure 5, right): 1x1, 3x3, 1x1 with four times the channels, and the shortcut.
 
     Args:
@@ -170,3 +142,16 @@ def unit(
     x = conv_norm(x, channels, 3, strides=second, dilation=dilation, name=f"{name}_2", **norm)
     x = conv_norm(x, 4 * channels, 1, relu=False, name=f"{name}_3", **norm)
     return layers.ReLU(name=f"{name}_out")(layers.Add(name=f"{name}_add")([shortcut, x]))
+
+
+def _imagenet(depth: int) -> Application:
+    return Application(f"ResNet{depth}", bgr=True, epsilon=1.001e-5, biases=True)
+
+
+_ALIKE: dict[str, Any] = {"mean": VGG_MEAN, "first_layers": ("conv1_conv",)}
+RESNET50 = Backbone(resnet, depth=50, imagenet=_imagenet(50), **_ALIKE)
+"""ResNet-50: 23,508,032 parameters at width 64."""
+RESNET101 = Backbone(resnet, depth=101, imagenet=_imagenet(101), **_ALIKE)
+"""ResNet-101: 42,500,160 parameters at width 64."""
+RESNET152 = Backbone(resnet, depth=152, imagenet=_imagenet(152), **_ALIKE)
+"""ResNet-152: 58,143,808 parameters at width 64."""

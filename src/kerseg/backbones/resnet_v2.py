@@ -6,51 +6,23 @@ tf_slim/nets/resnet_v2.py: the stride is in the last unit of a stage, the root c
 each unit have a bias and no norm. Layers carry the names of ``keras.applications.ResNet50V2``.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from keras import layers
 
-from kerseg.backbones import Features, plan_strides
+from kerseg.backbones.backbone import Application, Backbone, Checkpoint, Features, plan_strides
 from kerseg.backbones.resnet import DEPTHS
+from kerseg.core.tensor import Tensor
 from kerseg.errors import ConfigError
 from kerseg.layers.conv import conv, conv_norm, norm
-from kerseg.layers.preprocess import Normalize
-
-
-def normalize(image: Any) -> Any:
-    """Bring an image of 0 to 255 to -1 to 1, as for the published weights."""
-    return Normalize(mean=127.5, scale=1 / 127.5, name="normalize")(image)
-
-
-def resnet50_v2(x: Any, **options: Any) -> Features:
-    """Apply TF-Slim's resnet_v2_50: 23,519,360 parameters at width 64.
-
-    The options are those of ``resnet_v2``.
-    """
-    return resnet_v2(x, 50, **options)
-
-
-def resnet101_v2(x: Any, **options: Any) -> Features:
-    """Apply TF-Slim's resnet_v2_101: 42,528,896 parameters at width 64.
-
-    The options are those of ``resnet_v2``.
-    """
-    return resnet_v2(x, 101, **options)
-
-
-def resnet152_v2(x: Any, **options: Any) -> Features:
-    """Apply TF-Slim's resnet_v2_152: 58,187,904 parameters at width 64.
-
-    The options are those of ``resnet_v2``.
-    """
-    return resnet_v2(x, 152, **options)
 
 
 def resnet_v2(
-    x: Any,
-    depth: int,
+    x: Tensor,
     *,
+    depth: int,
     output_stride: int = 32,
     width: int = 64,
     multi_grid: Sequence[int] = (1, 1, 1),
@@ -81,7 +53,7 @@ def resnet_v2(
         ConfigError: ``output_stride`` or ``root_pool`` is none of these.
 
     Example:
-        >>> features = resnet_v2(normalize(keras.Input((321, 321, 3))), 50, output_stride=8, width=8)
+        >>> features = resnet_v2(keras.Input((321, 321, 3)), depth=50, output_stride=8, width=8)
         >>> features[8].shape, features[4].shape
         ((None, 41, 41, 256), (None, 81, 81, 32))
     """
@@ -116,8 +88,8 @@ def resnet_v2(
 
 
 def _unit(
-    x: Any, channels: int, *, strides: int, dilation: int, project: bool, name: str, **statistics: Any
-) -> tuple[Any, Any]:
+    x: Tensor, channels: int, *, strides: int, dilation: int, project: bool, name: str, **statistics: Any
+) -> tuple[Tensor, Tensor]:
     """Apply a unit (figure 4e); also return its input normalised and rectified."""
     preactivated = norm(x, name=f"{name}_preact", **statistics)
     if project:
@@ -130,3 +102,35 @@ def _unit(
     y = conv_norm(y, channels, 3, strides=strides, dilation=dilation, name=f"{name}_2", **statistics)
     y = conv(y, 4 * channels, 1, use_bias=True, name=f"{name}_3_conv")
     return layers.Add(name=f"{name}_out")([shortcut, y]), preactivated
+
+
+def _unit_name(found: re.Match[str]) -> str:
+    return f"conv{int(found[1]) + 1}_block{found[2]}"
+
+
+_UNIT = r"block(\d)/unit_(\d+)/bottleneck_v2"
+_SLIM_LAYERS = {
+    r"conv1": lambda found: "conv1_conv",
+    r"postnorm": lambda found: "post_bn",
+    rf"{_UNIT}/preact": lambda found: f"{_unit_name(found)}_preact_bn",
+    rf"{_UNIT}/shortcut": lambda found: f"{_unit_name(found)}_0_conv",
+    rf"{_UNIT}/conv(\d)": lambda found: f"{_unit_name(found)}_{found[3]}_conv",
+    rf"{_UNIT}/conv(\d)/BatchNorm": lambda found: f"{_unit_name(found)}_{found[3]}_bn",
+}
+
+
+def _imagenet(depth: int) -> Application:
+    return Application(f"ResNet{depth}V2", epsilon=1.001e-5, options={"root_pool": "keras"})
+
+
+def _checkpoint(depth: int) -> Checkpoint:
+    return Checkpoint(f"resnet_v2_{depth}", _SLIM_LAYERS)
+
+
+_ALIKE: dict[str, Any] = {"mean": 127.5, "scale": 1 / 127.5, "first_layers": ("conv1_conv",)}
+RESNET50_V2 = Backbone(resnet_v2, depth=50, imagenet=_imagenet(50), checkpoint=_checkpoint(50), **_ALIKE)
+"""TF-Slim's resnet_v2_50: 23,519,360 parameters at width 64."""
+RESNET101_V2 = Backbone(resnet_v2, depth=101, imagenet=_imagenet(101), checkpoint=_checkpoint(101), **_ALIKE)
+"""TF-Slim's resnet_v2_101: 42,528,896 parameters at width 64."""
+RESNET152_V2 = Backbone(resnet_v2, depth=152, imagenet=_imagenet(152), checkpoint=_checkpoint(152), **_ALIKE)
+"""TF-Slim's resnet_v2_152: 58,187,904 parameters at width 64."""

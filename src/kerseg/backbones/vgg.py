@@ -4,26 +4,20 @@ K. Simonyan, A. Zisserman: Very Deep Convolutional Networks for Large-Scale Imag
 https://arxiv.org/abs/1409.1556, table 1 column D. Layers carry the names of ``keras.applications.VGG16``.
 """
 
-from typing import Any
-
 from keras import layers
 
-from kerseg.backbones import Features, plan_strides
+from kerseg.backbones.backbone import Application, Backbone, Checkpoint, Features, plan_strides
+from kerseg.core.tensor import Tensor
 from kerseg.layers.conv import DilatedConv
-from kerseg.layers.preprocess import Normalize, image_mean
+from kerseg.layers.preprocess import VGG_MEAN
 
 DEPTHS = (2, 2, 3, 3, 3)
 MULTIPLES = (1, 2, 4, 8, 8)
 """Convolutions of each block, and their channels as multiples of the first block's."""
 
 
-def normalize(image: Any) -> Any:
-    """Subtract `image_mean`, as for the published weights."""
-    return Normalize(mean=image_mean(image), name="normalize")(image)
-
-
 def vgg16(
-    x: Any,
+    x: Tensor,
     *,
     output_stride: int = 32,
     width: int = 64,
@@ -51,7 +45,7 @@ def vgg16(
         ConfigError: ``output_stride`` is not 8, 16 or 32.
 
     Example:
-        >>> features = vgg16(normalize(keras.Input((224, 224, 3))))
+        >>> features = vgg16(keras.Input((224, 224, 3)))
         >>> features[32].shape
         (None, 7, 7, 512)
     """
@@ -75,3 +69,20 @@ def vgg16(
         maps[stride] = x
         stages.append(x)
     return Features(maps, stages, image)
+
+
+VGG16 = Backbone(
+    vgg16,
+    mean=VGG_MEAN,
+    first_layers=("block1_conv1",),
+    classifier={"fc1": "fc6", "fc2": "fc7"},
+    imagenet=Application("VGG16", bgr=True),
+    checkpoint=Checkpoint(
+        "vgg_16",
+        {
+            r"conv(\d)/conv\d_(\d)": lambda found: f"block{found[1]}_conv{found[2]}",
+            r"(fc6|fc7)": lambda found: found[1],
+        },
+    ),
+)
+"""VGG16: thirteen 3x3 convolutions and five poolings, 14,714,688 parameters at width 64."""

@@ -6,21 +6,25 @@ from typing import Any
 import keras
 from keras import ops
 
+from kerseg.core.tensor import Tensor
+
 VGG_MEAN = (123.68, 116.78, 103.94)
 """Mean RGB value of ILSVRC as TF-Slim's and Keras's VGG16 subtract it, in 0..255
 (https://github.com/google-research/tf-slim/blob/1287b1e/tf_slim/nets/vgg.py)."""
 
 
-def image_mean(image: Any) -> float | tuple[float, ...]:
-    """Return what models with a backbone of VGG's or ResNet's kind subtract from an image, by its channels.
+def image_mean(image: Tensor, mean: float | tuple[float, ...] = VGG_MEAN) -> float | tuple[float, ...]:
+    """Return what to subtract from an image, by its channels.
 
     Args:
         image: ``(batch, height, width, channels)``, 0 to 255.
+        mean: One number, or one for each channel.
 
     Returns:
-        `VGG_MEAN` for three channels; the middle of the range, 127.5, for others, of which nothing is known.
+        ``mean`` where it fits the image's channels; the middle of the range, 127.5, for others, of which nothing is
+        known.
     """
-    return VGG_MEAN if image.shape[-1] == len(VGG_MEAN) else 127.5
+    return mean if isinstance(mean, int | float) or image.shape[-1] == len(mean) else 127.5
 
 
 @keras.saving.register_keras_serializable("kerseg")
@@ -33,6 +37,8 @@ class Normalize(keras.layers.Layer):
     Args:
         mean: One number, or one for each channel, in the image's unit (0 to 255).
         scale: What the difference is multiplied with: ``1 / 255`` brings 0..255 to 0..1.
+        backbone: Name of the backbone that follows, in ``kerseg.backbones.BACKBONES``; so that a model, also one read
+            from a file, says whose published weights it takes. ``None`` for none.
         name: The layer's name.
 
     Example:
@@ -45,6 +51,7 @@ class Normalize(keras.layers.Layer):
         *,
         mean: float | Sequence[float] = 0.0,
         scale: float = 1.0,
+        backbone: str | None = None,
         name: str | None = None,
         **kwargs: Any,
     ):
@@ -52,8 +59,9 @@ class Normalize(keras.layers.Layer):
         super().__init__(name=name, **kwargs)
         self.mean = mean if isinstance(mean, int | float) else tuple(mean)
         self.scale = scale
+        self.backbone = backbone
 
-    def call(self, image: Any) -> Any:
+    def call(self, image: Tensor) -> Tensor:
         """Normalise ``(..., channels)``, any number type; returns float32 of the same shape."""
         image = ops.cast(image, "float32")
         if self.mean:
@@ -66,4 +74,5 @@ class Normalize(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return what rebuilds the layer."""
-        return {**super().get_config(), "mean": self.mean, "scale": self.scale}
+        own = {"mean": self.mean, "scale": self.scale, "backbone": self.backbone}
+        return {**super().get_config(), **own}

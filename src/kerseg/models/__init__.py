@@ -4,10 +4,11 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from kerseg import backbones
 from kerseg.backbones import BACKBONES, PAD_LAYER
 from kerseg.core.solver import Solver
 from kerseg.errors import ConfigError
-from kerseg.models.versions import changed_since_0_1
+from kerseg.models.versions import OVERLOOKED_BY_0_1, changed_since_0_1
 from kerseg.registry import Registry
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def build(
             "of at least 1: (None, None, 3)."
         )
     check(name, options)
+    options = options_with_weights(name, weights, options)
     if auxiliary and _has_heads(name):
         options["auxiliary"] = True
     model: keras.Model = MODELS.load(name)(num_classes=num_classes, input_shape=input_shape, **options)
@@ -198,8 +200,37 @@ def options_of_version(name: str, version: str, options: Mapping[str, Any] | Non
     name, given = MODELS.resolve(name), dict(options or {})
     if [int(number) for number in version.split(".")[:2]] >= [0, 2]:
         return given
-    backbone = given.get("backbone", MODELS.default(name, "backbone"))
-    return changed_since_0_1(name, backbone and BACKBONES.resolve(backbone)) | given
+    backbone = _backbone(name, given)
+    if backbone is not None:  # 0.1 passed over what a backbone does not have
+        taken = BACKBONES.options(backbone)
+        given = {key: value for key, value in given.items() if key not in OVERLOOKED_BY_0_1 or key in taken}
+    return changed_since_0_1(name, backbone) | given
+
+
+def options_with_weights(
+    name: str, weights: "str | Path | None", options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return an architecture's options, with the variants of its backbone that published weights were trained with.
+
+    Args:
+        name: A name or alias of ``MODELS``.
+        weights: As of ``build``.
+        options: What is asked for, which stays.
+
+    Example:
+        >>> options_with_weights("gcn", "imagenet", {"backbone": "resnet50_v2"})
+        {'root_pool': 'keras', 'backbone': 'resnet50_v2'}
+    """
+    backbone = _backbone(name, options)
+    if weights != "imagenet" or backbone is None:
+        return dict(options)
+    published = backbones.get(backbone).imagenet
+    return {**(published.options if published else {}), **options}
+
+
+def _backbone(name: str, options: Mapping[str, Any]) -> str | None:
+    backbone: str | None = options.get("backbone", MODELS.default(name, "backbone"))
+    return backbone and BACKBONES.resolve(backbone)
 
 
 def _has_heads(name: str) -> bool:

@@ -6,13 +6,12 @@ Convolutional Nets and Fully Connected CRFs, ICLR 2015, https://arxiv.org/abs/14
 average that divides by nine at the border too. The CRF that refines its predictions is no part of the network.
 """
 
-from typing import Any
-
 import keras
 from keras import layers
 
 from kerseg import backbones
 from kerseg.core.solver import Multipliers, Solver
+from kerseg.core.tensor import Tensor
 from kerseg.layers.conv import DilatedConv
 from kerseg.layers.resize import scores_to_logits
 
@@ -69,7 +68,7 @@ def deeplab_v1(
     return keras.Model(image, outputs, name="deeplab_v1")
 
 
-def large_fov(x: Any, num_classes: int, *, dilation: int, suffix: str = "") -> Any:
+def large_fov(x: Tensor, num_classes: int, *, dilation: int, suffix: str = "") -> Tensor:
     """Classify with VGG16's fully connected layers, made smaller: fc6 3x3 and dilated, fc7 and fc8 1x1.
 
     Args:

@@ -6,6 +6,7 @@ built as released: four 3x3 convolutions straight from the features to the class
 (ASPP-L), their outputs summed, nothing between; the ResNet's strides in its 1x1 convolutions.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ from keras import layers
 
 from kerseg import backbones
 from kerseg.core.solver import Multipliers, Solver
+from kerseg.core.tensor import Tensor
 from kerseg.layers.conv import DilatedConv
 from kerseg.layers.resize import ResizeLike, Shrink, scores_to_logits
 from kerseg.models.deeplab_v1 import large_fov, new_layer
@@ -32,7 +34,8 @@ def deeplab_v2(
     auxiliary: bool = False,
     backbone: str = "resnet101",
     multi_scale: bool = False,
-    momentum: float = 0.9,
+    root_pool: str | None = None,
+    momentum: float | None = None,
     freeze_norm: bool = False,
     width: int = 64,
     pad: bool = True,
@@ -45,10 +48,13 @@ def deeplab_v2(
         auxiliary: Return ``{"logits": ..., "scores": ...}``: the scores at stride 8, which training compares
             with reduced labels, beside the logits made of them; with ``multi_scale`` also ``scores_100``,
             ``scores_075`` and ``scores_050``, those of each scale.
-        backbone: ``"resnet101"`` is the paper's; any ResNet, or ``"vgg16"`` with fc6, fc7 and fc8 in each branch.
+        backbone: ``"resnet101"`` is the paper's; any other. One with a classifier, ``"vgg16"``, has
+            fc6, fc7 and fc8 in each branch.
         multi_scale: Apply the network, with the same weights, to the image at scales 1, 0.75 and 0.5, and take
             the highest score for each class and pixel ("MSC").
-        momentum: What the running statistics of batch normalisation keep at each step.
+        root_pool: How a ResNet v2 pads its first pooling: ``"slim"``, which is the default, as TF-Slim's weights
+            want it, or ``"keras"``, as Keras's do.
+        momentum: What the running statistics of batch normalisation keep at each step; 0.9 if ``None``.
         freeze_norm: Keep batch normalisation, with scale and shift, as it was loaded: what the authors did.
         width: Channels of the backbone's first stage; all others follow. The paper's is 64.
         pad: Pad the normalised image with zeros at the bottom and right to 8k + 1 (32k + 1 with
@@ -61,7 +67,7 @@ def deeplab_v2(
         on VGG16, both at width 64.
 
     Raises:
-        ConfigError: There is no such backbone.
+        ConfigError: There is no such backbone, or it has no such variant.
 
     Example:
         >>> deeplab_v2(num_classes=21, width=8, backbone="resnet50")(keras.ops.zeros((1, 321, 321, 3))).shape
@@ -70,8 +76,8 @@ def deeplab_v2(
     image = keras.Input(input_shape, name="image")
     # All three scales of 32k + 1 pixels are of 8k + 1.
     x = backbones.prepare(backbone, image, pad=(32 if multi_scale else 8, 1) if pad else None)
-    options: dict[str, Any] = {"backbone": backbone, "width": width}
-    options |= {"momentum": momentum, "freeze_norm": freeze_norm}
+    asked = {"root_pool": root_pool, "momentum": momentum, "freeze_norm": freeze_norm or None}
+    options: dict[str, Any] = {"backbone": backbone, "width": width, "asked": asked}
     outputs = {} if multi_scale else {"scores": _scores(x, num_classes, **options)}
     if multi_scale:
         outputs = _at_scales(x, num_classes, options)
@@ -79,7 +85,7 @@ def deeplab_v2(
     return keras.Model(image, {"logits": logits, **outputs} if auxiliary else logits, name="deeplab_v2")
 
 
-def _at_scales(x: Any, num_classes: int, options: dict[str, Any]) -> dict[str, Any]:
+def _at_scales(x: Tensor, num_classes: int, options: dict[str, Any]) -> dict[str, Tensor]:
     """Return the scores of each scale at its own size, and their maximum at the first one's."""
     any_size = keras.Input((None, None, x.shape[-1]), name="normalized")
     network = keras.Model(any_size, _scores(any_size, num_classes, **options), name="network")
@@ -92,17 +98,16 @@ def _at_scales(x: Any, num_classes: int, options: dict[str, Any]) -> dict[str, A
     return {"scores": layers.Maximum(dtype="float32", name="maximum")([first, *others]), **scores}
 
 
-def _scores(x: Any, num_classes: int, *, backbone: str, width: int, **norm: Any) -> Any:
+def _scores(x: Tensor, num_classes: int, *, backbone: str, width: int, asked: Mapping[str, Any]) -> Tensor:
     """Return the sum of the four branches at stride 8 (figure 7), of a normalised image."""
-    if backbones.BACKBONES.resolve(backbone) == "vgg16":
-        x = backbones.apply(backbone, x, output_stride=8, width=width, pool_size=3)[8]
+    preferred = {"stride_in": "1x1", "pool_size": 3}
+    x = backbones.apply(backbone, x, output_stride=8, width=width, asked=asked, preferred=preferred)[8]
+    if backbones.get(backbone).classifier:
         branches = [
             large_fov(x, num_classes, dilation=dilation, suffix=f"_{i}")
             for i, dilation in enumerate(DILATIONS, 1)
         ]
     else:
-        variant = backbones.first_generation(backbone, stride_in="1x1")
-        x = backbones.apply(backbone, x, output_stride=8, width=width, **norm, **variant)[8]
         branches = [
             DilatedConv(
                 num_classes,

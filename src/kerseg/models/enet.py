@@ -14,6 +14,7 @@ import keras
 from keras import layers
 
 from kerseg.core.solver import Multipliers, Solver
+from kerseg.core.tensor import Tensor
 from kerseg.errors import ConfigError
 from kerseg.layers.activation import PReLU
 from kerseg.layers.conv import DilatedConv, PointwiseConv
@@ -107,7 +108,7 @@ _CONTEXT: tuple[dict[str, Any], ...] = (
 """Stages 2 and 3, which differ only in stage 2's downsampling (table 1)."""
 
 
-def _initial(x: Any, width: int) -> Any:
+def _initial(x: Tensor, width: int) -> Tensor:
     """Half the size: a strided convolution and a pooling of the image side by side (figure 2a)."""
     channels = x.shape[-1]
     convolved = layers.Conv2D(width - channels, 3, strides=2, name="initial_conv")(
@@ -119,7 +120,7 @@ def _initial(x: Any, width: int) -> Any:
 
 
 def _bottleneck(
-    x: Any,
+    x: Tensor,
     channels: int,
     *,
     dilation: int = 1,
@@ -128,7 +129,7 @@ def _bottleneck(
     dropout: float = 0.0,
     decoder: bool = False,
     name: str,
-) -> Any:
+) -> Tensor:
     """A residual block that keeps size and channels (figure 2b)."""
     internal = channels // 4
     y = _project(x, internal, f"{name}_reduce", decoder=decoder)
@@ -143,7 +144,7 @@ def _bottleneck(
     return _expand_and_add(x, y, channels, dropout, name, decoder=decoder)
 
 
-def _downsampling(x: Any, channels: int, *, dropout: float, name: str) -> tuple[Any, Any]:
+def _downsampling(x: Tensor, channels: int, *, dropout: float, name: str) -> tuple[Tensor, Tensor]:
     """Half the size, more channels; also returns where the maxima were, for the decoder."""
     internal = channels // 4
     y = layers.Conv2D(internal, 2, strides=2, use_bias=False, name=f"{name}_reduce")(x)
@@ -156,7 +157,7 @@ def _downsampling(x: Any, channels: int, *, dropout: float, name: str) -> tuple[
     return _expand_and_add(main, y, channels, dropout, name), index
 
 
-def _upsampling(x: Any, index: Any, like: Any, channels: int, *, name: str) -> Any:
+def _upsampling(x: Tensor, index: Tensor, like: Tensor, channels: int, *, name: str) -> Tensor:
     """Twice the size, fewer channels: values go back to where the encoder's maxima were."""
     internal = channels // 4
     y = _project(x, internal, f"{name}_reduce", decoder=True)
@@ -170,15 +171,15 @@ def _upsampling(x: Any, index: Any, like: Any, channels: int, *, name: str) -> A
     return _expand_and_add(main, y, channels, 0.0, name, decoder=True)
 
 
-def _project(x: Any, channels: int, name: str, *, decoder: bool) -> Any:
+def _project(x: Tensor, channels: int, name: str, *, decoder: bool) -> Tensor:
     """1x1 convolution without bias, batch norm, activation."""
     x = PointwiseConv(channels, name=name)(x)
     return _norm_activation(x, name, decoder=decoder)
 
 
 def _expand_and_add(
-    main: Any, y: Any, channels: int, dropout: float, name: str, *, decoder: bool = False
-) -> Any:
+    main: Any, y: Tensor, channels: int, dropout: float, name: str, *, decoder: bool = False
+) -> Tensor:
     """The end of each block: back to ``channels``, spatial dropout, sum with the main branch, activation."""
     y = PointwiseConv(channels, name=f"{name}_expand")(y)
     y = _norm(y, f"{name}_expand")
@@ -187,16 +188,16 @@ def _expand_and_add(
     return _activation(layers.Add(name=f"{name}_add")([main, y]), name, decoder=decoder)
 
 
-def _norm_activation(x: Any, name: str, *, decoder: bool = False) -> Any:
+def _norm_activation(x: Tensor, name: str, *, decoder: bool = False) -> Tensor:
     return _activation(_norm(x, name), name, decoder=decoder)
 
 
-def _norm(x: Any, name: str) -> Any:
+def _norm(x: Tensor, name: str) -> Tensor:
     # Torch's defaults: epsilon 1e-3, and a running mean that keeps 0.9 at each step.
     return BatchNorm(momentum=0.9, epsilon=1e-3, name=f"{name}_norm")(x)
 
 
-def _activation(x: Any, name: str, *, decoder: bool) -> Any:
+def _activation(x: Tensor, name: str, *, decoder: bool) -> Tensor:
     if decoder:
         return layers.ReLU(name=f"{name}_relu")(x)
     return PReLU(
@@ -204,7 +205,7 @@ def _activation(x: Any, name: str, *, decoder: bool) -> Any:
     )(x)
 
 
-def _pad_before(x: Any, name: str) -> Any:
+def _pad_before(x: Tensor, name: str) -> Tensor:
     # Torch pads one pixel on each side; at stride 2 and even sizes the one after is never read, and Keras's
     # "same" would pad only after, which moves every window by a pixel.
     return layers.ZeroPadding2D(((1, 0), (1, 0)), name=name)(x)

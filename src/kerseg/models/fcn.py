@@ -6,13 +6,12 @@ commit 1305c73, voc-fcn{32s,16s,8s}/net.py): 100 pixels of padding, pooling that
 5 and 9, fusion by sum, score layers that start at zero.
 """
 
-from typing import Any
-
 import keras
 from keras import layers
 
 from kerseg import backbones
 from kerseg.core.solver import Multipliers, Solver
+from kerseg.core.tensor import Tensor
 from kerseg.layers.pad import CropLike
 from kerseg.layers.resize import Bilinear, BilinearUpsample
 
@@ -111,7 +110,7 @@ def fcn_8s(
     return _finish(image, x, factor=8, offset=31, name="fcn_8s")
 
 
-def _trunk(input_shape: Size, width: int) -> tuple[Any, dict[int, Any]]:
+def _trunk(input_shape: Size, width: int) -> tuple[Tensor, dict[int, Tensor]]:
     """VGG16 with its fully connected layers as convolutions: ``features[32]`` is fc7's output."""
     image = keras.Input(input_shape, name="image")
     features = backbones.build("vgg16", image, width=width, padding=100)
@@ -122,13 +121,13 @@ def _trunk(input_shape: Size, width: int) -> tuple[Any, dict[int, Any]]:
     return image, features
 
 
-def _score(x: Any, num_classes: int, name: str) -> Any:
+def _score(x: Tensor, num_classes: int, name: str) -> Tensor:
     # From zero a finer net starts out with its coarser net's predictions. Scores are float32 from here on:
     # they are small, and sums of them lose most in half precision.
     return layers.Conv2D(num_classes, 1, kernel_initializer="zeros", dtype="float32", name=name)(x)
 
 
-def _upsample(x: Any, num_classes: int, name: str, *, learned: bool) -> Any:
+def _upsample(x: Tensor, num_classes: int, name: str, *, learned: bool) -> Tensor:
     if not learned:
         return BilinearUpsample(2, dtype="float32", name=name)(x)
     return layers.Conv2DTranspose(
@@ -136,12 +135,12 @@ def _upsample(x: Any, num_classes: int, name: str, *, learned: bool) -> Any:
     )(x)
 
 
-def _fuse(x: Any, skip: Any, *, offset: int, name: str) -> Any:
+def _fuse(x: Tensor, skip: Tensor, *, offset: int, name: str) -> Tensor:
     skip = CropLike(offset, dtype="float32", name=f"crop_{name}")(skip, x)
     return layers.Add(dtype="float32", name=f"fuse_{name}")([x, skip])
 
 
-def _finish(image: Any, x: Any, *, factor: int, offset: int, name: str) -> keras.Model:
+def _finish(image: Tensor, x: Tensor, *, factor: int, offset: int, name: str) -> keras.Model:
     x = BilinearUpsample(factor, dtype="float32", name="upscore")(x)
     logits = CropLike(offset, dtype="float32", name="logits")(x, image)
     return keras.Model(image, logits, name=name)

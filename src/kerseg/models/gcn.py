@@ -11,6 +11,7 @@ from keras import layers
 
 from kerseg import backbones
 from kerseg.core.solver import Solver
+from kerseg.core.tensor import Tensor
 from kerseg.errors import ConfigError
 from kerseg.layers.pad import CropLike
 from kerseg.layers.resize import Bilinear, ResizeLike
@@ -21,10 +22,11 @@ def gcn(
     num_classes: int,
     input_shape: tuple[int | None, int | None, int] = (None, None, 3),
     backbone: str = "resnet152",
-    stride_in: str = "3x3",
+    stride_in: str | None = None,
+    root_pool: str | None = None,
     kernel_size: int = 15,
     learned_upsampling: bool = False,
-    momentum: float = 0.9,
+    momentum: float | None = None,
     width: int = 64,
     pad: bool = True,
 ) -> keras.Model:
@@ -33,13 +35,16 @@ def gcn(
     Args:
         num_classes: Classes, at least 1.
         input_shape: ``(height, width, channels)`` of the image, 0 to 255; ``None`` for any size.
-        backbone: ``"resnet152"`` is the paper's, ``"resnet101"`` that of its ablations; any ResNet.
-        stride_in: Where a ResNet has its strides: in its ``"3x3"`` convolutions, or in the ``"1x1"`` ones before
-            them, as Keras's ImageNet weights were trained. ResNets v2 have a place of their own for them.
+        backbone: ``"resnet152"`` is the paper's, ``"resnet101"`` that of its ablations; any other.
+        stride_in: Where a ResNet has its strides: in its ``"3x3"`` convolutions, which is the default, or in the
+            ``"1x1"`` ones before them, as Keras's ImageNet weights were trained.
+        root_pool: How a ResNet v2 pads its first pooling: ``"slim"``, which is the default, as TF-Slim's weights
+            want it, or ``"keras"``, as Keras's do.
         kernel_size: Odd number of pixels of the large kernels; 15 in the paper, 25 for Cityscapes.
         learned_upsampling: Upsample with 4x4 convolutions of stride 2 that start bilinear and are trained; the
             paper says "deconvolution" and no more.
-        momentum: What the running statistics of batch normalisation keep at each step.
+        momentum: What the running statistics of the backbone's batch normalisation keep at each step; 0.9 if
+            ``None``.
         width: Channels of the backbone's first stage; all others follow. The paper's is 64.
         pad: Pad the normalised image with zeros at the bottom and right to a multiple of 32 pixels, and crop
             the logits, so that each upsampling is by two and scores keep their places at every size. False:
@@ -51,7 +56,7 @@ def gcn(
         80 C^2 + 5 C more for learned upsampling.
 
     Raises:
-        ConfigError: The kernel is even, or there is no such backbone.
+        ConfigError: The kernel is even, there is no such backbone, or it has no such variant.
 
     Example:
         >>> gcn(num_classes=21, width=8, backbone="resnet50")(keras.ops.zeros((1, 512, 512, 3))).shape
@@ -60,15 +65,13 @@ def gcn(
     if kernel_size < 1 or kernel_size % 2 == 0:
         raise ConfigError(f"kernel_size is {kernel_size}; gcn takes an odd number of at least 1.")
     image = keras.Input(input_shape, name="image")
-    variant = backbones.first_generation(backbone, stride_in=stride_in)
     features = backbones.build(
         backbone,
         image,
-        allowed=backbones.RESNETS,
+        strides=(4, 8, 16, 32),
         pad=(32, 0) if pad else None,
         width=width,
-        momentum=momentum,
-        **variant,
+        asked={"stride_in": stride_in, "root_pool": root_pool, "momentum": momentum},
     )
     sizes = {**features, 1: features.image}
 
@@ -89,7 +92,7 @@ def gcn(
     return keras.Model(image, x, name="gcn")
 
 
-def _global_conv(x: Any, channels: int, size: int, name: str) -> Any:
+def _global_conv(x: Tensor, channels: int, size: int, name: str) -> Tensor:
     """Add k x 1 after 1 x k to 1 x k after k x 1, with nothing between them (figure 3)."""
     tall, wide = (size, 1), (1, size)
     left = _conv(_conv(x, channels, tall, f"{name}_left1"), channels, wide, f"{name}_left2")
@@ -97,7 +100,7 @@ def _global_conv(x: Any, channels: int, size: int, name: str) -> Any:
     return layers.Add(name=f"{name}_add")([left, right])
 
 
-def _refine(x: Any, channels: int, name: str) -> Any:
+def _refine(x: Tensor, channels: int, name: str) -> Tensor:
     """Add what two 3x3 convolutions make of the scores (figure 2c)."""
     y = layers.ReLU(dtype="float32", name=f"{name}_relu")(
         _conv(x, channels, 3, f"{name}_conv1", dtype="float32")
@@ -106,7 +109,7 @@ def _refine(x: Any, channels: int, name: str) -> Any:
     return layers.Add(dtype="float32", name=name)([x, y])
 
 
-def _upsample(x: Any, like: Any, channels: int, name: str, *, learned: bool) -> Any:
+def _upsample(x: Tensor, like: Tensor, channels: int, name: str, *, learned: bool) -> Tensor:
     if not learned:
         return ResizeLike(align_corners=False, dtype="float32", name=name)(x, like)
     x = layers.Conv2DTranspose(
@@ -115,7 +118,7 @@ def _upsample(x: Any, like: Any, channels: int, name: str, *, learned: bool) -> 
     return CropLike(dtype="float32", name=f"{name}_crop")(x, like)
 
 
-def _conv(x: Any, channels: int, size: int | tuple[int, int], name: str, **options: Any) -> Any:
+def _conv(x: Tensor, channels: int, size: int | tuple[int, int], name: str, **options: Any) -> Tensor:
     # The paper's initialisation is unknown; this keeps the scale of the scores at any kernel size.
     return layers.Conv2D(channels, size, padding="same", name=name, **options)(x)
 

@@ -15,6 +15,7 @@ from keras import layers
 from kerseg.backbones import PAD_LAYER
 from kerseg.backbones.resnet import DEPTHS, deep_stem, max_pool, unit
 from kerseg.core.solver import Multipliers, Solver
+from kerseg.core.tensor import Tensor
 from kerseg.layers.conv import conv_norm
 from kerseg.layers.pad import PadToMultiple
 from kerseg.layers.preprocess import Normalize, image_mean
@@ -87,7 +88,7 @@ def icnet(
     return keras.Model(image, {"logits": logits, **scores}, name="icnet")
 
 
-def _shared(x: Any, width: int, **norm: Any) -> Any:
+def _shared(x: Tensor, width: int, **norm: Any) -> Tensor:
     """Half-size image to conv3_1: what the two smaller branches have in common."""
     x = max_pool(deep_stem(x, width, norm))
     for i in range(DEPTHS[50][0]):
@@ -95,7 +96,7 @@ def _shared(x: Any, width: int, **norm: Any) -> Any:
     return unit(x, 2 * width, strides=2, project=True, stride_in="1x1", name="conv3_block1", **norm)
 
 
-def _deep(x: Any, width: int, **norm: Any) -> Any:
+def _deep(x: Tensor, width: int, **norm: Any) -> Tensor:
     """The rest of ResNet-50, dilated, and the pyramid: averages over parts of the map, added to it."""
     for stage, dilation in ((3, 1), (4, 2), (5, 4)):
         for i in range(1 if stage == 3 else 0, DEPTHS[50][stage - 2]):
@@ -109,21 +110,21 @@ def _deep(x: Any, width: int, **norm: Any) -> Any:
     return conv_norm(x, 8 * width, 1, name="conv5_4", **norm)
 
 
-def _shallow(x: Any, **norm: Any) -> tuple[Any, Any]:
+def _shallow(x: Tensor, **norm: Any) -> tuple[Tensor, Tensor]:
     """Full-size image to stride 8 by three convolutions, which no width option changes; and to stride 4."""
     x = conv_norm(x, 32, 3, strides=2, name="sub1_1", **norm)
     quarter = conv_norm(x, 32, 3, strides=2, name="sub1_2", **norm)
     return conv_norm(quarter, 64, 3, strides=2, name="sub1_3", **norm), quarter
 
 
-def _fuse(coarse: Any, fine: Any, name: str, **norm: Any) -> Any:
+def _fuse(coarse: Any, fine: Any, name: str, **norm: Any) -> Tensor:
     """Add a dilated convolution of the coarse features and a projection of the fine ones (figure 3)."""
     coarse = conv_norm(coarse, 128, 3, dilation=2, relu=False, name=f"{name}_coarse", **norm)
     fine = conv_norm(fine, 128, 1, relu=False, name=f"{name}_fine", **norm)
     return layers.ReLU(name=name)(layers.Add(name=f"{name}_add")([coarse, fine]))
 
 
-def _classify(x: Any, num_classes: int, name: str) -> Any:
+def _classify(x: Tensor, num_classes: int, name: str) -> Tensor:
     return layers.Conv2D(num_classes, 1, dtype="float32", name=name)(x)
 
 

@@ -7,13 +7,12 @@ stride 8, bilinear interpolation with aligned corners. The auxiliary head has 25
 https://github.com/hszhao/semseg.
 """
 
-from typing import Any
-
 import keras
 from keras import layers
 
 from kerseg import backbones
 from kerseg.core.solver import Multipliers, Solver
+from kerseg.core.tensor import Tensor
 from kerseg.layers.conv import conv_norm
 from kerseg.layers.pyramid import BinPooling
 from kerseg.layers.resize import ResizeLike, scores_to_logits
@@ -29,8 +28,9 @@ def pspnet(
     input_shape: tuple[int | None, int | None, int] = (None, None, 3),
     auxiliary: bool = False,
     backbone: str = "resnet101",
-    stem: str = "deep",
-    stride_in: str = "3x3",
+    stem: str | None = None,
+    stride_in: str | None = None,
+    root_pool: str | None = None,
     output_stride: int = 8,
     momentum: float = 0.9,
     width: int = 64,
@@ -44,11 +44,12 @@ def pspnet(
             pixels with k + 1 divisible by 6, such as 473 and 713, all bins are of equal size.
         auxiliary: Return ``{"logits": ..., "auxiliary": ...}``: training adds 0.4 times the loss of a second
             head on the backbone's fourth stage.
-        backbone: ``"resnet101"`` is the paper's; any ResNet.
-        stem: ``"deep"`` as released, or ``"7x7"`` as in ImageNet weights. ResNets v2 have 7x7.
-        stride_in: Where a ResNet has its strides: in its ``"3x3"`` convolutions, or in the ``"1x1"`` ones before
-            them, as Keras's ImageNet weights and the authors' ResNet-50 for ADE20K were trained. ResNets v2 have a
-            place of their own for them.
+        backbone: ``"resnet101"`` is the paper's; any other.
+        stem: Of a ResNet: ``"deep"`` as released, which is the default, or ``"7x7"`` as in ImageNet weights.
+        stride_in: Where a ResNet has its strides: in its ``"3x3"`` convolutions, which is the default, or in the
+            ``"1x1"`` ones before them, as Keras's ImageNet weights and the authors' ResNet-50 for ADE20K were trained.
+        root_pool: How a ResNet v2 pads its first pooling: ``"slim"``, which is the default, as TF-Slim's weights
+            want it, or ``"keras"``, as Keras's do.
         output_stride: Image pixels for one pixel of the features: 8, 16 or 32. The paper's is 8.
         momentum: What the running statistics of batch normalisation keep at each step. The release's is
             0.95.
@@ -63,7 +64,7 @@ def pspnet(
         num_classes more with the auxiliary head.
 
     Raises:
-        ConfigError: There is no such backbone, stem or stride.
+        ConfigError: There is no such backbone, stem or stride, or the backbone has no such variant.
 
     Example:
         >>> pspnet(num_classes=21, width=8, backbone="resnet50")(keras.ops.zeros((1, 473, 473, 3))).shape
@@ -73,12 +74,12 @@ def pspnet(
     features = backbones.build(
         backbone,
         image,
-        allowed=backbones.RESNETS,
+        strides=(4, 8),
         pad=(output_stride, 1) if pad else None,
         output_stride=output_stride,
         width=width,
-        momentum=momentum,
-        **backbones.first_generation(backbone, stem=stem, stride_in=stride_in),
+        asked={"stem": stem, "stride_in": stride_in, "root_pool": root_pool},
+        preferred={"stem": "deep", "momentum": momentum},
     )
     padded = features.image if pad else None
     x = _pyramid(features[output_stride], 8 * width, momentum)
@@ -86,12 +87,12 @@ def pspnet(
     logits = scores_to_logits(_classify(x, num_classes, "logits"), image, padded)
     if not auxiliary:
         return keras.Model(image, logits, name="pspnet")
-    x = conv_norm(features.stages[2], 4 * width, 3, momentum=momentum, name="auxiliary_head")
+    x = conv_norm(features.stages[-2], 4 * width, 3, momentum=momentum, name="auxiliary_head")
     x = scores_to_logits(_classify(x, num_classes, "auxiliary"), image, padded, name="auxiliary")
     return keras.Model(image, {"logits": logits, "auxiliary": x}, name="pspnet")
 
 
-def _pyramid(x: Any, channels: int, momentum: float) -> Any:
+def _pyramid(x: Tensor, channels: int, momentum: float) -> Tensor:
     """Append to each place's features their averages over 1, 4, 9 and 36 parts of the map (section 3.2)."""
     levels = [x]
     for bins in BINS:
@@ -101,7 +102,7 @@ def _pyramid(x: Any, channels: int, momentum: float) -> Any:
     return layers.Concatenate(name="pyramid_concat")(levels)
 
 
-def _classify(x: Any, num_classes: int, name: str) -> Any:
+def _classify(x: Tensor, num_classes: int, name: str) -> Tensor:
     x = layers.Dropout(0.1, name=f"{name}_dropout")(x)
     return layers.Conv2D(num_classes, 1, dtype="float32", name=f"{name}_scores")(x)
 

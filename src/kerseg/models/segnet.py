@@ -7,13 +7,12 @@ segnet_basic_train.prototxt): a bias on each convolution though batch normalisat
 normalisation of the image but SegNet-Basic's first layer.
 """
 
-from typing import Any
-
 import keras
 from keras import layers
 
 from kerseg.backbones.vgg import DEPTHS, MULTIPLES
 from kerseg.core.solver import Multipliers, Solver
+from kerseg.core.tensor import Tensor
 from kerseg.layers.norm import BatchNorm, LocalResponseNorm
 from kerseg.layers.preprocess import Normalize
 from kerseg.layers.unpool import MaxPoolWithIndex, MaxUnpool
@@ -45,7 +44,7 @@ def segnet(
         (1, 360, 480, 11)
     """
     image = keras.Input(input_shape, name="image")
-    x = Normalize(name="normalize")(image)
+    x = Normalize(backbone="vgg16", name="normalize")(image)  # VGG16's convolutions, each with a norm
 
     unpooled = []
     for block, (depth, multiple) in enumerate(zip(DEPTHS, MULTIPLES, strict=True), start=1):
@@ -112,7 +111,9 @@ def segnet_basic(
     return keras.Model(image, x, name="segnet_basic")
 
 
-def _conv(x: Any, channels: int, kernel_size: int, name: str, epsilon: float, *, relu: bool = True) -> Any:
+def _conv(
+    x: Tensor, channels: int, kernel_size: int, name: str, epsilon: float, *, relu: bool = True
+) -> Tensor:
     x = layers.Conv2D(channels, kernel_size, padding="same", kernel_initializer="he_normal", name=name)(x)
     # The prototxt's "shift_filler" is 0.001.
     x = BatchNorm(

@@ -7,8 +7,6 @@ that the authors published differs in two things: a ReLU follows each up-convolu
 concatenation.
 """
 
-from typing import Any
-
 import keras
 from keras import layers
 
@@ -93,7 +91,7 @@ _CROPS = {1: 88, 2: 40, 3: 16, 4: 4}
 """Pixels cut from each side of a skip without padding, by level: (568 - 392) / 2 and so on (figure 1)."""
 
 
-def _two_convs(x: Any, channels: int, padding: str, name: str) -> Any:
+def _two_convs(x: Tensor, channels: int, padding: str, name: str) -> Tensor:
     for i in (1, 2):
         x = layers.Conv2D(
             channels,
@@ -106,7 +104,7 @@ def _two_convs(x: Any, channels: int, padding: str, name: str) -> Any:
     return x
 
 
-def _up_conv(x: Any, channels: int, name: str) -> Any:
+def _up_conv(x: Tensor, channels: int, name: str) -> Tensor:
     # Keras takes a transposed kernel's fan-in from its output channels: 4 * channels = 2 * inputs, so "he"
     # gives the variance 1 / inputs, which is the one that keeps the scale where no ReLU follows.
     return layers.Conv2DTranspose(channels, 2, strides=2, kernel_initializer="he_normal", name=name)(x)

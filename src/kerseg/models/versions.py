@@ -13,6 +13,8 @@ V0_1: Mapping[str, Mapping[str, Any]] = {
     "enet": {"asymmetric_bias": False},
 }
 """Options whose defaults are others since 0.2, with what 0.1 did."""
+OVERLOOKED_BY_0_1 = ("stem", "stride_in")
+"""Options that 0.1 took with any backbone; they are refused today where the backbone has no such variant."""
 V0_1_SLIM_MOMENTUM = 0.997
 """Of 0.1's ResNets v2, where the architecture did not say otherwise."""
 

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kerseg import backbones
 from kerseg.backbones import BACKBONES
 from kerseg.errors import ConfigError
 from kerseg.models import MODELS, build, check
@@ -166,14 +167,20 @@ def published(model: "keras.Model") -> tuple[str, ...]:
     from kerseg.weights import IMAGENET, trunk
 
     name, shapes = trunk.name_of(model), shapes_of(model)
-    if name is None or not any(shapes.get(layer) == shape for layer, shape in _FIRST.items()):
+    if name is None:
         return ()
-    # The aliases of the backbones are the names of TF-Slim.
-    return (IMAGENET, *(alias for alias, backbone in BACKBONES.aliases.items() if backbone == name))
+    backbone = backbones.get(name)
+    first = [shapes.get(f"{layer}/kernel", ()) for layer in backbone.first_layers]
+    if not all(shape[2:] == PUBLISHED_WIDTHS for shape in first):
+        return ()
+    return (
+        *((IMAGENET,) if backbone.imagenet else ()),
+        *((backbone.checkpoint.scope,) if backbone.checkpoint else ()),
+    )
 
 
-_FIRST: Shapes = {"block1_conv1/kernel": (3, 3, 3, 64), "conv1_conv/kernel": (7, 7, 3, 64)}
-"""Where published trunks begin. All later layers follow from its width."""
+PUBLISHED_WIDTHS = (3, 64)
+"""Channels that the first layers of published trunks take and give. All later layers follow from them."""
 _VARIANTS: tuple[dict[str, Any], ...] = (
     {},
     {"stem": "7x7"},

@@ -5,22 +5,13 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
+from kerseg import backbones
+from kerseg.backbones import BACKBONES
+from kerseg.backbones.backbone import Backbone
 from kerseg.errors import WeightsError
 from kerseg.weights import trunk
 from kerseg.weights.source import Source
 from kerseg.weights.trunk import variables_of
-
-_APPLICATIONS = {
-    "vgg16": "VGG16",
-    "resnet50": "ResNet50",
-    "resnet101": "ResNet101",
-    "resnet152": "ResNet152",
-    "resnet50_v2": "ResNet50V2",
-    "resnet101_v2": "ResNet101V2",
-    "resnet152_v2": "ResNet152V2",
-}
-_EPSILON = 1.001e-5
-"""Of batch normalisation in Keras's ResNets; kerseg's have the papers' 1e-5."""
 
 
 def read(model: keras.Model) -> Source:
@@ -30,68 +21,76 @@ def read(model: keras.Model) -> Source:
         WeightsError: The model has no backbone, or the download failed.
     """
     name = trunk.name_of(model)
-    if name is None:
-        offered = ", ".join(_APPLICATIONS)
+    backbone = None if name is None else backbones.get(name)
+    if backbone is None or backbone.imagenet is None:
+        offered = ", ".join(name for name in BACKBONES if backbones.get(name).imagenet)
         raise WeightsError(
             f"imagenet: {model.name} has no backbone with ImageNet weights. Those are {offered}, at full width."
         )
-    build: Callable[..., keras.Model] = getattr(keras.applications, _APPLICATIONS[name])
+    application = backbone.imagenet.name
+    build: Callable[..., keras.Model] = getattr(keras.applications, application)
     # VGG16's classifier has seven eighths of its weights: only for models that use it.
-    with_top = any(variable.startswith("fc6") for variable in variables_of(model))
+    with_top = any(trunk.branches(variables_of(model), layer) for layer in backbone.classifier.values())
     try:
-        application = build(weights="imagenet", include_top=with_top)
+        published = build(weights="imagenet", include_top=with_top)
     except Exception as error:  # Keras raises a bare Exception for a failed download.
         raise WeightsError(
-            f"imagenet: Keras could not get the weights of {_APPLICATIONS[name]}: {str(error)[:300]} Check the "
-            "network, or give `weights` the path of a TF-Slim checkpoint."
+            f"imagenet: Keras could not get the weights of {application}: {str(error)[:300]} Check the network, or "
+            "give `weights` the path of a TF-Slim checkpoint."
         ) from error
-    return translate(application, name, model)
+    return translate(published, backbone, model)
 
 
-def translate(application: keras.Model, name: str, model: keras.Model) -> Source:
+def translate(published: keras.Model, backbone: Backbone, model: keras.Model) -> Source:
     """Bring the weights of a ``keras.applications`` model to kerseg's layers.
 
     Args:
-        application: The model, with or without its classifier.
-        name: Its name in ``BACKBONES``.
+        published: The model, with or without its classifier.
+        backbone: Whose ``imagenet`` it is.
         model: The model they are for.
     """
-    values = {
-        key: keras.ops.convert_to_numpy(variable) for key, variable in variables_of(application).items()
-    }
-    # Keras's VGG16 and ResNets were trained on BGR; kerseg's images are RGB.
-    for first in ("block1_conv1/kernel", "conv1_conv/kernel"):
-        if first in values and not name.endswith("_v2"):
-            values[first] = values[first][:, :, ::-1]
-    classifier = [key for key in values if key.startswith("predictions/")]
-    for key in classifier:
+    origin = backbone.imagenet
+    if origin is None:
+        raise WeightsError(f"{published.name}: weights of no backbone of kerseg's.")
+    values = {key: keras.ops.convert_to_numpy(variable) for key, variable in variables_of(published).items()}
+    if origin.bgr:
+        for layer in backbone.first_layers:
+            values[f"{layer}/kernel"] = values[f"{layer}/kernel"][:, :, ::-1]
+    classes = [key for key in values if key.startswith("predictions/")]
+    for key in classes:
         del values[key]
-    notes = []
-    if name == "vgg16":
-        _convolve_classifier(values)
-    else:
-        _match_epsilon(values)
-        if not name.endswith("_v2"):
-            _merge_biases(values)
-            notes = _note_stride(model)
-    origin = f"imagenet ({application.name} of keras.applications)"
-    return Source(origin, values, unknown=tuple(classifier), notes=tuple(notes))
+    for theirs, mine in backbone.classifier.items():
+        _convolve(values, theirs, mine)
+    if origin.epsilon is not None:
+        _match_epsilon(values, origin.epsilon)
+    if origin.biases:
+        _merge_biases(values)
+    notes = _note_stride(published, model)
+    if "root_pool" in origin.options:
+        notes += _note_pooling(published, model)
+    return Source(
+        f"imagenet ({published.name} of keras.applications)",
+        values,
+        unknown=tuple(classes),
+        notes=tuple(notes),
+    )
 
 
-def _convolve_classifier(values: dict[str, np.ndarray]) -> None:
-    """Turn VGG16's dense layers into convolutions: 25088 inputs are 7 rows of 7 pixels of 512 channels."""
-    for old, new, size in (("fc1", "fc6", 7), ("fc2", "fc7", 1)):
-        if f"{old}/kernel" in values:
-            kernel = values.pop(f"{old}/kernel")
-            values[f"{new}/kernel"] = kernel.reshape(size, size, -1, kernel.shape[-1])
-            values[f"{new}/bias"] = values.pop(f"{old}/bias")
+def _convolve(values: dict[str, np.ndarray], dense: str, name: str) -> None:
+    """Turn a dense layer into a convolution: VGG16's 25088 inputs are 7 rows of 7 pixels of 512 channels."""
+    if f"{dense}/kernel" not in values:
+        return
+    kernel, bias = values.pop(f"{dense}/kernel"), values.pop(f"{dense}/bias")
+    size = 7 if kernel.shape[0] > kernel.shape[1] else 1
+    values[f"{name}/kernel"] = kernel.reshape(size, size, -1, kernel.shape[-1])
+    values[f"{name}/bias"] = bias
 
 
-def _match_epsilon(values: dict[str, np.ndarray]) -> None:
-    """Add to each variance what Keras's epsilon is larger by: the same function, exactly."""
+def _match_epsilon(values: dict[str, np.ndarray], epsilon: float) -> None:
+    """Add to each variance what Keras's epsilon is larger by than the papers' 1e-5: the same function, exactly."""
     for key in values:
         if key.endswith("/moving_variance"):
-            values[key] = values[key] + (_EPSILON - 1e-5)
+            values[key] = values[key] + (epsilon - 1e-5)
 
 
 def _merge_biases(values: dict[str, np.ndarray]) -> None:
@@ -101,11 +100,29 @@ def _merge_biases(values: dict[str, np.ndarray]) -> None:
         values[mean] = values[mean] - values.pop(key)
 
 
-def _note_stride(model: keras.Model) -> list[str]:
-    strides = {layer.name: layer.strides for layer in model.layers if hasattr(layer, "strides")}
-    if strides.get("conv3_block1_2_conv") != (2, 2):
+def _note_stride(published: keras.Model, model: keras.Model) -> list[str]:
+    """Say so where the model has its strides in other convolutions than the published one."""
+    theirs, mine = (
+        {
+            layer.name: layer.strides
+            for layer in trunk.layers_of(each)
+            if isinstance(layer, keras.layers.Conv2D)
+        }
+        for each in (published, model)
+    )
+    if all(strides == (1, 1) or theirs.get(name, strides) == strides for name, strides in mine.items()):
         return []
     return [
         "Keras's ResNets have their strides in 1x1 convolutions, this model in 3x3 ones: the features are close, "
         "and not equal, until training adapts them. `model_options={'stride_in': '1x1'}` makes them equal."
+    ]
+
+
+def _note_pooling(published: keras.Model, model: keras.Model) -> list[str]:
+    """Say how the model's first pooling pads, of a backbone that has a choice of that."""
+    if any(layer.name == "pool1_pad" for layer in trunk.layers_of(model)):
+        return ["the first pooling pads as these weights were trained (root_pool: keras)"]
+    return [
+        f"{published.name} pads its first pooling on each side, this model as TF-Slim does: the features are off by a "
+        "fifth until training adapts them. `model_options={'root_pool': 'keras'}` makes them equal."
     ]

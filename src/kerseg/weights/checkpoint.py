@@ -5,23 +5,19 @@ TensorFlow reads the files, whatever the backend.
 """
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from kerseg import backbones
+from kerseg.backbones import BACKBONES
+from kerseg.backbones.backbone import Checkpoint
 from kerseg.core.tensorflow import import_tensorflow
 from kerseg.errors import WeightsError
 from kerseg.weights import trunk
 from kerseg.weights.source import Source
 
-_TRUNKS = {
-    "vgg_16": "vgg16",
-    "resnet_v2_50": "resnet50_v2",
-    "resnet_v2_101": "resnet101_v2",
-    "resnet_v2_152": "resnet152_v2",
-}
 _NOT_WEIGHTS = re.compile(
     r"(^|/)(global_step|mean_rgb|Momentum|RMSProp(_1)?|Adam(_1)?|ExponentialMovingAverage)$"
 )
@@ -66,15 +62,17 @@ def read(path: Path, model: keras.Model) -> Source:
     """
     values = _tensors(path)
     scopes = {name.split("/", 1)[0] for name in values}
-    slim = next((scope for scope in _TRUNKS if scope in scopes), None)
-    if slim is None:
+    published = _published()
+    scope = next((scope for scope in published if scope in scopes), None)
+    if scope is None:
         raise WeightsError(
-            f"{path}: a TensorFlow checkpoint, but not one of TF-Slim's {', '.join(_TRUNKS)}. It holds "
+            f"{path}: a TensorFlow checkpoint, but not one of TF-Slim's {', '.join(published)}. It holds "
             f"{', '.join(sorted(scopes)[:6])}."
         )
-    origin = f"{path} (TF-Slim {slim})"
-    trunk.require(model, _TRUNKS[slim], origin)
-    named = {name: _kerseg_name(name.partition("/")[2]) for name in values}
+    origin = f"{path} (TF-Slim {scope})"
+    backbone, checkpoint = published[scope]
+    trunk.require(model, backbone, origin)
+    named = {name: _kerseg_name(name.partition("/")[2], checkpoint) for name in values}
     return Source(
         origin,
         {mine: values[name] for name, mine in named.items() if mine},
@@ -95,28 +93,17 @@ def _tensors(path: Path) -> dict[str, np.ndarray]:
         raise WeightsError(f"{path}: TensorFlow cannot read this checkpoint: {reason}") from error
 
 
-def _kerseg_name(name: str) -> str | None:
+def _published() -> dict[str, tuple[str, Checkpoint]]:
+    """Return the checkpoints that kerseg reads, and the backbones they are of, by scope."""
+    found = {name: backbones.get(name).checkpoint for name in BACKBONES}
+    return {checkpoint.scope: (name, checkpoint) for name, checkpoint in found.items() if checkpoint}
+
+
+def _kerseg_name(name: str, checkpoint: Checkpoint) -> str | None:
     """Translate a variable's name without its scope: ``conv1/conv1_1/weights`` -> ``block1_conv1/kernel``."""
     layer, _, variable = name.rpartition("/")
     variable = _VARIABLES.get(variable, variable)
-    for pattern, replacement in _LAYERS.items():
+    for pattern, rename in checkpoint.layers.items():
         if match := re.fullmatch(pattern, layer):
-            return f"{replacement(match)}/{variable}"
+            return f"{rename(match)}/{variable}"
     return None
-
-
-_LAYERS: dict[str, Callable[["re.Match[str]"], str]] = {
-    r"conv(\d)/conv\d_(\d)": lambda m: f"block{m[1]}_conv{m[2]}",
-    r"(fc6|fc7)": lambda m: m[1],
-    r"conv1": lambda m: "conv1_conv",
-    r"postnorm": lambda m: "post_bn",
-    r"block(\d)/unit_(\d+)/bottleneck_v2/preact": lambda m: f"{_unit(m)}_preact_bn",
-    r"block(\d)/unit_(\d+)/bottleneck_v2/shortcut": lambda m: f"{_unit(m)}_0_conv",
-    r"block(\d)/unit_(\d+)/bottleneck_v2/conv(\d)": lambda m: f"{_unit(m)}_{m[3]}_conv",
-    r"block(\d)/unit_(\d+)/bottleneck_v2/conv(\d)/BatchNorm": lambda m: f"{_unit(m)}_{m[3]}_bn",
-}
-"""TF-Slim's layer -> the name of ``keras.applications``, which kerseg's backbones use."""
-
-
-def _unit(match: "re.Match[str]") -> str:
-    return f"conv{int(match[1]) + 1}_block{match[2]}"

@@ -1,16 +1,14 @@
 """The backbone inside a model: which one it is, and VGG16's classifier in the sizes that architectures use."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
 from kerseg.errors import WeightsError
-
-_RESNET_DEPTHS = {6: 50, 23: 101, 36: 152}
-"""Units of the third stage -> layers."""
+from kerseg.layers.preprocess import Normalize
 
 
 def variables_of(model: keras.Model) -> dict[str, Any]:
@@ -18,25 +16,24 @@ def variables_of(model: keras.Model) -> dict[str, Any]:
 
     Seeds are left out: they are state, not weights.
     """
-    found: dict[str, Any] = {}
+    return {
+        f"{layer.name}/{variable.name}": variable for layer in layers_of(model) for variable in layer.weights
+    }
+
+
+def layers_of(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    """Iterate over a model's layers, those of models inside it in place of these models."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            found |= variables_of(layer)
+            yield from layers_of(layer)
         else:
-            found |= {f"{layer.name}/{variable.name}": variable for variable in layer.weights}
-    return found
+            yield layer
 
 
 def name_of(model: keras.Model) -> str | None:
-    """Return the name in ``BACKBONES`` of the trunk that a model's layers spell, or ``None``."""
-    names = set(variables_of(model))
-    if "block1_conv1/kernel" in names:
-        return "vgg16"
-    units = {int(match[1]) for name in names if (match := re.match(r"conv4_block(\d+)_", name))}
-    depth = _RESNET_DEPTHS.get(max(units, default=0))
-    if depth is None:
-        return None
-    return f"resnet{depth}" + ("_v2" if "post_bn/gamma" in names else "")
+    """Return the name in ``BACKBONES`` of a model's trunk, which its normalisation says, or ``None``."""
+    names = [layer.backbone for layer in layers_of(model) if isinstance(layer, Normalize)]
+    return next((name for name in names if name is not None), None)
 
 
 def require(model: keras.Model, wanted: str, origin: str) -> None:
@@ -51,6 +48,17 @@ def require(model: keras.Model, wanted: str, origin: str) -> None:
     has = f"has the backbone {mine}" if mine else "has no backbone of its own"
     choose = "" if mine in (None, "vgg16") else f" Build it with `model_options={{'backbone': {wanted!r}}}`."
     raise WeightsError(f"{origin}: these are weights of {wanted}, and {model.name} {has}.{choose}")
+
+
+def branches(variables: Mapping[str, Any], layer: str) -> list[str]:
+    """Return the suffixes that a layer has in a model, ``""`` without: DeepLab v2 has ``fc6_1`` to ``fc6_4``.
+
+    Example:
+        >>> branches({"fc6_1/kernel": 0, "fc6_2/kernel": 0, "fc7_1/kernel": 0}, "fc6")
+        ['_1', '_2']
+    """
+    found = (re.fullmatch(rf"{layer}(_\d)?/kernel", name) for name in variables)
+    return [match[1] or "" for match in found if match]
 
 
 def fit_classifier(
@@ -71,12 +79,12 @@ def fit_classifier(
         smaller ones; FCN's have VGG16's own size.
     """
     result = dict(values)
-    branches = [name[3 : -len("/kernel")] for name in mine if re.fullmatch(r"fc6(_\d)?/kernel", name)]
-    if values.get("fc6/kernel") is None or not branches:
+    suffixes = branches(mine, "fc6")
+    if values.get("fc6/kernel") is None or not suffixes:
         return result
     full = [result.pop(name) for name in ("fc6/kernel", "fc6/bias", "fc7/kernel", "fc7/bias")]
     random = np.random.default_rng(seed)
-    for branch in branches:
+    for branch in suffixes:
         smaller = _subsample(*full, shape=tuple(mine[f"fc6{branch}/kernel"].shape), random=random)
         names = (f"fc6{branch}/kernel", f"fc6{branch}/bias", f"fc7{branch}/kernel", f"fc7{branch}/bias")
         result |= dict(zip(names, smaller, strict=True))
