@@ -6,9 +6,12 @@ import keras
 import pytest
 
 from kerseg import backbones, models
-from kerseg.backbones import BACKBONES, plan_strides
+from kerseg.backbones import BACKBONES
+from kerseg.backbones.backbone import plan_strides
 from kerseg.errors import ConfigError
+from kerseg.models import MODELS
 from kerseg.profiling.complexity import multiply_adds, shapes_only
+from kerseg.weights import trunk as trunk_of
 
 FIGURES = {  # trainable parameters, and multiply-adds (giga) at 224x224: architectures.md, tables 1.1 and 1.2
     "vgg16": (14_714_688, 15.35),
@@ -94,7 +97,15 @@ def test_where_a_resnet_has_its_strides(where, strides):
     ("options", "message"),
     [
         ({"backbone": "resnet18"}, r"no backbone 'resnet18'\. Did you mean 'resnet1\d\d?'\?.* Known: vgg16"),
-        ({"backbone": "vgg16"}, r"backbone is 'vgg16'; this architecture takes resnet50, resnet101"),
+        (
+            {"backbone": "vgg16", "stride_in": "1x1"},
+            r"stride_in is '1x1'; the backbone 'vgg16' has no such option\. Those that do: resnet50, resnet101, "
+            r"resnet152\.$",
+        ),
+        (
+            {"backbone": "resnet_v2_50", "stem": "deep"},
+            r"stem is 'deep'; the backbone 'resnet50_v2' has no such option\.",
+        ),
         ({"output_stride": 4}, r"output_stride is 4; backbones take 8, 16 or 32"),
         ({"stem": "3x3"}, r"stem is '3x3'; a ResNet takes '7x7' or 'deep'"),
     ],
@@ -102,6 +113,46 @@ def test_where_a_resnet_has_its_strides(where, strides):
 def test_mistakes_are_answered(options, message):
     with pytest.raises(ConfigError, match=message):
         models.build("pspnet", num_classes=2, **options)
+
+
+@once
+@pytest.mark.parametrize("architecture", [name for name in MODELS if "backbone" in MODELS.options(name)])
+@pytest.mark.parametrize("name", ["vgg16", "resnet50", "resnet50_v2"])  # deeper ones have the same strides
+def test_an_architecture_takes_every_backbone(architecture, name):
+    with shapes_only():
+        model = models.build(architecture, num_classes=2, width=4, backbone=name)
+    assert model.output_shape[-1] == 2
+    assert trunk_of.name_of(model) == name
+    assert model.get_layer("normalize").backbone == name
+
+
+def test_a_model_from_a_file_still_knows_its_backbone(tmp_path):
+    models.build("deeplab_v3", num_classes=2, width=2, backbone="resnet50_v2").save(tmp_path / "model.keras")
+    assert trunk_of.name_of(keras.saving.load_model(tmp_path / "model.keras")) == "resnet50_v2"
+
+
+@once
+def test_strides_that_a_backbone_lacks_are_named():
+    with pytest.raises(
+        ConfigError, match=r"'vgg16', which has features at strides 2, 4, 8, 16, 32; .* needs 64 too"
+    ):
+        backbones.build("vgg16", keras.Input((64, 64, 3)), strides=(4, 64))
+
+
+@once
+def test_norms_cannot_be_frozen_where_there_are_none():
+    with pytest.raises(ConfigError, match=r"freeze_norm is True; the backbone 'vgg16' has no such option"):
+        models.build("deeplab_v3", num_classes=2, width=2, backbone="vgg16", freeze_norm=True)
+
+
+@once
+@pytest.mark.parametrize(
+    ("weights", "asked", "pool"),
+    [("imagenet", {}, "keras"), (None, {}, None), ("imagenet", {"root_pool": "slim"}, "slim")],
+)
+def test_the_root_pooling_follows_the_weights(weights, asked, pool):
+    options = models.options_with_weights("deeplab_v3", weights, {"backbone": "resnet_v2_50", **asked})
+    assert options.get("root_pool") == pool
 
 
 @once

@@ -11,7 +11,6 @@ from kerseg.errors import ConfigError
 from kerseg.models import MODELS, build
 from kerseg.profiling import figures
 from kerseg.profiling.complexity import multiply_adds, output_stride, shapes_only
-from kerseg.weights import applications, checkpoint
 
 
 def test_the_file_is_up_to_date():
@@ -40,8 +39,9 @@ def test_a_stem_or_backbone_that_published_weights_need_is_named():
 
 
 def test_the_names_of_published_weights_are_those_that_can_be_read():
-    assert dict(BACKBONES.aliases) == checkpoint._TRUNKS
-    assert set(BACKBONES) == set(applications._APPLICATIONS)
+    assert dict(BACKBONES.aliases) == {
+        entry.checkpoint.scope: name for name in BACKBONES if (entry := backbones.get(name)).checkpoint
+    }
 
 
 @pytest.mark.parametrize(

@@ -138,8 +138,8 @@ def apply(
         if option not in known:
             having = ", ".join(other for other in BACKBONES if option in BACKBONES.options(other))
             raise ConfigError(
-                f"{option} is {asked[option]!r}, and the backbone {BACKBONES.resolve(name)!r} has no {option}: leave "
-                f"it out, or take one of {having or 'none'}."
+                f"{option} is {asked[option]!r}; the backbone {BACKBONES.resolve(name)!r} has no such option. "
+                f"Those that do: {having or 'none'}."
             )
     variants = {option: value for option, value in (preferred or {}).items() if option in known}
     return get(name)(x, **options, **variants | asked)

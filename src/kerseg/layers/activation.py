@@ -1,9 +1,9 @@
 """Activations with weights."""
 
-from typing import Any
-
 import keras
 from keras import ops
+
+from kerseg.core.tensor import Tensor
 
 
 @keras.saving.register_keras_serializable("kerseg")
@@ -19,7 +19,7 @@ class PReLU(keras.layers.PReLU):
         (2, 8, 8, 16)
     """
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """Activate ``inputs``, of any shape that fits ``alpha``."""
         if training:  # a minimum has a slower gradient
             return inputs + (1 - self.alpha) * ops.relu(-inputs)

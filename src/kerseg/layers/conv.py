@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from kerseg.core.tensor import Tensor
 from kerseg.layers.norm import BatchNorm
 
 
@@ -30,7 +31,7 @@ class PointwiseConv(keras.layers.Conv2D):
     def __init__(self, filters: int, *, name: str | None = None, **kwargs: Any):
         super().__init__(filters, 1, use_bias=False, name=name, **kwargs)
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """Convolve ``(batch, height, width, channels)``."""
         if not training:
             return super().call(inputs)
@@ -62,7 +63,7 @@ class DilatedConv(keras.layers.Conv2D):
         (1, 33, 33, 64)
     """
 
-    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+    def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         """Convolve ``(batch, height, width, channels)``, without bias and activation."""
         if keras.backend.backend() != "tensorflow" or self.dilation_rate == (1, 1) or not _dilates():
             return super().convolution_op(inputs, kernel)
@@ -91,7 +92,7 @@ def _dilates() -> bool:
 
 
 def conv(
-    x: Any,
+    x: Tensor,
     filters: int,
     kernel_size: int,
     *,
@@ -100,7 +101,7 @@ def conv(
     dilation: int = 1,
     use_bias: bool = False,
     initializer: Any = "he_normal",
-) -> Any:
+) -> Tensor:
     """Convolve with the same padding on both sides, as Caffe, PyTorch and TF-Slim's ResNets do.
 
     At stride 2 Keras's "same" would pad only after the image where its size is even, which moves every window
@@ -136,7 +137,7 @@ def conv(
 
 
 def conv_norm(
-    x: Any,
+    x: Tensor,
     filters: int,
     kernel_size: int,
     *,
@@ -146,7 +147,7 @@ def conv_norm(
     relu: bool = True,
     momentum: float = 0.9,
     frozen: bool = False,
-) -> Any:
+) -> Tensor:
     """Convolve without bias, normalise over the batch, and rectify.
 
     Args:
@@ -171,7 +172,7 @@ def conv_norm(
     return norm(x, name=name, relu=relu, momentum=momentum, frozen=frozen)
 
 
-def norm(x: Any, *, name: str, relu: bool = True, momentum: float = 0.9, frozen: bool = False) -> Any:
+def norm(x: Tensor, *, name: str, relu: bool = True, momentum: float = 0.9, frozen: bool = False) -> Tensor:
     """Normalise over the batch and rectify: ``conv_norm`` without its convolution, and with its arguments."""
     x = BatchNorm(momentum=momentum, epsilon=1e-5, trainable=not frozen, name=f"{name}_bn")(x)
     return layers.ReLU(name=f"{name}_relu")(x) if relu else x

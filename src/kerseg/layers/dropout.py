@@ -1,9 +1,9 @@
 """Dropout of whole feature maps."""
 
-from typing import Any
-
 import keras
 from keras import ops
+
+from kerseg.core.tensor import Tensor
 
 
 @keras.saving.register_keras_serializable("kerseg")
@@ -19,7 +19,7 @@ class SpatialDropout(keras.layers.SpatialDropout2D):
         (2, 8, 8, 16)
     """
 
-    def call(self, inputs: Any, training: bool | None = False) -> Any:
+    def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
         """Drop maps of ``(batch, height, width, channels)`` in training, and scale the others up."""
         if not training or self.rate == 0:
             return inputs

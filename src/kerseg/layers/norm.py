@@ -7,6 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerseg.core.tensor import Tensor
+
 
 @keras.saving.register_keras_serializable("kerseg")
 class BatchNorm(keras.layers.BatchNormalization):
@@ -25,7 +27,7 @@ class BatchNorm(keras.layers.BatchNormalization):
     learns_statistics = True
     """Whether training normalises with the batch's statistics and moves the stored ones; not saved with a model."""
 
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+    def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor = None) -> Tensor:
         """Normalise; in training with the batch's statistics, which also move the running ones."""
         training = training and self.learns_statistics
         if not self._fusible(inputs, mask):
@@ -52,7 +54,7 @@ class BatchNorm(keras.layers.BatchNormalization):
             self.moving_variance.assign(variance / unbiased)
         return ops.cast(normalized, self.compute_dtype)
 
-    def _fusible(self, inputs: Any, mask: Any) -> bool:
+    def _fusible(self, inputs: Tensor, mask: Tensor) -> bool:
         return (
             keras.backend.backend() == "tensorflow"
             and len(inputs.shape) == 4
@@ -104,7 +106,7 @@ class LocalResponseNorm(keras.layers.Layer):
         self.alpha = alpha
         self.beta = beta
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         """Normalise ``(batch, height, width, channels)`` of any number type; returns float32."""
         x = ops.cast(x, "float32")
         channel = np.arange(x.shape[-1])

@@ -9,22 +9,24 @@ from typing import Any
 import keras
 from keras import ops
 
+from kerseg.core.tensor import Tensor
+
 Shape = tuple[int | None, ...]
 
 
-def spatial_size(x: Any) -> tuple[Any, Any]:
+def spatial_size(x: Tensor) -> tuple[Any, Any]:
     """Return ``x``'s ``(height, width)``, axes 1 and 2: numbers where they are known, else tensors."""
     shape = ops.shape(x)
     return shape[1], shape[2]
 
 
-def has_size(x: Any, height: Any, width: Any) -> bool:
+def has_size(x: Tensor, height: Any, width: Any) -> bool:
     """Tell whether ``x`` is known to have this size while tracing; run-time tensors compare as not known."""
     known = [isinstance(size, int) for size in (height, width)]
     return all(known) and tuple(x.shape[1:3]) == (height, width)
 
 
-def crop(x: Any, height: Any, width: Any, offset: int = 0) -> Any:
+def crop(x: Tensor, height: Any, width: Any, offset: int = 0) -> Tensor:
     """Return ``x[:, offset : offset + height, offset : offset + width]``; no copy if that is all of ``x``.
 
     Sizes known while tracing are the training step's usual case, which needs no copy of all logits and of their
@@ -61,14 +63,14 @@ class PadToMultiple(keras.layers.Layer):
         self.multiple = multiple
         self.remainder = remainder
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         """Pad ``(batch, height, width, channels)``."""
         below, right = (self._missing(size) for size in spatial_size(x))
         if isinstance(below, int) and isinstance(right, int) and below == right == 0:
             return x
         return ops.pad(x, ((0, 0), (0, below), (0, right), (0, 0)))
 
-    def _missing(self, size: Any) -> Any:
+    def _missing(self, size: Any) -> Tensor:
         return (self.remainder - size) % self.multiple
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -99,7 +101,7 @@ class CropLike(keras.layers.Layer):
         super().__init__(name=name, **kwargs)
         self.offset = offset
 
-    def call(self, x: Any, like: Any) -> Any:
+    def call(self, x: Tensor, like: Tensor) -> Tensor:
         """Return ``x[:, offset : offset + height, offset : offset + width]`` with ``like``'s size."""
         height, width = spatial_size(like)
         return crop(x, height, width, self.offset)
@@ -140,20 +142,20 @@ class MirrorPad(keras.layers.Layer):
         self.multiple = multiple
         self.remainder = remainder
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         """Pad ``(batch, height, width, channels)``."""
         for axis, size in zip((1, 2), spatial_size(x), strict=True):
             x = ops.take(x, self._reflected(size), axis=axis)
         return x
 
-    def _reflected(self, size: Any) -> Any:
+    def _reflected(self, size: Any) -> Tensor:
         """Return the source row of each row of the result, along one axis of ``size`` pixels."""
         # Keras makes an int64 of a known size where floats have 64 bits.
         period = ops.cast(ops.maximum(2 * size - 2, 1), "int32")
         row = ops.arange(-self.amount, self._padded(size) - self.amount, dtype="int32") % period
         return ops.minimum(row, period - row)
 
-    def _padded(self, size: Any) -> Any:
+    def _padded(self, size: Any) -> Tensor:
         return size + (self.remainder - size) % self.multiple + 2 * self.amount
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -185,7 +187,7 @@ class ZeroChannels(keras.layers.Layer):
         super().__init__(name=name, **kwargs)
         self.count = count
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         """Widen ``(batch, height, width, channels)``."""
         return ops.pad(x, ((0, 0), (0, 0), (0, 0), (0, self.count)))
 

@@ -37,8 +37,8 @@ class Normalize(keras.layers.Layer):
     Args:
         mean: One number, or one for each channel, in the image's unit (0 to 255).
         scale: What the difference is multiplied with: ``1 / 255`` brings 0..255 to 0..1.
-        backbone: Name of the backbone that follows, in ``kerseg.backbones.BACKBONES``; so that a model, also one read
-            from a file, says whose published weights it takes. ``None`` for none.
+        backbone: Name of the backbone that follows, in ``kerseg.backbones.BACKBONES``; so that a model, also one
+            read from a file, says whose published weights it takes. ``None`` for none.
         name: The layer's name.
 
     Example:

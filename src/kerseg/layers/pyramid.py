@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kerseg.core.tensor import Tensor
 from kerseg.layers.pad import Shape, spatial_size
 
 
@@ -34,12 +35,12 @@ class BinPooling(keras.layers.Layer):
         self.bins = bins
         self.stride = None if stride is None else Fraction(stride).limit_denominator(1000)
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         """Pool ``(batch, height, width, channels)`` to ``(batch, bins, bins, channels)``."""
         rows, columns = (ops.cast(self._windows(size), x.dtype) for size in spatial_size(x))
         return ops.einsum("ih,bhwc,jw->bijc", rows, x, columns)
 
-    def _windows(self, size: Any) -> Any:
+    def _windows(self, size: Any) -> Tensor:
         """Return the matrix ``(bins, size)`` that averages over each window."""
         i, pixel = ops.arange(self.bins)[:, None], ops.arange(size)[None]
         if self.stride is None:

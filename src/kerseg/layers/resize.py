@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerseg.core.tensor import Tensor
 from kerseg.layers.pad import CropLike, Shape, has_size, spatial_size
 
 
@@ -52,13 +53,13 @@ class BilinearUpsample(keras.layers.Layer):
         super().__init__(name=name, **kwargs)
         self.factor = factor
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         """Upsample ``(batch, h, w, c)``."""
         height, width = spatial_size(x)
         channels = x.shape[-1]
         rising, falling = np.split(bilinear_weights(self.factor), 2)
 
-        def blend(x: Any) -> Any:  # (n, size + 2, rest) -> (n, size + 1, factor, rest)
+        def blend(x: Tensor) -> Tensor:  # (n, size + 2, rest) -> (n, size + 1, factor, rest)
             before, after = x[:, :-1, None], x[:, 1:, None]
             weights = [ops.convert_to_tensor(w[:, None], x.dtype) for w in (falling, rising)]
             return before * weights[0] + after * weights[1]
@@ -83,7 +84,7 @@ class BilinearUpsample(keras.layers.Layer):
 class Bilinear(keras.initializers.Initializer):
     """Start a square ``keras.layers.Conv2DTranspose`` as bilinear upsampling of each channel by itself."""
 
-    def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> Any:
+    def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> Tensor:
         """Return the kernel ``(2 * factor, 2 * factor, channels, channels)``."""
         weights = bilinear_weights(shape[0] // 2)
         kernel = np.outer(weights, weights)[:, :, None, None] * np.eye(shape[2], shape[3])
@@ -111,7 +112,7 @@ class ResizeLike(keras.layers.Layer):
         super().__init__(name=name, **kwargs)
         self.align_corners = align_corners
 
-    def call(self, x: Any, like: Any) -> Any:
+    def call(self, x: Tensor, like: Tensor) -> Tensor:
         """Resize ``(batch, h, w, channels)`` to ``like``'s ``(batch, height, width, anything)``."""
         return resize(x, *spatial_size(like), align_corners=self.align_corners)
 
@@ -141,12 +142,12 @@ class Shrink(keras.layers.Layer):
         super().__init__(name=name, **kwargs)
         self.factor = Fraction(factor).limit_denominator(1000)
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         """Resize ``(batch, height, width, channels)``."""
         height, width = spatial_size(x)
         return resize(x, self._shrunk(height), self._shrunk(width), align_corners=True)
 
-    def _shrunk(self, size: Any) -> Any:
+    def _shrunk(self, size: Any) -> Tensor:
         # In integers: ceil(0.75 * size) of a tensor must not depend on rounding.
         return -(-size * self.factor.numerator // self.factor.denominator)
 
@@ -161,7 +162,7 @@ class Shrink(keras.layers.Layer):
         return {**super().get_config(), "factor": float(self.factor)}
 
 
-def scores_to_logits(scores: Any, image: Any, padded: Any = None, *, name: str = "logits") -> Any:
+def scores_to_logits(scores: Tensor, image: Tensor, padded: Tensor = None, *, name: str = "logits") -> Tensor:
     """Resize scores to the padded image, with aligned corners, and cut off what was padded.
 
     Args:
@@ -180,7 +181,7 @@ def scores_to_logits(scores: Any, image: Any, padded: Any = None, *, name: str =
     return CropLike(dtype="float32", name=name)(resized, image)
 
 
-def resize(x: Any, height: Any, width: Any, *, align_corners: bool) -> Any:
+def resize(x: Tensor, height: Any, width: Any, *, align_corners: bool) -> Tensor:
     """Return ``(batch, h, w, c)`` bilinearly interpolated to ``(batch, height, width, c)``, not antialiased.
 
     By the backend's own kernel where it has one, and as two matrix products with JAX.

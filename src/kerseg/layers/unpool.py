@@ -10,6 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kerseg.core.tensor import Tensor
 from kerseg.layers.pad import Shape, crop, spatial_size
 
 
@@ -26,7 +27,7 @@ class MaxPoolWithIndex(keras.layers.Layer):
         ((1, 4, 3, 4), (1, 4, 3, 4))
     """
 
-    def call(self, x: Any, training: bool | None = None) -> tuple[Any, Any]:
+    def call(self, x: Tensor, training: bool | None = None) -> tuple[Any, Any]:
         """Return maxima, and their positions in the window, 0 to 3, as uint8."""
         pixels = _windows(x)
         upper, lower = ops.maximum(*pixels[:2]), ops.maximum(*pixels[2:])
@@ -40,7 +41,7 @@ class MaxPoolWithIndex(keras.layers.Layer):
         return (a + b) + (c + d), index
 
     def compute_output_spec(
-        self, x: Any, training: bool | None = None
+        self, x: Tensor, training: bool | None = None
     ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
         """Return two specs of half the size, rounded up."""
         batch, *size, channels = x.shape
@@ -60,7 +61,7 @@ class MaxUnpool(keras.layers.Layer):
         True
     """
 
-    def call(self, x: Any, index: Any, like: Any) -> Any:
+    def call(self, x: Tensor, index: Tensor, like: Tensor) -> Tensor:
         """Unpool ``(batch, h, w, channels)`` to the height and width of ``like``, 2h or 2h - 1 and so on."""
         pixels = [x * mask for mask in _masks(index, x.dtype)]
         rows = [ops.concatenate(pixels[:2], axis=-1), ops.concatenate(pixels[2:], axis=-1)]
@@ -75,12 +76,12 @@ class MaxUnpool(keras.layers.Layer):
         return x_shape[0], like_shape[1], like_shape[2], x_shape[3]
 
 
-def _masks(index: Any, dtype: Any) -> list[Any]:
+def _masks(index: Tensor, dtype: Any) -> list[Any]:
     """Return four factors, 0 or 1: whether the maximum is at each position. Multiplying beats selecting."""
     return [ops.cast(index == position, dtype) for position in range(4)]
 
 
-def _windows(x: Any) -> list[Any]:
+def _windows(x: Tensor) -> list[Any]:
     """Return the four pixels of every 2x2 window, row by row, each ``(batch, h, w, channels)``."""
     height, width = spatial_size(x)
     channels = x.shape[-1]

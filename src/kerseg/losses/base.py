@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerseg.core.tensor import Tensor
 from kerseg.errors import ConfigError
 
 
@@ -49,7 +50,7 @@ class SegmentationLoss(keras.losses.Loss):
         self.class_weights = weights
         self.ignore_label = ignore_label
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Return the loss of one batch, a scalar.
 
         Args:
@@ -63,7 +64,7 @@ class SegmentationLoss(keras.losses.Loss):
         labels, counted = self.at_size(y_true, y_pred)
         return self.of_pixels(labels, counted, ops.cast(y_pred, self.dtype))
 
-    def of_pixels(self, labels: Any, counted: Any, logits: Any) -> Any:
+    def of_pixels(self, labels: Tensor, counted: Tensor, logits: Tensor) -> Tensor:
         """Return the loss of a batch.
 
         Args:
@@ -80,21 +81,21 @@ class SegmentationLoss(keras.losses.Loss):
         """Return what the loss takes as ``y_true``, made of class indices (batch, height, width)."""
         return labels
 
-    def at_size(self, labels: Any, logits: Any) -> tuple[Any, Any]:
+    def at_size(self, labels: Tensor, logits: Tensor) -> tuple[Any, Any]:
         """Return the labels that the logits meet, class 0 where they are ignored, and whether they count."""
         labels = labels_at(ops.cast(labels, "int32"), *ops.shape(logits)[1:3])
         counted = ops.not_equal(labels, self.ignore_label)
         # The loss of an ignored pixel must exist before it can be weighed with 0: class 0 stands in.
         return ops.where(counted, labels, ops.zeros_like(labels)), counted
 
-    def pixel_weights(self, labels: Any, counted: Any, dtype: Any) -> Any:
+    def pixel_weights(self, labels: Tensor, counted: Tensor, dtype: Any) -> Tensor:
         """Return the weight of each pixel's class, 0 where it is ignored: (batch, h, w)."""
         weights = ops.cast(counted, dtype)
         if self.class_weights is not None:
             weights *= ops.take(ops.convert_to_tensor(self.class_weights, dtype), labels)
         return weights
 
-    def mean_of_classes(self, losses: Any, present: Any) -> Any:
+    def mean_of_classes(self, losses: Tensor, present: Any) -> Tensor:
         """Return the mean of losses (classes,) over the classes present, (classes,) bool, by their weights."""
         weights = ops.cast(present, losses.dtype)
         if self.class_weights is not None:
@@ -110,12 +111,12 @@ class SegmentationLoss(keras.losses.Loss):
         }
 
 
-def weighted_mean(values: Any, weights: Any) -> Any:
+def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
     """Return ``sum(weights * values) / sum(weights)``, or 0 where all weights are 0."""
     return ops.sum(values * weights) / ops.maximum(ops.sum(weights), keras.config.epsilon())
 
 
-def labels_at(labels: Any, height: Any, width: Any) -> Any:
+def labels_at(labels: Tensor, height: Any, width: Any) -> Tensor:
     """Return labels (batch, H, W, ...) at h x w places with corners aligned: every eighth for 8 (h - 1) + 1.
 
     Example:
@@ -133,7 +134,7 @@ def labels_at(labels: Any, height: Any, width: Any) -> Any:
     return labels
 
 
-def one_hot(labels: Any, counted: Any, logits: Any) -> tuple[Any, Any]:
+def one_hot(labels: Tensor, counted: Tensor, logits: Tensor) -> tuple[Any, Any]:
     """Return truth and probability of each class, (batch, h, w, classes) both, 0 at pixels that do not count."""
     mask = ops.cast(counted, logits.dtype)[..., None]
     truth = ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)

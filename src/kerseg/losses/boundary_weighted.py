@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from kerseg.core.ranges import check_range
+from kerseg.core.tensor import Tensor
 from kerseg.errors import ConfigError
 from kerseg.losses.base import SegmentationLoss, labels_at, weighted_mean
 
@@ -78,7 +79,7 @@ class BoundaryWeighted(SegmentationLoss):
         gaps = [self.w0 * _gaps(label, self.background, self.ignore_label, self.sigma) for label in labels]
         return np.stack([labels.astype(np.float32), np.asarray(gaps, np.float32)], axis=-1)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Return the loss of one batch, a scalar.
 
         Args:

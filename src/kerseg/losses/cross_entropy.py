@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from kerseg.core.ranges import check_range
+from kerseg.core.tensor import Tensor
 from kerseg.losses.base import SegmentationLoss, weighted_mean
 
 
@@ -52,7 +53,7 @@ class CrossEntropy(SegmentationLoss):
         check_range("label_smoothing", label_smoothing, least=0, most=1)
         self.label_smoothing = label_smoothing
 
-    def of_pixels(self, labels: Any, counted: Any, logits: Any) -> Any:
+    def of_pixels(self, labels: Tensor, counted: Tensor, logits: Tensor) -> Tensor:
         """Return the mean over the pixels that count."""
         losses = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
         weights = self.pixel_weights(labels, counted, losses.dtype)

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from kerseg.core.ranges import check_range
+from kerseg.core.tensor import Tensor
 from kerseg.errors import ConfigError
 from kerseg.losses.base import SegmentationLoss, weighted_mean
 
@@ -62,14 +63,14 @@ class OHEM(SegmentationLoss):
         self.threshold = threshold
         self.min_kept = min_kept
 
-    def of_pixels(self, labels: Any, counted: Any, logits: Any) -> Any:
+    def of_pixels(self, labels: Tensor, counted: Tensor, logits: Tensor) -> Tensor:
         """Return the mean over the hard pixels."""
         losses = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
         hard = self._hard(ops.stop_gradient(losses), counted)
         weights = self.pixel_weights(labels, counted, losses.dtype)
         return weighted_mean(losses * weights, hard)
 
-    def _hard(self, losses: Any, counted: Any) -> Any:
+    def _hard(self, losses: Tensor, counted: Tensor) -> Tensor:
         """Return 1 where a pixel is hard and 0 elsewhere; every shape is known before the values are."""
         # Ignored pixels sort behind all others.
         probability = ops.where(counted, ops.exp(-losses), ops.full_like(losses, 2.0))
@@ -132,7 +133,7 @@ class Focal(SegmentationLoss):
         check_range("gamma", gamma, least=0)
         self.gamma = gamma
 
-    def of_pixels(self, labels: Any, counted: Any, logits: Any) -> Any:
+    def of_pixels(self, labels: Tensor, counted: Tensor, logits: Tensor) -> Tensor:
         """Return the mean over the pixels that count."""
         losses = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
         # 1 - p without its cancellation; above 0, where powers below 1 have no slope.

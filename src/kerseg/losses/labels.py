@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from kerseg.core.info import IGNORE_LABEL
+from kerseg.core.tensor import Tensor
 
 
 @keras.saving.register_keras_serializable("kerseg")
@@ -40,7 +41,7 @@ class OnGrid(keras.losses.Loss):
         self.multiple = multiple
         self.ignore_label = ignore_label
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Return the loss of one batch.
 
         Args:

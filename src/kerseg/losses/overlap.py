@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from kerseg.core.ranges import check_range
+from kerseg.core.tensor import Tensor
 from kerseg.errors import ConfigError
 from kerseg.losses.base import SegmentationLoss, one_hot
 
@@ -44,7 +45,7 @@ class _Overlap(SegmentationLoss):
         check_range("smooth", smooth, least=0)
         self.smooth = smooth
 
-    def of_pixels(self, labels: Any, counted: Any, logits: Any) -> Any:
+    def of_pixels(self, labels: Tensor, counted: Tensor, logits: Tensor) -> Tensor:
         """Return the mean over the classes that occur."""
         truth, probability = one_hot(labels, counted, logits)
         both, predicted, labelled = (
@@ -55,7 +56,7 @@ class _Overlap(SegmentationLoss):
         return self.mean_of_classes(losses, labelled > 0)
 
     @abstractmethod
-    def ratio(self, both: Any, excess: Any, missed: Any) -> tuple[Any, Any]:
+    def ratio(self, both: Tensor, excess: Tensor, missed: Tensor) -> tuple[Any, Any]:
         """Return numerator and denominator of the index, from areas (classes,) in pixels.
 
         Args:
@@ -102,7 +103,7 @@ class Dice(_Overlap):
     ):
         super().__init__(class_weights, ignore_label, name, smooth=smooth, **kwargs)
 
-    def ratio(self, both: Any, excess: Any, missed: Any) -> tuple[Any, Any]:
+    def ratio(self, both: Tensor, excess: Tensor, missed: Tensor) -> tuple[Any, Any]:
         """Return numerator and denominator of the Dice index."""
         return 2.0 * both + self.smooth, 2.0 * both + excess + missed + self.smooth
 
@@ -140,7 +141,7 @@ class Jaccard(_Overlap):
     ):
         super().__init__(class_weights, ignore_label, name, smooth=smooth, **kwargs)
 
-    def ratio(self, both: Any, excess: Any, missed: Any) -> tuple[Any, Any]:
+    def ratio(self, both: Tensor, excess: Tensor, missed: Tensor) -> tuple[Any, Any]:
         """Return numerator and denominator of the Jaccard index."""
         return both + self.smooth, both + excess + missed + self.smooth
 
@@ -192,7 +193,7 @@ class Tversky(_Overlap):
         self.alpha = alpha
         self.beta = beta
 
-    def ratio(self, both: Any, excess: Any, missed: Any) -> tuple[Any, Any]:
+    def ratio(self, both: Tensor, excess: Tensor, missed: Tensor) -> tuple[Any, Any]:
         """Return numerator and denominator of the Tversky index."""
         return both + self.smooth, both + self.alpha * excess + self.beta * missed + self.smooth
 
@@ -236,7 +237,7 @@ class LovaszSoftmax(SegmentationLoss):
     ):
         super().__init__(class_weights, ignore_label, name, **kwargs)
 
-    def of_pixels(self, labels: Any, counted: Any, logits: Any) -> Any:
+    def of_pixels(self, labels: Tensor, counted: Tensor, logits: Tensor) -> Tensor:
         """Return the mean over the classes that occur."""
         truth, probability = (
             ops.transpose(ops.reshape(values, (-1, logits.shape[-1])))  # (classes, pixels)
@@ -252,7 +253,7 @@ class LovaszSoftmax(SegmentationLoss):
         return self.mean_of_classes(losses, ops.any(truth > 0, axis=-1))
 
 
-def _prices(truth: Any) -> Any:
+def _prices(truth: Tensor) -> Tensor:
     """Return by how much 1 - IoU grows when each pixel in turn becomes an error: (classes, pixels).
 
     The difference of neighbouring quotients in closed form: with a million pixels it would have no digit left.

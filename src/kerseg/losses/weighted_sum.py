@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerseg.core.tensor import Tensor
 from kerseg.errors import ConfigError
 from kerseg.losses import LOSSES
 from kerseg.losses.base import SegmentationLoss
@@ -56,7 +57,7 @@ class WeightedSum(keras.losses.Loss):
             labels = loss.prepare(labels)
         return labels
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Return the loss of one batch, a scalar; labels and logits as its terms take them."""
         pairs = zip(self.weights, self.losses, strict=True)
         return sum(weight * loss.call(y_true, y_pred) for weight, loss in pairs)

@@ -178,7 +178,7 @@ def _project(x: Tensor, channels: int, name: str, *, decoder: bool) -> Tensor:
 
 
 def _expand_and_add(
-    main: Any, y: Tensor, channels: int, dropout: float, name: str, *, decoder: bool = False
+    main: Tensor, y: Tensor, channels: int, dropout: float, name: str, *, decoder: bool = False
 ) -> Tensor:
     """The end of each block: back to ``channels``, spatial dropout, sum with the main branch, activation."""
     y = PointwiseConv(channels, name=f"{name}_expand")(y)

@@ -117,7 +117,7 @@ def _shallow(x: Tensor, **norm: Any) -> tuple[Tensor, Tensor]:
     return conv_norm(quarter, 64, 3, strides=2, name="sub1_3", **norm), quarter
 
 
-def _fuse(coarse: Any, fine: Any, name: str, **norm: Any) -> Tensor:
+def _fuse(coarse: Tensor, fine: Tensor, name: str, **norm: Any) -> Tensor:
     """Add a dilated convolution of the coarse features and a projection of the fine ones (figure 3)."""
     coarse = conv_norm(coarse, 128, 3, dilation=2, relu=False, name=f"{name}_coarse", **norm)
     fine = conv_norm(fine, 128, 1, relu=False, name=f"{name}_fine", **norm)

@@ -47,7 +47,8 @@ def pspnet(
         backbone: ``"resnet101"`` is the paper's; any other.
         stem: Of a ResNet: ``"deep"`` as released, which is the default, or ``"7x7"`` as in ImageNet weights.
         stride_in: Where a ResNet has its strides: in its ``"3x3"`` convolutions, which is the default, or in the
-            ``"1x1"`` ones before them, as Keras's ImageNet weights and the authors' ResNet-50 for ADE20K were trained.
+            ``"1x1"`` ones before them, as Keras's ImageNet weights and the authors' ResNet-50 for ADE20K were
+            trained.
         root_pool: How a ResNet v2 pads its first pooling: ``"slim"``, which is the default, as TF-Slim's weights
             want it, or ``"keras"``, as Keras's do.
         output_stride: Image pixels for one pixel of the features: 8, 16 or 32. The paper's is 8.

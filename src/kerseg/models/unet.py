@@ -10,6 +10,7 @@ concatenation.
 import keras
 from keras import layers
 
+from kerseg.core.tensor import Tensor
 from kerseg.errors import ConfigError
 from kerseg.layers.pad import CropLike, MirrorPad, PadToMultiple
 from kerseg.layers.preprocess import Normalize

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+from kerseg.core.tensor import Tensor
 from kerseg.optim.updates import Updates, is_decayed
 
 
@@ -20,7 +21,7 @@ from kerseg.optim.updates import Updates, is_decayed
 class SGD(Updates, keras.optimizers.SGD):
     """``keras.optimizers.SGD`` with ``l2``: weight decay inside the gradient, for kernels alone."""
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+    def update_step(self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor) -> None:
         """Update one variable: ``v = momentum v - rate g``, ``w = w + v``."""
         learning_rate = self.rate_of(variable, learning_rate)
         if not (_has_kernels(gradient) and self.momentum):
@@ -42,7 +43,7 @@ class SGD(Updates, keras.optimizers.SGD):
 class Adam(Updates, keras.optimizers.Adam):
     """``keras.optimizers.Adam`` with ``l2``: weight decay inside the gradient, for kernels alone."""
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+    def update_step(self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor) -> None:
         """Update one variable and its two moments (Kingma and Ba 2015, algorithm 1)."""
         learning_rate = self.rate_of(variable, learning_rate)
         if not _has_kernels(gradient) or self.amsgrad:
@@ -71,7 +72,7 @@ class Adam(Updates, keras.optimizers.Adam):
 class AdamW(Updates, keras.optimizers.AdamW):
     """``keras.optimizers.AdamW`` with `Layerwise` rates and decays."""
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+    def update_step(self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor) -> None:
         """Update one variable and its two moments (Loshchilov and Hutter 2019, algorithm 2)."""
         super().update_step(gradient, variable, self.rate_of(variable, learning_rate))
 
@@ -80,12 +81,12 @@ class AdamW(Updates, keras.optimizers.AdamW):
 class Lion(Updates, keras.optimizers.Lion):
     """``keras.optimizers.Lion`` with `Layerwise` rates and decays."""
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+    def update_step(self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor) -> None:
         """Update one variable and its moment (Chen et al. 2023, algorithm 2)."""
         super().update_step(gradient, variable, self.rate_of(variable, learning_rate))
 
 
-def _has_kernels(gradient: Any) -> bool:
+def _has_kernels(gradient: Tensor) -> bool:
     """Tell whether TensorFlow's update kernels can take ``gradient``: its own, and dense."""
     return (
         keras.backend.backend() == "tensorflow"
@@ -95,7 +96,7 @@ def _has_kernels(gradient: Any) -> bool:
 
 
 def sgd(
-    learning_rate: Any,
+    learning_rate: Tensor,
     variables: Sequence[Any],
     *,
     weight_decay: float,
@@ -107,7 +108,7 @@ def sgd(
 
 
 def adam(
-    learning_rate: Any,
+    learning_rate: Tensor,
     variables: Sequence[Any],
     *,
     weight_decay: float,
@@ -120,7 +121,7 @@ def adam(
 
 
 def adamw(
-    learning_rate: Any,
+    learning_rate: Tensor,
     variables: Sequence[Any],
     *,
     weight_decay: float,
@@ -135,7 +136,7 @@ def adamw(
 
 
 def lion(
-    learning_rate: Any,
+    learning_rate: Tensor,
     variables: Sequence[Any],
     *,
     weight_decay: float,

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kerseg.core.tensor import Tensor
 from kerseg.errors import ConfigError
 from kerseg.optim import SCHEDULES
 
@@ -57,7 +58,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         self.every = every
         self.options = options
 
-    def __call__(self, step: Any) -> Any:
+    def __call__(self, step: Tensor) -> Tensor:
         """Return the learning rate of ``step``, which counts from 0."""
         step = ops.cast(step if self.every == 1 else step // self.every * self.every, "float32")
         steps = float(self.total_steps - self.warmup_steps)
@@ -75,31 +76,31 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         return {**values, **self.options}
 
 
-def poly(step: Any, steps: float, *, power: float = 0.9) -> Any:
+def poly(step: Tensor, steps: float, *, power: float = 0.9) -> Tensor:
     """Fall as ``(1 - step / steps) ** power`` (DeepLab v2, section 4.1.2; ParseNet)."""
     return (1.0 - step / steps) ** power
 
 
-def cosine(step: Any, steps: float) -> Any:
+def cosine(step: Tensor, steps: float) -> Tensor:
     """Fall as ``(1 + cos(pi * step / steps)) / 2`` (Loshchilov and Hutter 2017, equation 5, one cycle)."""
     return 0.5 * (1.0 + ops.cos(3.141592653589793 * step / steps))
 
 
 def step(
-    step: Any, steps: float, *, epoch_steps: int, step_epochs: float = 100.0, step_factor: float = 0.1
-) -> Any:
+    step: Tensor, steps: float, *, epoch_steps: int, step_epochs: float = 100.0, step_factor: float = 0.1
+) -> Tensor:
     """Fall by ``step_factor`` after every ``step_epochs`` epochs."""
     return step_factor ** ops.floor(step / max(1, round(step_epochs * epoch_steps)))
 
 
-def constant(step: Any, steps: float) -> Any:
+def constant(step: Tensor, steps: float) -> Tensor:
     """Stay at the peak."""
     return ops.ones_like(step)
 
 
 def one_cycle(
-    step: Any, steps: float, *, peak_at: float = 0.3, first: float = 0.04, last: float = 4e-6
-) -> Any:
+    step: Tensor, steps: float, *, peak_at: float = 0.3, first: float = 0.04, last: float = 4e-6
+) -> Tensor:
     """Rise from ``first`` to the peak and fall to ``last``, both as half a cosine.
 
     Source: Smith and Topin 2019, "Super-Convergence"; with cosines as PyTorch's ``OneCycleLR``, whose rates these

@@ -7,6 +7,7 @@ from typing import Any
 from keras import ops
 
 from kerseg.core.solver import is_kernel
+from kerseg.core.tensor import Tensor
 from kerseg.errors import ConfigError
 
 
@@ -55,26 +56,26 @@ class Updates:
             layerwise = Layerwise(**values)
         self.layerwise = layerwise
 
-    def rate_of(self, variable: Any, learning_rate: Any) -> Any:
+    def rate_of(self, variable: keras.Variable, learning_rate: Tensor) -> Tensor:
         """Return the learning rate of a variable."""
         if self.layerwise is None:
             return learning_rate
         factor = self.layerwise.rates[self._get_variable_index(variable)]  # type: ignore[attr-defined]
         return learning_rate if factor == 1 else learning_rate * factor
 
-    def _decay_of(self, variable: Any) -> float:
+    def _decay_of(self, variable: keras.Variable) -> float:
         """Return the multiplier of a variable's weight decay."""
         if self.layerwise is None:
             return float(is_decayed(variable))
         return self.layerwise.decays[self._get_variable_index(variable)]  # type: ignore[attr-defined]
 
-    def _has_thawed(self) -> Any:
+    def _has_thawed(self) -> Tensor:
         """Return whether the frozen steps are over: a scalar tensor, or ``None`` where nothing is ever frozen."""
         if self.layerwise is None or not self.layerwise.frozen_steps or not any(self.layerwise.frozen):
             return None
         return ops.greater_equal(self._iterations, self.layerwise.frozen_steps)  # type: ignore[attr-defined]
 
-    def _while_thawed(self, value: Any, variable: Any, thawed: Any) -> Any:
+    def _while_thawed(self, value: Tensor, variable: keras.Variable, thawed: Any) -> Tensor:
         """Return a tensor, or zeros while the variable is frozen."""
         if thawed is None or self.layerwise is None:
             return value
@@ -83,7 +84,7 @@ class Updates:
         return ops.where(thawed, value, ops.zeros_like(value))
 
     def _backend_update_step(
-        self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
+        self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Tensor
     ) -> None:
         """Update the variables by gradients that are accumulated and clipped; the decay's share is added here."""
         thawed, whole = self._has_thawed(), []
@@ -128,7 +129,7 @@ class Updates:
         return {**super().get_config(), "l2": self.l2, "layerwise": layerwise}  # type: ignore[misc]
 
 
-def is_decayed(variable: Any) -> bool:
+def is_decayed(variable: keras.Variable) -> bool:
     """Tell whether weight decay touches ``variable``: kernels yes; biases, norms and slopes no.
 
     Example:

@@ -62,6 +62,8 @@ def begun(config: TrainConfig) -> TrainResult:
     Raises:
         KersegError: As `kerseg.training.training.train`.
     """
+    options = models.options_with_weights(config.model, config.weights, config.model_options)
+    config = dataclasses.replace(config, model_options=options)
     data = TrainingData.opened(config)
     with Run.created(config) as run:
         return Trainer(config, run, data).train()

@@ -123,6 +123,6 @@ def _note_pooling(published: keras.Model, model: keras.Model) -> list[str]:
     if any(layer.name == "pool1_pad" for layer in trunk.layers_of(model)):
         return ["the first pooling pads as these weights were trained (root_pool: keras)"]
     return [
-        f"{published.name} pads its first pooling on each side, this model as TF-Slim does: the features are off by a "
-        "fifth until training adapts them. `model_options={'root_pool': 'keras'}` makes them equal."
+        f"{published.name} pads its first pooling on each side, this model as TF-Slim does: the features are off "
+        "by a fifth until training adapts them. `model_options={'root_pool': 'keras'}` makes them equal."
     ]
