@@ -56,14 +56,14 @@ class Updates:
             layerwise = Layerwise(**values)
         self.layerwise = layerwise
 
-    def rate_of(self, variable: keras.Variable, learning_rate: Tensor) -> Tensor:
+    def rate_of(self, variable: Tensor, learning_rate: Tensor) -> Tensor:
         """Return the learning rate of a variable."""
         if self.layerwise is None:
             return learning_rate
         factor = self.layerwise.rates[self._get_variable_index(variable)]  # type: ignore[attr-defined]
         return learning_rate if factor == 1 else learning_rate * factor
 
-    def _decay_of(self, variable: keras.Variable) -> float:
+    def _decay_of(self, variable: Tensor) -> float:
         """Return the multiplier of a variable's weight decay."""
         if self.layerwise is None:
             return float(is_decayed(variable))
@@ -75,7 +75,7 @@ class Updates:
             return None
         return ops.greater_equal(self._iterations, self.layerwise.frozen_steps)  # type: ignore[attr-defined]
 
-    def _while_thawed(self, value: Tensor, variable: keras.Variable, thawed: Any) -> Tensor:
+    def _while_thawed(self, value: Tensor, variable: Tensor, thawed: Any) -> Tensor:
         """Return a tensor, or zeros while the variable is frozen."""
         if thawed is None or self.layerwise is None:
             return value
@@ -129,7 +129,7 @@ class Updates:
         return {**super().get_config(), "l2": self.l2, "layerwise": layerwise}  # type: ignore[misc]
 
 
-def is_decayed(variable: keras.Variable) -> bool:
+def is_decayed(variable: Tensor) -> bool:
     """Tell whether weight decay touches ``variable``: kernels yes; biases, norms and slopes no.
 
     Example:
