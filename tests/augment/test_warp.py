@@ -24,8 +24,8 @@ def read(sample, label, points):
     there = warp.between(points + tf.constant(middle.reshape(2, 1, 1), tf.float32), tf.constant(label.shape))
     top, left = there.start.numpy()
     height, width = there.length.numpy()
-    image = warp.read_image(tf.constant(sample[top : top + height, left : left + width]), there)
-    image, label = tf.cast(image + 0.5, tf.uint8), warp.read_label(tf.constant(label), there)
+    image = warp.sample_image(tf.constant(sample[top : top + height, left : left + width]), there)
+    image, label = tf.cast(image + 0.5, tf.uint8), warp.sample_label(tf.constant(label), there)
     return (each.numpy() for each in warp.fill(image, label, there, 255))
 
 
@@ -113,8 +113,8 @@ def test_a_warp_that_does_not_happen_is_the_window(crop_size, flips, scale):
         there = warp.draw((1, number), window, (40, 40), augment)
         top, left = there.start.numpy()
         region = IMAGE[top:, left:][: there.length[0], : there.length[1]]
-        image = tf.cast(warp.read_image(tf.constant(region), there) + 0.5, tf.uint8)
-        image, label = warp.fill(image, warp.read_label(tf.constant(LABEL), there), there, 255)
+        image = tf.cast(warp.sample_image(tf.constant(region), there) + 0.5, tf.uint8)
+        image, label = warp.fill(image, warp.sample_label(tf.constant(LABEL), there), there, 255)
         # Where a crop pixel lies between two of the label, rounding decides.
         assert (label.numpy() == expected[1].numpy()).mean() > (0.999 if scale == 1.0 else 0.93)
         known = np.array(label != 255)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kerseg.core.info import Channels, DatasetInfo
-from kerseg.data.reading.unconverted import describe
+from kerseg.data.reading.unconverted import read_info
 from kerseg.errors import ConfigError, DataError
 
 DATA = Path(__file__).parents[1] / "v0_1" / "data"
@@ -149,7 +149,7 @@ def test_an_edit_is_refused(tmp_path, edit):
     values = json.loads((DATA / "dataset.json").read_text())
     change(values)
     (tmp_path / "dataset.json").write_text(json.dumps(values))
-    for door in (DatasetInfo.load, describe):
+    for door in (DatasetInfo.load, read_info):
         with pytest.raises(DataError, match=f"^{tmp_path}/dataset.json: (.*{why})") as caught:
             door(tmp_path)
         assert str(caught.value).endswith("Copy dataset.json again, or convert the data again.")

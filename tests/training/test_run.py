@@ -10,7 +10,7 @@ import pytest
 import kerseg
 from kerseg.config import TrainConfig
 from kerseg.errors import DataError, WeightsError
-from kerseg.training.run import Progress, Run
+from kerseg.training.run import Run, RunProgress
 
 
 @pytest.mark.parametrize("made", [(), ("last",), ("last", "last/lock", ".config-a1b2c3d4.partial.yaml")])
@@ -46,7 +46,7 @@ def test_a_damaged_environment_is_named(copied: Path, content: bytes, said: str)
 
 def test_a_damaged_state_is_named(tmp_path: Path) -> None:
     run = Run(tmp_path)
-    run.save_state({"a": np.ones(1000)}, Progress(epoch=3, batch=2))
+    run.save_state({"a": np.ones(1000)}, RunProgress(epoch=3, batch=2))
     variables, progress = run.load_state()
     assert (progress.epoch, progress.batch, variables["a"].sum()) == (3, 2, 1000)
     run.state_file.write_bytes(run.state_file.read_bytes()[:500])

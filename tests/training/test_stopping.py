@@ -18,7 +18,7 @@ import kerseg
 from kerseg import modelfile
 from kerseg.errors import ConfigError, DataError, KersegError
 from kerseg.training.monitor import Monitor
-from kerseg.training.run import Progress, Run
+from kerseg.training.run import Run, RunProgress
 from kerseg.training.trainer import Trainer
 from tiny_runs import OPTIONS, SMALL, assert_same_state, history
 
@@ -140,7 +140,7 @@ def test_data_that_changes_under_a_training_stops_it(
     data, path = Path(shutil.copytree(tiny_data, tmp_path / "data")), tmp_path / "run"
     real = Monitor.report
 
-    def report(self: Monitor, progress: Progress) -> None:
+    def report(self: Monitor, progress: RunProgress) -> None:
         real(self, progress)
         if progress.epoch == 2:  # as `kerseg convert --update` would do it
             info = json.loads((data / "dataset.json").read_text())

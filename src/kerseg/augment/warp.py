@@ -152,7 +152,7 @@ def between(points: tf.Tensor, size: tf.Tensor) -> Warp:
     return Warp(points, nearest, inside, first, end - first)
 
 
-def read_image(source: tf.Tensor, warp: Warp) -> tf.Tensor:
+def sample_image(source: tf.Tensor, warp: Warp) -> tf.Tensor:
     """Read the image at the points, bilinearly.
 
     Args:
@@ -179,7 +179,7 @@ def read_image(source: tf.Tensor, warp: Warp) -> tf.Tensor:
     return upper + down * (lower - upper)
 
 
-def read_label(label: tf.Tensor, warp: Warp) -> tf.Tensor:
+def sample_label(label: tf.Tensor, warp: Warp) -> tf.Tensor:
     """Read the label at the nearest pixels.
 
     Args:

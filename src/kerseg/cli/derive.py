@@ -33,7 +33,7 @@ class _InMemory:
 
 
 @dataclasses.dataclass(frozen=True)
-class Option:
+class Flag:
     """One option or argument of a command."""
 
     path: tuple[str, ...]
@@ -72,7 +72,7 @@ class Option:
         )
 
 
-def options_of(verb: Callable[..., Any], *, given: Mapping[str, type] | None = None) -> list[Option]:
+def options_of(verb: Callable[..., Any], *, given: Mapping[str, type] | None = None) -> list[Flag]:
     """Return the options of a function, in the order of its signature.
 
     Args:
@@ -80,7 +80,7 @@ def options_of(verb: Callable[..., Any], *, given: Mapping[str, type] | None = N
         given: Parameters of which a dataclass is to be made: their fields are options, without a prefix.
     """
     texts = help_of_arguments(inspect.getdoc(verb) or "")
-    found: list[Option] = []
+    found: list[Flag] = []
     for name, parameter in inspect.signature(verb).parameters.items():
         if given and name in given:
             found += _fields(given[name], (name,))
@@ -91,7 +91,7 @@ def options_of(verb: Callable[..., Any], *, given: Mapping[str, type] | None = N
             found += _fields(typing.cast(type, kinds[0]), (name,))
         else:
             found.append(
-                Option(
+                Flag(
                     (name,),
                     _typed(hint),
                     default,
@@ -151,7 +151,7 @@ def command(
     return run
 
 
-def _put(arguments: dict[str, Any], option: Option, value: object) -> None:
+def _put(arguments: dict[str, Any], option: Flag, value: object) -> None:
     """Put the value of an option where its function wants it."""
     if isinstance(value, dict):
         value = _table(value)
@@ -174,7 +174,7 @@ def _table(words: Mapping[str, str]) -> dict[str, Any]:
     return table
 
 
-def _without_prefix(option: Option, given: Mapping[str, type]) -> Option:
+def _without_prefix(option: Flag, given: Mapping[str, type]) -> Flag:
     return dataclasses.replace(option, path=option.path[1:]) if option.path[0] in given else option
 
 
@@ -187,12 +187,12 @@ def _places(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _fields(kind: type, path: tuple[str, ...]) -> list[Option]:
+def _fields(kind: type, path: tuple[str, ...]) -> list[Flag]:
     hints, texts = typing.get_type_hints(kind), help_of_fields(kind)
     inherited = {name for base in kind.__mro__[1:] for name in getattr(base, "__annotations__", {})}
     title = getattr(kind, "options_title", "")
     return [
-        Option(
+        Flag(
             (*path, field.name),
             _typed(hints[field.name]),
             field_default(field),

@@ -16,7 +16,7 @@ from kerseg.core.info import FILE_NAME
 from kerseg.errors import ConfigError
 from kerseg.models import MODELS
 
-Option = tuple[str, list[str]]
+Given = tuple[str, list[str]]
 """A flag and its values; the flag is ``""`` for the words before the first one."""
 
 PAGE = "docs/how-to/coming-from-tf1.md"
@@ -108,9 +108,9 @@ def translate(words: Sequence[str], note: Callable[[str], None] = lambda text: N
     return words
 
 
-def _options(words: Sequence[str]) -> list[Option]:
+def _options(words: Sequence[str]) -> list[Given]:
     """Return flags with the words up to the next flag; ``--flag=value`` is taken apart."""
-    options: list[Option] = [("", [])]
+    options: list[Given] = [("", [])]
     for word in words:
         if match := re.fullmatch(r"(--[a-zA-Z][^=]*)(?:=(.*))?", word, flags=re.DOTALL):
             options.append((match[1], [] if match[2] is None else [match[2]]))
@@ -119,7 +119,7 @@ def _options(words: Sequence[str]) -> list[Option]:
     return options if options[0][1] else options[1:]
 
 
-def _convert(options: list[Option]) -> list[Option]:
+def _convert(options: list[Given]) -> list[Given]:
     """Return the options of ``build_TFRecord.py``, which is told from kerseg's own by naming no output."""
     given = {flag for flag, _ in options}
     if "--output" in given:
@@ -140,7 +140,7 @@ def _convert(options: list[Option]) -> list[Option]:
     return own
 
 
-def _train(options: list[Option]) -> list[Option]:
+def _train(options: list[Given]) -> list[Given]:
     """Return the options of ``train.py``, with its defaults unless ``--model`` or a recipe is given."""
     given = {flag for flag, _ in options}
     if not given & {*RENAMED, *CONVERTED, *WITHOUT_EFFECT}:
@@ -157,7 +157,7 @@ def _train(options: list[Option]) -> list[Option]:
     return own + _missing(own, _backbone(options, own))
 
 
-def _own(flag: str, values: list[str]) -> list[Option]:
+def _own(flag: str, values: list[str]) -> list[Given]:
     """Return what becomes of one option: itself, its like in kerseg, or nothing."""
     if flag in WITHOUT_EFFECT:
         return _rest(flag, values, WITHOUT_EFFECT[flag])
@@ -178,7 +178,7 @@ def _own(flag: str, values: list[str]) -> list[Option]:
     return rest
 
 
-def _rest(flag: str, values: list[str], count: int) -> list[Option]:
+def _rest(flag: str, values: list[str], count: int) -> list[Given]:
     """Return the words after those that belong to a flag of the script, such as a recipe.
 
     Raises:
@@ -195,7 +195,7 @@ def _size(value: str) -> list[str]:
     return re.findall(r"\d+", value)
 
 
-def _scale(options: list[Option]) -> Option | None:
+def _scale(options: list[Given]) -> Given | None:
     """Return the one option for smallest and largest factor; a missing one is the script's default."""
     given = {flag: values[0] for flag, values in options if flag.endswith("-scale-factor") and values}
     if not given:
@@ -204,13 +204,13 @@ def _scale(options: list[Option]) -> Option | None:
     return "--augment.scale", [given.get("--min-scale-factor", low), given.get("--max-scale-factor", high)]
 
 
-def _dataset(own: list[Option]) -> list[Option]:
+def _dataset(own: list[Given]) -> list[Given]:
     """Return the default of ``--dataset``, where no ``dataset.json`` says whose classes they are."""
     folder = Path(*(dict(own)["--data-dir"][:1] or ["."]))
     return [] if (folder / FILE_NAME).exists() else [("--dataset", [DATASET])]
 
 
-def _backbone(options: list[Option], own: list[Option]) -> list[Option]:
+def _backbone(options: list[Given], own: list[Given]) -> list[Given]:
     """Return the option for ``--pretrained-model``, where the architecture has it with another default."""
     name = dict(options).get("--pretrained-model", ["None"])[0]
     if name in ("None", ""):
@@ -223,7 +223,7 @@ def _backbone(options: list[Option], own: list[Option]) -> list[Option]:
     return [("--model-options.backbone", [backbone])]
 
 
-def _missing(given: list[Option], wanted: list[Option]) -> list[Option]:
+def _missing(given: list[Given], wanted: list[Given]) -> list[Given]:
     """Return the options of ``wanted`` that nobody has given; ``--epochs`` stands in for ``--steps``."""
     flags = {flag.replace("_", "-") for flag, _ in given}
     if "--epochs" in flags:
@@ -231,7 +231,7 @@ def _missing(given: list[Option], wanted: list[Option]) -> list[Option]:
     return [option for option in wanted if option[0] not in flags]
 
 
-def _has_recipe(options: list[Option]) -> bool:
+def _has_recipe(options: list[Given]) -> bool:
     """Tell whether a recipe is among the words; its options are not the script's."""
     return bool(
         options[0][0] == "" or any(word.endswith((".yaml", ".yml")) for _, v in options for word in v)

@@ -23,7 +23,7 @@ from kerseg.core.info import FILE_NAME as DATASET_FILE
 from kerseg.core.schema import decode_json, to_builtins
 from kerseg.data.reading.integrity import Damage
 from kerseg.data.reading.pipeline import Dataset
-from kerseg.data.reading.unconverted import describe
+from kerseg.data.reading.unconverted import read_info
 from kerseg.errors import DataError
 from kerseg.training.state import devices
 
@@ -129,7 +129,7 @@ def _data_checksum(config: TrainConfig, data: Dataset) -> str:
     """Return the SHA-256 of ``dataset.json``; where there is none, of what the file would say."""
     if (data.folder / DATASET_FILE).exists():
         return fingerprint(data.folder)
-    info = describe(config.data_folder, config.dataset) if config.samples else data.info
+    info = read_info(config.data_folder, config.dataset) if config.samples else data.info
     return hashlib.sha256(json.dumps(asdict(info)).encode()).hexdigest()
 
 

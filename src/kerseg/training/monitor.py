@@ -20,7 +20,7 @@ from kerseg.data.reading.integrity import describe_damage
 from kerseg.data.reading.pipeline import Dataset
 from kerseg.inference.predictor import Predictor
 from kerseg.training import curves
-from kerseg.training.run import Plan, Progress, Row, Run
+from kerseg.training.run import Plan, Row, Run, RunProgress
 
 _PREVIEW_WIDTH = 1600
 """Pixels: three 2048x1024 images side by side, once an epoch, would fill disks and browsers."""
@@ -56,7 +56,7 @@ class Monitor:
         self._examples: list[dict[str, Any]] = []
         self._writer: Any = None
 
-    def start(self, model: keras.Model, progress: Progress) -> None:
+    def start(self, model: keras.Model, progress: RunProgress) -> None:
         """Say what is about to be trained, and where it goes on from."""
         config, info = self.config, self.data.info
         records = info.split(config.train_split).records
@@ -78,7 +78,7 @@ class Monitor:
         self.console.print(worded(text), soft_wrap=True, highlight=False, markup=False)
 
     @contextmanager
-    def epoch(self, progress: Progress) -> Iterator[Callable[[float], None]]:
+    def epoch(self, progress: RunProgress) -> Iterator[Callable[[float], None]]:
         """Show the bar of one epoch; give the function that advances it by one step."""
         title = f"epoch {progress.epoch + 1}/{self.plan.epochs}"
         steps = self.plan.steps(progress.epoch)
@@ -86,7 +86,7 @@ class Monitor:
             bar.advance(progress.batch)
             yield lambda loss: bar.advance(note=f"loss {loss:.4f}")
 
-    def report(self, progress: Progress) -> None:
+    def report(self, progress: RunProgress) -> None:
         """Report a finished epoch everywhere: terminal, TensorBoard, curves, previews, history."""
         row, improved = progress.history[-1], progress.best_epoch == progress.epoch
         line = f"epoch {progress.epoch}/{self.plan.epochs}  loss {row['loss']:.4f}"
@@ -96,7 +96,7 @@ class Monitor:
         self.console.print(f"{line}  {row['images_per_second']:.1f} img/s", highlight=False)
         self.record(progress)
 
-    def record(self, progress: Progress) -> None:
+    def record(self, progress: RunProgress) -> None:
         """Write what a finished epoch leaves besides the model and the state."""
         row, improved = progress.history[-1], progress.best_epoch == progress.epoch
         curves.draw(progress.history, self.run.report / "curves.png")
@@ -110,14 +110,14 @@ class Monitor:
         # Last: where the history holds an epoch, nothing else about it is missing.
         self.run.write_history(progress.history)
 
-    def interrupted(self, progress: Progress) -> None:
+    def interrupted(self, progress: RunProgress) -> None:
         """Say where the run stands and how to go on."""
         self.say(
             f"Stopped at {self._place(progress)}; everything is saved. "
             f"Go on with: `kerseg.train(resume={str(self.run.path)!r})`"
         )
 
-    def end(self, progress: Progress) -> None:
+    def end(self, progress: RunProgress) -> None:
         """Say how the run ended and what it left."""
         if progress.best is not None:
             self.console.print(
@@ -133,7 +133,7 @@ class Monitor:
         }.items():
             self.console.print(f"{title:>9}  {path}", soft_wrap=True, highlight=False)
 
-    def _place(self, progress: Progress) -> str:
+    def _place(self, progress: RunProgress) -> str:
         return f"epoch {progress.epoch + 1}, step {progress.batch} of {self.plan.steps(progress.epoch)}"
 
     def _previews(self) -> list[Image.Image]:

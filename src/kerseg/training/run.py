@@ -77,7 +77,7 @@ class Plan:
 
 
 @dataclass
-class Progress:
+class RunProgress:
     """Where a run stands: enough, with the variables, to go on as if it had never stopped."""
 
     epoch: _Count = 0
@@ -200,20 +200,20 @@ class Run:
             "ends."
         )
 
-    def save_state(self, variables: dict[str, np.ndarray], progress: Progress) -> None:
+    def save_state(self, variables: dict[str, np.ndarray], progress: RunProgress) -> None:
         """Write ``last/state.npz``, whole or not at all: a kill leaves the state before or the one after."""
         text = np.frombuffer(json.dumps(asdict(progress)).encode(), np.uint8)
         with whole(self.state_file) as temporary, temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, progress=text, **variables)
 
-    def load_state(self) -> tuple[dict[str, np.ndarray], Progress]:
+    def load_state(self) -> tuple[dict[str, np.ndarray], RunProgress]:
         """Read ``last/state.npz``; a run that was killed before its first save starts at the beginning.
 
         Raises:
             WeightsError: The file is damaged.
         """
         if not self.state_file.exists():
-            return {}, Progress()
+            return {}, RunProgress()
         try:
             variables = _read_arrays(self.state_file)
             text = variables.pop("progress").tobytes()
@@ -224,7 +224,7 @@ class Run:
                 f"{self.best_file}."
             ) from error
         where = f"{self.state_file}: its progress"
-        return variables, decode_json(text, Progress, where=where, error=WeightsError)
+        return variables, decode_json(text, RunProgress, where=where, error=WeightsError)
 
     def write_history(self, rows: list[Row]) -> None:
         """Write ``history.csv`` from all rows so far, so that a resumed run has no epoch twice."""

@@ -158,9 +158,9 @@ def train(
     config = dataclasses.replace(config, data_dir=config.data_folder, weights=config.weights_source)
     models.check(config.model, config.model_options, option="model")
     check_batch("crop_size", config.crop_size, config.batch_size)
-    from kerseg.data.reading.unconverted import describe
+    from kerseg.data.reading.unconverted import read_info
 
-    describe(config.data_folder, config.dataset)
+    read_info(config.data_folder, config.dataset)
     import_tensorflow()
     from kerseg.training.trainer import begun
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from kerseg.errors import WeightsError
 from kerseg.weights import applications, checkpoint, trunk
-from kerseg.weights.source import Source
+from kerseg.weights.source import PretrainedWeights
 from kerseg.weights.trunk import variables_of
 
 IMAGENET = "imagenet"
@@ -94,7 +94,7 @@ def load(model: keras.Model, source: str | Path, *, say: Callable[[str], None] |
     return result
 
 
-def _read(model: keras.Model, source: str | Path) -> Source:
+def _read(model: keras.Model, source: str | Path) -> PretrainedWeights:
     """Read a source, which is recognised by what it holds and not by its name."""
     if source == IMAGENET:
         return applications.read(model)
@@ -104,7 +104,7 @@ def _read(model: keras.Model, source: str | Path) -> Source:
     return _read_model(path)
 
 
-def _read_model(path: Path) -> Source:
+def _read_model(path: Path) -> PretrainedWeights:
     from kerseg import modelfile
 
     if not path.exists():
@@ -114,7 +114,7 @@ def _read_model(path: Path) -> Source:
         )
     other, card = modelfile.load(path)
     values = {name: keras.ops.convert_to_numpy(variable) for name, variable in variables_of(other).items()}
-    return Source(
+    return PretrainedWeights(
         f"{path} ({card.architecture or other.name})",
         values,
         classes=card.num_classes,
@@ -123,7 +123,7 @@ def _read_model(path: Path) -> Source:
 
 
 def _fitting(
-    values: Mapping[str, np.ndarray], mine: Mapping[str, Any], read: Source
+    values: Mapping[str, np.ndarray], mine: Mapping[str, Any], read: PretrainedWeights
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return the values that have a place; a shape that does not fit is an error.
 

@@ -10,11 +10,11 @@ from kerseg.backbones import BACKBONES
 from kerseg.backbones.backbone import Backbone
 from kerseg.errors import WeightsError
 from kerseg.weights import trunk
-from kerseg.weights.source import Source
+from kerseg.weights.source import PretrainedWeights
 from kerseg.weights.trunk import variables_of
 
 
-def read(model: keras.Model) -> Source:
+def read(model: keras.Model) -> PretrainedWeights:
     """Read the ImageNet weights of a model's backbone.
 
     Raises:
@@ -41,7 +41,7 @@ def read(model: keras.Model) -> Source:
     return translate(published, backbone, model)
 
 
-def translate(published: keras.Model, backbone: Backbone, model: keras.Model) -> Source:
+def translate(published: keras.Model, backbone: Backbone, model: keras.Model) -> PretrainedWeights:
     """Bring the weights of a ``keras.applications`` model to kerseg's layers.
 
     Args:
@@ -68,7 +68,7 @@ def translate(published: keras.Model, backbone: Backbone, model: keras.Model) ->
     notes = _note_stride(published, model)
     if "root_pool" in origin.options:
         notes += _note_pooling(published, model)
-    return Source(
+    return PretrainedWeights(
         f"imagenet ({published.name} of keras.applications)",
         values,
         unknown=tuple(classes),

@@ -16,7 +16,7 @@ from kerseg.backbones.backbone import Checkpoint
 from kerseg.core.tensorflow import import_tensorflow
 from kerseg.errors import WeightsError
 from kerseg.weights import trunk
-from kerseg.weights.source import Source
+from kerseg.weights.source import PretrainedWeights
 
 _NOT_WEIGHTS = re.compile(
     r"(^|/)(global_step|mean_rgb|Momentum|RMSProp(_1)?|Adam(_1)?|ExponentialMovingAverage)$"
@@ -50,7 +50,7 @@ def _ends_a_table(path: Path) -> bool:
         return file.read() == _TABLE_END
 
 
-def read(path: Path, model: keras.Model) -> Source:
+def read(path: Path, model: keras.Model) -> PretrainedWeights:
     """Read a TF-Slim checkpoint.
 
     Args:
@@ -73,7 +73,7 @@ def read(path: Path, model: keras.Model) -> Source:
     backbone, checkpoint = published[scope]
     trunk.require(model, backbone, origin)
     named = {name: _kerseg_name(name.partition("/")[2], checkpoint) for name in values}
-    return Source(
+    return PretrainedWeights(
         origin,
         {mine: values[name] for name, mine in named.items() if mine},
         unknown=tuple(name for name, mine in named.items() if not mine),

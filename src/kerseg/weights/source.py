@@ -7,7 +7,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Source:
+class PretrainedWeights:
     """Weights in kerseg's names."""
 
     origin: str

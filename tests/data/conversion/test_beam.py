@@ -12,7 +12,7 @@ from test_convert import NAMES, contents, folder_source, image_of, label_of, mak
 
 from kerseg.core.info import DatasetInfo, Shard, Skipped
 from kerseg.data.conversion import accounts
-from kerseg.data.conversion.accounts import LeftOut, Written
+from kerseg.data.conversion.accounts import LeftOut, WrittenShard
 from kerseg.data.conversion.checks import Checked
 from kerseg.data.conversion.convert import convert
 from kerseg.data.conversion.manifest import FILE_NAME as MANIFEST
@@ -243,10 +243,10 @@ PAIRS = {"train": [Pair("a", None, None), Pair("b", None, None)]}
 LEFT = LeftOut("train", 1, (Skipped("b.png", "empty file: 0 bytes."),))
 
 
-def entry(number: int = 0, records: int = 1, data: bytes = b"a") -> Written:
+def entry(number: int = 0, records: int = 1, data: bytes = b"a") -> WrittenShard:
     name = f"train-{number:05}-of-00001.tfrecord"
     shard = Shard(name, records, len(data), hashlib.sha256(data).hexdigest())
-    return Written("train", number, shard, (1, 1), (2, 2), 0)
+    return WrittenShard("train", number, shard, (1, 1), (2, 2), 0)
 
 
 @pytest.mark.parametrize(

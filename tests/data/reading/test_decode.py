@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from kerseg.data.formats.records import RAW, encode_label
-from kerseg.data.reading.decode import Region, decode_image, decode_label
+from kerseg.data.reading.decode import Rectangle, decode_image, decode_label
 
 HEIGHT, WIDTH = 53, 74
 LABEL = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH), np.uint8)
@@ -74,7 +74,7 @@ def test_a_region_is_a_cut(form):
     record = fields(encoded, form=form)
     whole = decode_image(record).numpy().astype(int)
     for top, left, height, width in [(0, 0, HEIGHT, WIDTH), (7, 13, 20, 31), (52, 73, 1, 1), (30, 0, 23, 74)]:
-        part = decode_image(record, Region(top, left, height, width)).numpy()
+        part = decode_image(record, Rectangle(top, left, height, width)).numpy()
         difference = np.abs(part - whole[top : top + height, left : left + width])
         # Chroma is stored at half the resolution, so a JPEG's outermost pixels depend on their neighbours.
         assert difference[2:-2, 2:-2].max(initial=0) == 0

@@ -13,7 +13,7 @@ import kerseg.data
 from kerseg.config import Augment
 from kerseg.core.info import DatasetInfo, Shard, Split, default_palette
 from kerseg.data.formats.tfrecord import example, feature_names, frame, survey
-from kerseg.data.reading.unconverted import describe
+from kerseg.data.reading.unconverted import read_info
 from kerseg.data.sources.known import DATASETS, classes
 from kerseg.errors import ConfigError, DataError
 
@@ -154,7 +154,7 @@ def test_the_names_are_tensorflow_s():
 
 @pytest.mark.parametrize("make", [deeplab, bare])
 def test_what_the_scripts_wrote_is_described(tmp_path, make):
-    info = describe(as_scripts_write(tmp_path, make), "pascal_voc2012")
+    info = read_info(as_scripts_write(tmp_path, make), "pascal_voc2012")
     assert (info.name, info.num_classes, info.ignore_label) == ("pascal_voc2012", 21, 255)
     assert info.class_names[:2] == ("background", "aeroplane")
     assert {name: split.records for name, split in info.splits.items()} == {"train": 5, "val": 2}
@@ -191,7 +191,7 @@ def test_splits_are_told_by_the_files_names(tmp_path, names, split):
     (tmp_path / "model.ckpt.data-00000-of-00001").write_bytes(b"a checkpoint")
     (tmp_path / "README.md").write_text("notes")
     (tmp_path / "logs.tfrecord").mkdir()
-    info = describe(tmp_path, "pascal_voc2012")
+    info = read_info(tmp_path, "pascal_voc2012")
     assert {name: found.records for name, found in info.splits.items()} == {split: len(names)}
 
 
@@ -253,12 +253,12 @@ def test_a_label_of_other_values_is_refused_with_its_place(tmp_path, make, use):
 )
 def test_data_that_cannot_be_described(tmp_path, files, dataset, message):
     with pytest.raises(DataError, match=message):
-        describe(write(tmp_path, files), dataset)
+        read_info(write(tmp_path, files), dataset)
 
 
 def test_an_unknown_data_set_is_refused_before_a_file_is_read(tmp_path):
     with pytest.raises(ConfigError, match=r"no known data set 'cityscape'\. Did you mean 'cityscapes'\?"):
-        describe(tmp_path, "cityscape")
+        read_info(tmp_path, "cityscape")
 
 
 # --- names for a dataset.json
@@ -274,8 +274,8 @@ def converted(folder: Path, names: tuple[str, ...]) -> Path:
 
 def test_numbered_classes_take_the_names_of_the_data_set(tmp_path):
     converted(tmp_path, tuple(map(str, range(18))))
-    assert describe(tmp_path).class_names[17] == "17"
-    info = describe(tmp_path, "cityscapes")
+    assert read_info(tmp_path).class_names[17] == "17"
+    info = read_info(tmp_path, "cityscapes")
     assert info.class_names == classes("cityscapes").names
     assert info.palette == classes("cityscapes").palette
     assert info.splits["train"].class_pixels == (5,) * 18 + (0,)
@@ -284,7 +284,7 @@ def test_numbered_classes_take_the_names_of_the_data_set(tmp_path):
 
 def test_names_that_are_there_stay(tmp_path):
     names = tuple(f"kind {index}" for index in range(19))
-    assert describe(converted(tmp_path, names), "cityscapes").class_names == names
+    assert read_info(converted(tmp_path, names), "cityscapes").class_names == names
 
 
 @pytest.mark.parametrize("names", [("road", "car"), tuple(map(str, range(34)))])
@@ -292,7 +292,7 @@ def test_another_number_of_classes_is_refused(tmp_path, names):
     held = f"{len(names)} classes, {names[0]} to {names[-1]}"
     message = rf"dataset\.json: {held}, where `dataset='cityscapes'` has 19\. Leave out `dataset` to take"
     with pytest.raises(ConfigError, match=message):
-        describe(converted(tmp_path, names), "cityscapes")
+        read_info(converted(tmp_path, names), "cityscapes")
 
 
 # --- the first of the records
@@ -354,7 +354,7 @@ def test_every_known_data_set_says_what_it_is():
 
 
 def test_a_description_can_be_written(tmp_path):
-    info = describe(as_scripts_write(tmp_path / "data"), "pascal_voc2012")
+    info = read_info(as_scripts_write(tmp_path / "data"), "pascal_voc2012")
     info.save(tmp_path)
     assert DatasetInfo.load(tmp_path) == info
     assert json.loads((tmp_path / "dataset.json").read_text())["splits"]["val"]["class_pixels"] == []

@@ -25,7 +25,7 @@ Key = tuple[str, int]
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenShard:
     """A shard, and what was counted of its labels."""
 
     split: str
@@ -50,14 +50,14 @@ class LeftOut:
 class Summary:
     """All that a run did."""
 
-    shards: tuple[Written, ...]
+    shards: tuple[WrittenShard, ...]
     left_out: tuple[LeftOut, ...]
 
 
-def write_summary(entries: list[Written | LeftOut], folder: Any) -> None:
+def write_summary(entries: list[WrittenShard | LeftOut], folder: Any) -> None:
     """Write what was written and what was not; another attempt writes another file."""
     summary = Summary(
-        tuple(entry for entry in entries if isinstance(entry, Written)),
+        tuple(entry for entry in entries if isinstance(entry, WrittenShard)),
         tuple(entry for entry in entries if isinstance(entry, LeftOut)),
     )
     text = json.dumps(to_builtins(summary))
@@ -70,7 +70,7 @@ def read_summary(folder: Path) -> Summary:
     Raises:
         KersegError: Two attempts at the same thing ended differently.
     """
-    shards: dict[Key, Written] = {}
+    shards: dict[Key, WrittenShard] = {}
     left_out: dict[Key, LeftOut] = {}
     for path in folder.iterdir():
         if not path.name.startswith(_NAME):

@@ -34,7 +34,7 @@ from kerseg.data.conversion.accounts import (
     ATTEMPT,
     Key,
     LeftOut,
-    Written,
+    WrittenShard,
     check,
     read_summary,
     split_of,
@@ -191,7 +191,7 @@ def _write(
     folder: Any,
     num_classes: int,
     firsts: dict[str, list[int]],
-) -> Written:
+) -> WrittenShard:
     """Write one shard and return what is in it."""
     (split, number), records = item
     name, tally = shard_name(split, number, len(firsts[split])), Tally(num_classes)
@@ -202,7 +202,7 @@ def _write(
             writer.write(checked.record)
             tally.add(checked.counts)
     attempt.rename(folder / name)
-    return Written(
+    return WrittenShard(
         split,
         number,
         replace(writer.finish(attempt.name), file=name),

@@ -27,7 +27,7 @@ from kerseg.data.doctor import converted, layout, meaning, mending, near_duplica
 from kerseg.data.doctor import page as pages
 from kerseg.data.doctor.checks import CHECKS
 from kerseg.data.doctor.diagnosis import Diagnosis
-from kerseg.data.doctor.facts import Facts, Task, measure
+from kerseg.data.doctor.facts import Facts, PairTask, measure
 from kerseg.data.doctor.findings import Affected, Evidence, Finding
 from kerseg.data.doctor.meaning import Meaning
 from kerseg.data.doctor.mending import Mended
@@ -195,7 +195,7 @@ def _evidence(
 
 
 def _measured(pairs: dict[str, list[Pair]], workers: int) -> list[Facts]:
-    tasks = [Task(split, pair) for split, members in pairs.items() for pair in members]
+    tasks = [PairTask(split, pair) for split, members in pairs.items() for pair in members]
     if not tasks:
         raise DataError("There are no images and labels to look at.")
     with (

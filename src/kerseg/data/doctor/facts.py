@@ -32,7 +32,7 @@ FEW = 32
 
 
 @dataclass(frozen=True)
-class Task:
+class PairTask:
     """A pair to measure, and the split it is in."""
 
     split: str
@@ -107,7 +107,7 @@ class Facts:
     """Of files that cannot be read: ``"image"`` or ``"label"``, the file, the reason."""
 
 
-def measure(task: Task) -> Facts:
+def measure(task: PairTask) -> Facts:
     """Read both files of a pair to the last pixel and return what the checks need.
 
     Nothing that is wrong with a file raises.

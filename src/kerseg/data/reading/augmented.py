@@ -16,7 +16,7 @@ import tensorflow as tf
 from kerseg.augment import colour, cropping, effects, erase, geometry, mixing, rng, warp
 from kerseg.augment.options import Augment
 from kerseg.core.info import RGB, DatasetInfo
-from kerseg.data.reading.decode import Fields, Region, decode_image
+from kerseg.data.reading.decode import Fields, Rectangle, decode_image
 from kerseg.data.reading.shards import Shards, as_written
 from kerseg.errors import ConfigError
 from kerseg.registry import nearest
@@ -82,16 +82,16 @@ class Augmenter:
         window = geometry.draw(seed, size, self.crop_size, augment, focus)
         if warp.is_on(augment):
             warped = warp.draw(seed, window, size, augment)
-            region = Region(*tf.unstack(warped.start), *tf.unstack(warped.length))
+            region = Rectangle(*tf.unstack(warped.start), *tf.unstack(warped.length))
             source = decode_image(fields, region, self.shards.info.channels)
             image, label = (
-                self._painted(warp.read_image(source, warped), seed),
-                warp.read_label(label, warped),
+                self._painted(warp.sample_image(source, warped), seed),
+                warp.sample_label(label, warped),
             )
             image, label = warp.fill(image, label, warped, ignore_label)
         else:
             rows, columns = window.rows, window.columns
-            region = Region(rows.start, columns.start, rows.length, columns.length)
+            region = Rectangle(rows.start, columns.start, rows.length, columns.length)
             source = decode_image(fields, region, self.shards.info.channels)
             image = self._painted(geometry.resize_image(source, window), seed)
             image, label = geometry.pad(image, geometry.resize_label(label, window), window, ignore_label)

@@ -21,7 +21,7 @@ Fields = dict[str, tf.Tensor]
 """What `kerseg.data.formats.records.parse` returns, and ``origin``: shard and record, for messages."""
 
 
-class Region(NamedTuple):
+class Rectangle(NamedTuple):
     """A rectangle of source pixels."""
 
     top: tf.Tensor
@@ -30,7 +30,9 @@ class Region(NamedTuple):
     width: tf.Tensor
 
 
-def decode_image(fields: Fields, region: Region | None = None, channels: Channels | None = None) -> tf.Tensor:
+def decode_image(
+    fields: Fields, region: Rectangle | None = None, channels: Channels | None = None
+) -> tf.Tensor:
     """Decode the image of a record; of a JPEG, no more than the region needs.
 
     Args:
@@ -49,7 +51,7 @@ def decode_image(fields: Fields, region: Region | None = None, channels: Channel
         numbers = decode_numbers(fields, len(channels.names), region)
         return tf.clip_by_value((tf.cast(numbers, tf.float32) - low) * scale, 0.0, 255.0)
     encoded = fields["image"]
-    top, left, height, width = region or Region(0, 0, fields["height"], fields["width"])
+    top, left, height, width = region or Rectangle(0, 0, fields["height"], fields["width"])
 
     def jpeg() -> tf.Tensor:
         source = _of_size(encoded, tf.image.extract_jpeg_shape(encoded), "image", fields)
@@ -69,7 +71,7 @@ def decode_image(fields: Fields, region: Region | None = None, channels: Channel
     return image
 
 
-def decode_numbers(fields: Fields, count: int, region: Region | None = None) -> tf.Tensor:
+def decode_numbers(fields: Fields, count: int, region: Rectangle | None = None) -> tf.Tensor:
     """Decode the numbers of an image that is not 8-bit RGB, as its file had them.
 
     Args:
@@ -85,7 +87,7 @@ def decode_numbers(fields: Fields, count: int, region: Region | None = None) -> 
     """
     encoded, (top, left, height, width) = (
         fields["image"],
-        region or Region(0, 0, fields["height"], fields["width"]),
+        region or Rectangle(0, 0, fields["height"], fields["width"]),
     )
 
     def cut(pixels: tf.Tensor) -> tf.Tensor:

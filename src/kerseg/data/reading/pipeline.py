@@ -28,7 +28,7 @@ from kerseg.data.reading.augmented import Augmenter, check_channels, needs_pixel
 from kerseg.data.reading.integrity import Damage, intact
 from kerseg.data.reading.notebook import IMAGES, shown
 from kerseg.data.reading.shards import Shards, as_written
-from kerseg.data.reading.unconverted import describe
+from kerseg.data.reading.unconverted import read_info
 from kerseg.errors import ConfigError, DataError
 
 
@@ -65,7 +65,7 @@ def load(
         ((4, 16, 16, 3), (4, 16, 16))
     """
     folder = Path(folder)
-    info, left_out = describe(folder, dataset), tuple[Damage, ...]()
+    info, left_out = read_info(folder, dataset), tuple[Damage, ...]()
     if skip_bad:
         info, left_out = intact(folder, info)
     used = info.first(samples or {})

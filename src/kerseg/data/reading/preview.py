@@ -12,7 +12,7 @@ from kerseg.core.options import default, given
 from kerseg.core.ranges import check_batch, check_range
 from kerseg.core.signed_png import is_signed
 from kerseg.core.tensorflow import import_tensorflow
-from kerseg.data.reading.unconverted import describe
+from kerseg.data.reading.unconverted import read_info
 from kerseg.errors import ConfigError
 
 SOFTWARE = "kerseg preview"
@@ -74,7 +74,7 @@ def preview(
     check_batch("crop_size", config.crop_size, min(count, config.batch_size))
     if output.exists() and not is_signed(output, SOFTWARE):
         raise ConfigError(f"{output}: exists and is not a sheet of kerseg preview. Give another `output`.")
-    describe(data_dir, config.dataset)
+    read_info(data_dir, config.dataset)
     import_tensorflow()
     from kerseg.data.reading.pipeline import load
     from kerseg.data.reading.sheet import draw

@@ -27,7 +27,7 @@ _NUMBERED = re.compile(r"([^.]+)-\d+-of-\d+(\.\w+)?")
 _PLAIN = re.compile(r"([^.-]+)(-[^.]*)?\.(tf)?records?")
 
 
-def describe(folder: str | Path, dataset: str | None = None) -> DatasetInfo:
+def read_info(folder: str | Path, dataset: str | None = None) -> DatasetInfo:
     """Return what is known of a folder of TFRecords, by its ``dataset.json`` or by reading the files.
 
     Args:
@@ -42,7 +42,7 @@ def describe(folder: str | Path, dataset: str | None = None) -> DatasetInfo:
         ConfigError: No such data set, or ``dataset.json`` has another number of classes.
 
     Example:
-        >>> describe("data/street").splits["train"].records
+        >>> read_info("data/street").splits["train"].records
         8
     """
     folder = Path(folder)

@@ -38,7 +38,7 @@ _OPEN_COLUMNS = 4
 
 
 @dataclass(frozen=True)
-class Cell(Part):
+class TableCell(Part):
     """An image or a label in a table; ``key`` says in which row and column."""
 
     group: int
@@ -129,7 +129,7 @@ class HuggingFace(Source):
         pairs = {split: self._pairs(files) for split, files in found.items() if files}
         return hold_out(pairs, self.val_share)
 
-    def read_label(self, path: Cell) -> Label:
+    def read_label(self, path: TableCell) -> Label:
         """Return the class index of each pixel, from values or from colours, as for folders.
 
         Raises:
@@ -170,7 +170,7 @@ class HuggingFace(Source):
                 yield _split_of(file, self.root), file
 
     def _pairs(self, files: list[Path]) -> list[Pair]:
-        cells: list[list[Cell]] = []
+        cells: list[list[TableCell]] = []
         folder = self.image_root or (self.root.parent if self.root.is_file() else self.root)
         names: list[str | None] = []
         for file in files:
@@ -185,7 +185,7 @@ class HuggingFace(Source):
                     number = len(cells) - first
                     cells.append(
                         [
-                            Cell(
+                            TableCell(
                                 file,
                                 f"row {number}, {c}",
                                 group,
