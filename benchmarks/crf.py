@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-from kerseg.inference.crf import CrfOptions, DenseCrf
+from kerseg.inference.crf import DenseCrf
+from kerseg.inference.crf_options import CrfOptions
 
 SETTINGS = {
     "DeepLab-LargeFOV": CrfOptions(),

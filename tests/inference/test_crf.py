@@ -8,7 +8,8 @@ import pytest
 
 from kerseg.errors import ConfigError
 from kerseg.inference import crf
-from kerseg.inference.crf import CrfOptions, DenseCrf, refine
+from kerseg.inference.crf import DenseCrf, refine
+from kerseg.inference.crf_options import CrfOptions
 
 pytest.importorskip("numba", reason="numba is not installed")
 

@@ -15,7 +15,7 @@ from kerseg import modelfile
 from kerseg.core.info import DatasetInfo, Shard, Split
 from kerseg.errors import ConfigError, DataError, WeightsError
 from kerseg.inference.confusion import confusion
-from kerseg.inference.crf import CrfOptions
+from kerseg.inference.crf_options import CrfOptions
 from kerseg.inference.evaluation import evaluate
 from kerseg.inference.predictor import Predictor
 from kerseg.metrics import ConfusionMatrix, archive

@@ -8,14 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from kerseg.errors import ConfigError
 from kerseg.inference import RUNTIMES
 
 if TYPE_CHECKING:
     import keras
+    from numpy.typing import NDArray
 
     from kerseg.inference.predictor import Predictor
     from kerseg.inference.procedure import Procedure
@@ -62,7 +60,7 @@ def check_runtime(runtime: str, precision: str) -> None:
 
 def decide(
     model: "keras.Model",
-    samples: Sequence[NDArray[Any]],
+    samples: "Sequence[NDArray[Any]]",
     *,
     procedure: "Procedure",
     runtime: str = AUTO,
@@ -117,7 +115,7 @@ def fastest() -> str:
 
 
 def _compared(
-    choice: Choice, procedure: "Procedure", samples: Sequence[NDArray[Any]], wanted: bool
+    choice: Choice, procedure: "Procedure", samples: "Sequence[NDArray[Any]]", wanted: bool
 ) -> Choice:
     """Return the choice of bfloat16 if it qualifies, else that of float32, with the reason."""
     from kerseg.inference.runtimes import has_bfloat16
@@ -131,6 +129,8 @@ def _compared(
     pairs = zip(
         *(_labels(each, procedure, samples, wanted) for each in (choice.predictor, other)), strict=True
     )
+    import numpy as np
+
     same = float(np.concatenate([(a == b).ravel() for a, b in pairs]).mean())
     found = f"labels as in float32 on {100 * same:.2f} % of the pixels of the first {count} images"
     if same < AGREEMENT:
@@ -139,8 +139,8 @@ def _compared(
 
 
 def _labels(
-    predictor: "Predictor", procedure: "Procedure", samples: Sequence[NDArray[Any]], wanted: bool
-) -> list[NDArray[Any]]:
+    predictor: "Predictor", procedure: "Procedure", samples: "Sequence[NDArray[Any]]", wanted: bool
+) -> "list[NDArray[Any]]":
     from kerseg.inference.segmenter import Segmenter
 
     segmenter = Segmenter(predictor, replace(procedure, crf=None))

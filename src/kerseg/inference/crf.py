@@ -10,18 +10,15 @@ Source: P. Krähenbühl, V. Koltun, "Efficient Inference in Fully Connected CRFs
 with the positions p in pixels and the colours I from 0 to 255.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kerseg.core.ranges import check_range
 from kerseg.core.workers import default_workers
 from kerseg.errors import ConfigError
-from kerseg.registry import nearest
+from kerseg.inference.crf_options import CrfOptions
 
 if TYPE_CHECKING:
     from kerseg.inference.lattice import Threads
@@ -29,56 +26,6 @@ if TYPE_CHECKING:
 
 Probabilities = NDArray[np.float32]
 """(height, width, classes), 0 to 1, with sum 1 over the classes."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CrfOptions:
-    """Weights and reach of a CRF's two kernels.
-
-    The defaults are those of DeepLab-LargeFOV on PASCAL VOC 2012, from its ``run_densecrf.sh``. What suits another
-    network and data set is found by `kerseg evaluate --crf tune`.
-    """
-
-    appearance_weight: float = 4.0
-    """Weight of what two pixels cost that are near each other and alike in colour, but of different classes."""
-    appearance_sigma: float = 49.0
-    """How near these are: standard deviation in pixels."""
-    colour_sigma: float = 5.0
-    """How alike these are: standard deviation of their colours, which go to 255."""
-    smoothness_weight: float = 3.0
-    """Weight of what two pixels cost that are near each other, whatever their colours."""
-    smoothness_sigma: float = 3.0
-    """How near these are: standard deviation in pixels."""
-    iterations: int = 10
-    """Updates of the mean field, 1 or more."""
-
-    def __post_init__(self) -> None:
-        for name in ("appearance_weight", "smoothness_weight"):
-            check_range(_name(name), getattr(self, name), least=0, most=1e6)
-        for name in ("appearance_sigma", "colour_sigma", "smoothness_sigma"):
-            check_range(_name(name), getattr(self, name), least=0.1, most=1e6)
-        check_range(_name("iterations"), self.iterations, least=1, most=1000)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the options by their names."""
-        return asdict(self)
-
-
-def crf_given(options: CrfOptions | Mapping[str, Any] | None) -> CrfOptions | None:
-    """Return options of a CRF that may have been given by name.
-
-    Raises:
-        ConfigError: There is no such option, or it is out of range.
-    """
-    if options is None or isinstance(options, CrfOptions):
-        return options
-    known = CrfOptions.__dataclass_fields__
-    for name in options:
-        if name not in known:
-            raise ConfigError(
-                f"There is no `crf_options.{name}`.{nearest(name, known)} Known: {', '.join(known)}."
-            )
-    return CrfOptions(**options)
 
 
 class DenseCrf:
@@ -194,7 +141,3 @@ def _threads(count: int) -> "Threads":
     except ModuleNotFoundError as error:
         raise ConfigError(f'`crf` needs {error.name}: pip install "kerseg[crf]".') from None
     return Threads(count)
-
-
-def _name(name: str) -> str:
-    return f"crf_options.{name}"

@@ -22,7 +22,8 @@ from kerseg.core.progress import Progress
 from kerseg.core.schema import decode_json
 from kerseg.data.reading.pipeline import Dataset
 from kerseg.errors import ConfigError, DataError
-from kerseg.inference.crf import CrfOptions, DenseCrf
+from kerseg.inference.crf import DenseCrf
+from kerseg.inference.crf_options import CrfOptions
 from kerseg.inference.procedure import Procedure
 from kerseg.inference.segmenter import Segmenter
 from kerseg.metrics import ConfusionMatrix

@@ -13,10 +13,9 @@ from kerseg.core.files import explained
 from kerseg.core.info import Channels, DatasetInfo
 from kerseg.core.ranges import check_range
 from kerseg.core.tensorflow import import_tensorflow
-from kerseg.data.reading.integrity import describe_damage
 from kerseg.errors import ConfigError
 from kerseg.inference.choice import AUTO, TRIAL, Choice, Precision, check_runtime, decide
-from kerseg.inference.crf import CrfOptions, crf_given
+from kerseg.inference.crf_options import CrfOptions, crf_given
 from kerseg.inference.procedure import Procedure
 
 if TYPE_CHECKING:  # they import Keras, and a refused option must not wait for that
@@ -113,6 +112,8 @@ def evaluate(
     with explained(Path(data_dir)):
         data = load(data_dir, dataset=dataset, skip_bad=skip_bad)
     data.info.split(split)  # refuses an unknown one before the model is loaded
+    from kerseg.data.reading.integrity import describe_damage
+
     for line in describe_damage(data.folder, [damage for damage in data.left_out if damage.split == split]):
         note(line)
     segmenter, facts = _opened(model, data, split, procedure, crf, runtime, precision)

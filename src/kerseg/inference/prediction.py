@@ -13,7 +13,7 @@ from kerseg.core.tensorflow import import_tensorflow
 from kerseg.data.formats import arrays
 from kerseg.errors import ConfigError
 from kerseg.inference.choice import Precision, check_runtime
-from kerseg.inference.crf import CrfOptions, crf_given
+from kerseg.inference.crf_options import CrfOptions, crf_given
 from kerseg.inference.inputs import RASTERS, SUFFIXES, VIDEOS, Failure, collect, cut
 from kerseg.inference.outputs import SUFFIXES as SUFFIXES_OF
 from kerseg.inference.outputs import Kind, Outputs, PolygonFormat, Written

@@ -5,7 +5,7 @@ from typing import Any
 
 from kerseg.core.ranges import check_range
 from kerseg.errors import ConfigError
-from kerseg.inference.crf import CrfOptions
+from kerseg.inference.crf_options import CrfOptions
 from kerseg.inference.windows import SHARE, Windows
 
 
