@@ -24,7 +24,7 @@ import pytest
 import kerseg
 from kerseg import street
 
-MAX_SKIPPED = 18
+MAX_SKIPPED = 6
 """Examples that cannot run: they would need the network, or hours."""
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="examples are TensorFlow's")
@@ -123,6 +123,7 @@ GIVEN: dict[str, Callable[[], Any]] = {
     "SplitWriter": lambda: imported("kerseg.data.conversion.split_writer", "SplitWriter"),
     "checked": checked,
     "console": console,
+    "dataclasses": lambda: imported("dataclasses"),
     "data": lambda: kerseg.data.load("data/street"),
     "folder": folder,
     "image": lambda: tensor(image()),

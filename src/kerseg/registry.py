@@ -137,7 +137,7 @@ class Registry(Mapping[str, str]):
             ConfigError: No such entry.
 
         Example:
-            >>> OPTIMIZERS.options("sgd")["momentum"]  # doctest: +SKIP
+            >>> kerseg.optim.OPTIMIZERS.options("sgd")["momentum"]
             Option(type='float', default='0.9')
         """
         module, _, attribute = self[name].partition(":")

@@ -22,8 +22,8 @@ def misfits(info: "DatasetInfo") -> Iterator[str]:
     """Yield what does not fit in a description, each with its field: ``"splits.val.shards: ..."``.
 
     Example:
-        >>> list(misfits(replace(info, palette=info.palette[1:])))  # doctest: +SKIP
-        ['palette: 10 colours for 11 classes.']
+        >>> list(misfits(dataclasses.replace(info, palette=info.palette[1:])))
+        ['palette: 6 colours for 7 classes.']
     """
     classes = info.num_classes
     if not 1 <= classes <= 255:

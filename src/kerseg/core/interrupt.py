@@ -74,8 +74,9 @@ def stopped_politely() -> Iterator[None]:
         Stopped: One of them came.
 
     Example:
-        >>> with stopped_politely():  # doctest: +SKIP
-        ...     work()
+        >>> with stopped_politely():
+        ...     signal.getsignal(signal.SIGTERM).__name__
+        'stop'
     """
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -29,9 +29,10 @@ def lock(path: Path, busy: Callable[[str], KersegError]) -> Iterator[None]:
         KersegError: Another process holds the lock, or this one already does.
 
     Example:
-        >>> busy = lambda holder: ConfigError(f"last: {holder} works on it.")  # doctest: +SKIP
-        >>> with lock(Path("last/lock"), busy):  # doctest: +SKIP
-        ...     work()
+        >>> busy = lambda holder: kerseg.errors.ConfigError(f"runs/unet: {holder} works on it.")
+        >>> with lock(Path("unet.lock"), busy):
+        ...     Path("unet.lock").read_text().startswith("process ")
+        True
     """
     with path.open("a+b") as file:
         if not is_free(file.fileno()):

@@ -34,9 +34,9 @@ class Job:
     """What all images of a run share, and what came of them.
 
     Example:
-        >>> job = Job(Predictor(model), Procedure(), outputs)  # doctest: +SKIP
-        >>> job.images(inputs, batch_size=1)  # doctest: +SKIP
-        >>> job.written, job.failed  # doctest: +SKIP
+        >>> result = kerseg.predict("runs/unet", "street.jpg", output="predicted")
+        >>> [written.image.name for written in result.written]    # a job's `written`
+        ['street.jpg']
     """
 
     plain: Predictor

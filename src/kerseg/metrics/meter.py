@@ -34,9 +34,9 @@ class Meter:
         ConfigError: An option of a metric is out of range, or does not fit the classes.
 
     Example:
-        >>> meter = Meter(["road", "sky"], {"trimap_iou": METRICS.load("trimap_iou")})  # doctest: +SKIP
-        >>> meter.add("a", label, prediction)  # doctest: +SKIP
-        >>> measurements = meter.measurements()  # doctest: +SKIP
+        >>> meter = Meter(["road", "sky"])
+        >>> meter.add("a", np.array([[0, 0], [1, 1]]), np.array([[0, 1], [1, 1]])).tolist()
+        [[1, 1], [0, 2]]
     """
 
     def __init__(self, class_names: Sequence[str], metrics: Chosen = {}, ignore_label: int = IGNORE_LABEL):  # noqa: B006

@@ -79,10 +79,10 @@ class Scores:
     """The figures of one evaluation, from 0 to 1; of a class that leaves one undefined, it is None.
 
     Example:
-        >>> matrix = ConfusionMatrix(2)  # doctest: +SKIP
-        >>> matrix.update(label=[0, 0, 1, 1], prediction=[0, 1, 1, 1])  # doctest: +SKIP
-        >>> scores = matrix.scores(["road", "sky"])  # doctest: +SKIP
-        >>> scores.iou, scores.mean_pixel_accuracy  # doctest: +SKIP
+        >>> matrix = kerseg.metrics.ConfusionMatrix(2)
+        >>> matrix.update(label=[0, 0, 1, 1], prediction=[0, 1, 1, 1])
+        >>> scores = matrix.scores(["road", "sky"])
+        >>> scores.iou, scores.mean_pixel_accuracy
         ((0.5, 0.666...), 0.75)
     """
 

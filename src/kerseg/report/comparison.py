@@ -98,9 +98,10 @@ def compare(
         DataError: A run was not evaluated on this split, or they were evaluated on other images, labels or classes.
 
     Example:
-        >>> comparison = compare(["runs/enet", "runs/unet"])  # doctest: +SKIP
-        >>> comparison.differences[0][0].difference, comparison.differences[0][0].interval  # doctest: +SKIP
-        (0.021, Interval(low=0.008, high=0.034))
+        >>> _ = kerseg.evaluate("runs/unet", "data/street", report=True)
+        >>> comparison = compare(["runs/unet", "runs/unet"])
+        >>> comparison.differences[0][0].difference
+        0.0
     """
     if isinstance(runs, str | Path) or len(runs) < 2:
         raise ConfigError(f"`runs` are two or more, in a list. Received: {runs}.")

@@ -56,8 +56,8 @@ class Diagnosis:
         """Write a mended copy to ``output``; see `kerseg.data.doctor.mending.mend`.
 
         Example:
-            >>> diagnose("raw").mend("mended")[0].done  # doctest: +SKIP
-            ('label: values to class indices',)
+            >>> [mended.done for mended in kerseg.doctor("street").mend("mended")[:2]]    # nothing is wrong
+            [(), ()]
         """
         return mend(self.path, self.evidence, self.findings, Path(output), workers=workers)
 
