@@ -97,7 +97,7 @@ def camvid(
 ) -> Path:
     """CamVid as prepared for SegNet, where it is; and eight images of the streets that look like it; read only."""
     if request.param == "real":
-        return published.every(6, published.find("camvid", "CamVid"), tmp_path_factory.mktemp("camvid"))
+        return published.part(6, published.find("camvid", "CamVid"), tmp_path_factory.mktemp("camvid"))
     return published.draw_camvid(clean_streets, tmp_path_factory.mktemp("camvid"))
 
 

@@ -16,11 +16,15 @@ def find(name: str, what: str) -> Path:
     return DATASETS / name
 
 
-def every(number: int, source: Path, folder: Path) -> Path:
-    """Link every so many of the files of each folder: all of them would take half a minute."""
+def part(number: int, source: Path, folder: Path) -> Path:
+    """Link the first of so many parts of each folder's files: all of them would take half a minute.
+
+    Not every so many of them: frames of a film that are far apart would be neighbours then.
+    """
     for place in sorted(path for path in source.iterdir() if path.is_dir()):
         (folder / place.name).mkdir()
-        for path in sorted(place.glob("*.png"))[::number]:
+        files = sorted(place.glob("*.png"))
+        for path in files[: len(files) // number]:
             (folder / place.name / path.name).symlink_to(path.resolve())
     return folder
 

@@ -12,6 +12,7 @@ from kerseg import modelfile, models
 from kerseg.config import Augment
 from kerseg.errors import WeightsError
 from kerseg.losses.cross_entropy import CrossEntropy
+from kerseg.losses.labels import OnGrid
 
 STILL = Augment(flip=0.0)
 OPTIONS: dict[str, Any] = {"crop_size": (24, 32), "batch_size": 2, "augment": STILL}
@@ -36,9 +37,10 @@ def test_the_loss_is_the_weighted_sum_over_the_heads(
     keras.utils.set_random_seed(0)
     network = models.build(model, num_classes=3, auxiliary=True, **options)
     outputs, loss = network(image, training=True), CrossEntropy()
-    weights = models.loss_weights(model, network)
+    weights, grids = models.loss_weights(model, network), models.label_grids(model, network)
+    losses = {name: OnGrid(loss, grids[name]) if name in grids else loss for name in weights}
     outputs = {name: keras.ops.stop_gradient(output) for name, output in outputs.items()}
-    expected = sum(weight * float(loss(label, outputs[name])) for name, weight in weights.items())
+    expected = sum(weight * float(losses[name](label, outputs[name])) for name, weight in weights.items())
     assert reported == pytest.approx(expected, rel=1e-4)
     # What is saved is the inference model: one output, at the image's size.
     saved, card = modelfile.load(run.path)

@@ -56,7 +56,7 @@ def test_a_run_that_was_stopped_and_killed_ends_bit_for_bit_as_an_unbroken_one(
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert re.search(r"Stopped at epoch 1, step 4 of 5; everything is saved", done.stderr)
-    assert f"kerseg train --resume {path}" in done.stderr
+    assert f"`kerseg.train(resume={str(path)!r})`" in done.stderr
     assert "Going on from epoch 1, step 4 of 5" in done.stderr
     assert "Traceback" not in done.stderr
     state = Run(path).load_state()[1]

@@ -327,7 +327,7 @@ FAULTS = (
         lambda r: (_indexed(r, *range(TRAIN)), _indexed(r, 3, shift=1))[0],
         _labels(3),
         ONE,
-        "Give --palette".lower(),
+        "give `palette`",
         also=frozenset({"palette_masks"}),
     ),
     Fault(
@@ -450,7 +450,7 @@ FAULTS = (
         ("runs/enet",),
         1 / 7,
         "Train a model on this data",
-        options={"model": ("runs/enet", 5)},
+        options={"model": "runs/enet"},
         mended=False,
     ),
     Fault(

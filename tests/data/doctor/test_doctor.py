@@ -24,6 +24,7 @@ from planted import (
     save,
 )
 
+from kerseg.data import doctor
 from kerseg.data.conversion.convert import convert
 from kerseg.data.doctor import diagnose
 from kerseg.data.doctor.checks import CHECKS
@@ -46,10 +47,16 @@ def codes(found) -> list[str]:
     return [finding.code for finding in found.findings]
 
 
-@pytest.mark.usefixtures("inline")
+@pytest.fixture
+def trained(monkeypatch) -> None:
+    """Have two models, without building them; `test_a_model_says_how_many_classes_it_has` opens a real one."""
+    monkeypatch.setattr(doctor, "_num_classes", {"runs/enet": 5, "runs/street": 7}.__getitem__)
+
+
+@pytest.mark.usefixtures("inline", "trained")
 class TestCleanTrees:
     @pytest.mark.parametrize(
-        "options", [{}, {"class_names": STREETS}, {"num_classes": 7}, {"model": ("run", 7)}]
+        "options", [{}, {"class_names": STREETS}, {"num_classes": 7}, {"model": "runs/street"}]
     )
     def test_streets(self, clean_streets, options):
         found = diagnose(clean_streets, **options)
@@ -139,6 +146,15 @@ class TestCleanTrees:
 
 
 @pytest.mark.usefixtures("inline")
+def test_a_model_says_how_many_classes_it_has(streets):
+    model = Path(__file__).parents[2] / "models/v0_1/enet.keras"
+    finding = diagnose(streets, model=model).finding("wrong_class_count")
+    assert [(str(item.place), item.detail) for item in finding.affected] == [
+        (str(model), "3 classes, the labels 7")
+    ]
+
+
+@pytest.mark.usefixtures("inline", "trained")
 class TestPlantedFaults:
     @pytest.mark.parametrize("fault", FAULTS, ids=str)
     def test_is_named_and_nothing_else(self, fault: Fault, streets):

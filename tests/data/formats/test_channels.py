@@ -685,5 +685,5 @@ def test_who_did_not_say_so_is_told_how(tmp_path):
     assert refusal(folders(tmp_path, value_range=()), tmp_path / "out").splitlines()[:3] == [
         f"{tmp_path}/i/a.tif: unusable image: 4 channels of 16 bits. {advice}",
         f"{tmp_path}/i/b.tif: unusable image: pixels of type 'F'. Save it as 8-bit RGB or grey. {advice}",
-        f"{tmp_path}/i/c.tif: unreadable: a TIFF of more than 8-bit RGB. {advice}",
+        f"{tmp_path}/i/c.tif: unreadable: a damaged TIFF, or one of more than 8-bit RGB. {advice}",
     ]

@@ -256,8 +256,7 @@ def test_seeds_follow_from_seed_epoch_and_index():
 
 @pytest.mark.parametrize("name", mixing.TABLE)
 def test_mixing_needs_company(data, name):
-    flag = name.replace("_", "-")
-    message = rf"^--augment\.{flag} mixes the crops of a batch: it takes a --batch-size of 2 or more\."
+    message = rf"^`augment\.{name}` mixes the crops of a batch: it takes a `batch_size` of 2 or more\."
     with pytest.raises(ConfigError, match=message):
         data.train(crop_size=(8, 8), batch_size=1, augment=dataclasses.replace(STILL, **ON[name]))
 

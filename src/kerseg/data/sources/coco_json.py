@@ -119,7 +119,7 @@ class CocoJson(AnnotatedSource):
         path, document = self._documents[split]
         images = getattr(self, f"{split}_image_path") or path.parent
         if not images.is_dir():
-            raise DataError(f"{images}: no such folder (--{split}-image-path).")
+            raise DataError(f"{images}: no such folder (`{split}_image_path`).")
         of_image = _by_image(path, document)
         labels = []
         for number, image in _images(path, document).items():
@@ -138,7 +138,7 @@ class CocoJson(AnnotatedSource):
         if labels and not any(isinstance(place, Outside) or place.exists() for place in places):
             raise DataError(
                 f"{images}: has none of the {len(labels)} images of {path}, such as {labels[0].key}. "
-                f"Give --{split}-image-path, the folder that these names start from."
+                f"Give `{split}_image_path`, the folder that these names start from."
             )
         return [
             Pair(name_of(images / label.key, images, folder), place, label)

@@ -207,7 +207,7 @@ class Folder(MaskSource):
             raise ConfigError("Give `train_image_path` and `train_label_path`, and the same for val.")
         missing = []
         for split, folders in given.items():
-            options = f"--{split}-image-path", f"--{split}-label-path"
+            options = f"`{split}_image_path`", f"`{split}_label_path`"
             if (folders[0] is None) != (folders[1] is None):
                 here, absent = options if folders[0] else options[::-1]
                 raise ConfigError(f"{here} needs {absent}: images and labels come in pairs.")

@@ -120,7 +120,7 @@ class Labelme(AnnotatedSource):
             raise ConfigError("Give `train_path`, and `val_path` or `val_share`.")
         for split, folder in given.items():
             if folder and not folder.is_dir():
-                raise DataError(f"{folder}: no such folder (--{split}-path).")
+                raise DataError(f"{folder}: no such folder (`{split}_path`).")
         return {
             split: [_summary(path, self.image_root or folder) for _, path in named_files(folder, (".json",))]
             for split, folder in given.items()
