@@ -3,7 +3,7 @@
 import os
 
 import pytest
-import rule
+import refusal
 from corpus_data import CASES
 
 SOME = [
@@ -21,11 +21,11 @@ SLOW = ("read: ", "3 GB")
 
 @pytest.mark.parametrize("name", [name for name in SOME if not any(word in name for word in SLOW)])
 def test_it_is_refused_as_the_rule_says(tmp_path, monkeypatch, name):
-    monkeypatch.setattr(rule, "SETTLING", 0.5)
+    monkeypatch.setattr(refusal, "SETTLING", 0.5)
     monkeypatch.chdir(tmp_path)
     case = CASES[name]
     (tmp_path / "case").mkdir()
-    rule.holds(case.make(tmp_path / "case"), folder=tmp_path / "case", says=case.says, sound=case.sound)
+    refusal.holds(case.make(tmp_path / "case"), folder=tmp_path / "case", says=case.says, sound=case.sound)
 
 
 def test_the_corpus_is_what_it_was():

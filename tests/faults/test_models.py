@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-import rule
+import refusal
 from corpus_models import CASES
 
 SAMPLE = (
@@ -26,4 +26,4 @@ SAMPLE = (
 @pytest.mark.parametrize("name", SAMPLE)
 def test_the_rule_holds(name: str, tmp_path: Path) -> None:
     case = CASES[name]
-    rule.holds(case.make(tmp_path), folder=tmp_path, says=case.says, sound=case.sound, seconds=60)
+    refusal.holds(case.make(tmp_path), folder=tmp_path, says=case.says, sound=case.sound, seconds=60)

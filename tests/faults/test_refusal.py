@@ -6,8 +6,8 @@ import threading
 import time
 
 import pytest
-import rule
-from rule import holds
+import refusal
+from refusal import holds
 
 from kerseg.errors import DataError, KersegError
 
@@ -75,7 +75,7 @@ def start_process():
     ],
 )
 def test_what_breaks_it(tmp_path, call, fault, monkeypatch):
-    monkeypatch.setattr(rule, "SETTLING", 0.1)
+    monkeypatch.setattr(refusal, "SETTLING", 0.1)
     (tmp_path / "there").write_text("x")
     try:
         with pytest.raises(AssertionError, match=fault):
