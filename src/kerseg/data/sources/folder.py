@@ -27,9 +27,8 @@ from kerseg.data.formats.suffixes import IMAGE_SUFFIXES, suffix_of
 from kerseg.data.formats.volumes import ArrayPart
 from kerseg.data.formats.volumes import label_values as array_values
 from kerseg.data.sources.array_folders import label_place, pair_arrays
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.folders import named_files, pair_folders
-from kerseg.data.sources.masks import MaskSource
 from kerseg.data.sources.palettes import read_names, read_palette
 from kerseg.errors import ConfigError, DataError
 
@@ -40,7 +39,7 @@ _MANY = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class Folder(MaskSource):
+class Folder(Source):
     """Folders of images and of labels; the two are matched by file name, sub-folders included."""
 
     train_image_path: Path | None = None
@@ -55,6 +54,17 @@ class Folder(MaskSource):
     """Folder of the test images."""
     test_label_path: Path | None = None
     """Folder of their labels."""
+    class_names: tuple[str, ...] = ()
+    """Names of the classes in the order of their values, or a text file with one name on each line."""
+    number_classes: bool = False
+    """Do without names: a class for each value from 0 to the highest in the labels, 255 ignored."""
+    palette: tuple[str, ...] = ()
+    """Colour of each class: a file (R G B or #rrggbb on each line, then the class name; 'ignore' for colours
+    to leave out), the name of a source, or the colours themselves: '#000000' '#800000'."""
+    label_values: tuple[int, ...] = ()
+    """Values of the classes in grey labels, in the order of the class names; by default 0 1 2 and so on."""
+    ignore_values: tuple[int, ...] | None = None
+    """Values in grey labels that stand for no class; by default 255, unless it is one of the label values."""
     label_tail: str = ""
     """Ending of the labels' names that the images' lack: _mask if a.jpg belongs to a_mask.png."""
     value_range: tuple[float, ...] = ()

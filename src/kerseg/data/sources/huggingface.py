@@ -11,7 +11,7 @@ read them (``pip install 'kerseg[huggingface]'``): no ``datasets``, and no netwo
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,11 +19,10 @@ from typing import Any, ClassVar
 from kerseg.data.formats.documents import member, read_json
 from kerseg.data.formats.files import BadFileError, Part, read_regular
 from kerseg.data.formats.labels import Classes, Label
-from kerseg.data.sources.base import Pair
+from kerseg.data.sources.base import Pair, Source
 from kerseg.data.sources.below import Outside, below
 from kerseg.data.sources.folder import Folder, what_labels_hold
 from kerseg.data.sources.folders import hold_out
-from kerseg.data.sources.masks import MaskSource
 from kerseg.errors import ConfigError, DataError
 
 _SPLITS = {
@@ -71,7 +70,7 @@ class TableCell(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HuggingFace(MaskSource):
+class HuggingFace(Source):
     """A data set of Hugging Face on disk: saved with save_to_disk, or as Parquet files."""
 
     root: Path
@@ -84,6 +83,17 @@ class HuggingFace(MaskSource):
     segmentation_mask and semantic_mask."""
     val_share: float = 0.0
     """Share of the training images that becomes val, if there is no such split; 0 to 1, chosen by name."""
+    class_names: tuple[str, ...] = ()
+    """Names of the classes in the order of their values, or a text file with one name on each line."""
+    number_classes: bool = False
+    """Do without names: a class for each value from 0 to the highest in the labels, 255 ignored."""
+    palette: tuple[str, ...] = ()
+    """Colour of each class: a file (R G B or #rrggbb on each line, then the class name; 'ignore' for colours
+    to leave out), the name of a source, or the colours themselves: '#000000' '#800000'."""
+    label_values: tuple[int, ...] = ()
+    """Values of the classes in grey labels, in the order of the class names; by default 0 1 2 and so on."""
+    ignore_values: tuple[int, ...] | None = None
+    """Values in grey labels that stand for no class; by default 255, unless it is one of the label values."""
     image_root: Path | None = None
     """Folder that all images lie in that the tables do not hold but name. Without it, those outside the folder of
     the data set are refused."""
@@ -129,7 +139,13 @@ class HuggingFace(MaskSource):
 
     @cached_property
     def _reader(self) -> Folder:
-        return Folder(**{option.name: getattr(self, option.name) for option in fields(MaskSource)})
+        return Folder(
+            class_names=self.class_names,
+            number_classes=self.number_classes,
+            palette=self.palette,
+            label_values=self.label_values,
+            ignore_values=self.ignore_values,
+        )
 
     def _files(self) -> Iterator[tuple[str, Path]]:
         """Yield the split and the path of each table, in order."""
