@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kerseg import VERBS
-from kerseg.cli.derive import Option, above_arguments, is_nothing, options_of, parts_of, shown
+from kerseg.cli.derive import Flag, above_arguments, is_nothing, options_of, parts_of, shown
 from kerseg.cli.own import OWN
 from kerseg.cli.tables import starts_text
 from kerseg.cli.wording import as_flags, flag
@@ -157,7 +157,7 @@ def _verb(name: str, function: Callable[..., Any]) -> Iterator[str]:
     yield _table(options)
 
 
-def _row(option: Option, names: set[str]) -> str:
+def _row(option: Flag, names: set[str]) -> str:
     positional = option.kind is not inspect.Parameter.KEYWORD_ONLY
     shown = f"`{option.name.upper()}`, `{flag(option.name)}`" if positional else f"`{flag(option.name)}`"
     text = as_flags(option.help, names)
@@ -177,7 +177,7 @@ def _default(value: Any) -> str:
     return "" if is_nothing(value) else f"`{shown(value)}`"
 
 
-def _table(options: list[Option]) -> str:
+def _table(options: list[Flag]) -> str:
     names = {name for option in options for name in (option.path[0], option.name)}
     return "\n".join(
         ["| option | default | what |", "|---|---|---|", *(_row(option, names) for option in options), ""]

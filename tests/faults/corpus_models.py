@@ -15,7 +15,7 @@ from corpus import Case
 
 from kerseg import modelfile, models
 from kerseg.training.environment import Environment
-from kerseg.training.run import Progress, Run
+from kerseg.training.run import RunProgress, Run
 
 Members = dict[str, bytes]
 CARD, CONFIG, WEIGHTS = "kerseg.json", "config.json", "model.weights.h5"
@@ -150,7 +150,7 @@ def _progress(text: bytes) -> Any:
 
 
 def _of_progress(**values: Any) -> Any:
-    return _progress(json.dumps(vars(Progress()) | values).encode())
+    return _progress(json.dumps(vars(RunProgress()) | values).encode())
 
 
 def _header(shape: tuple[int, ...], descr: str = "<f8") -> bytes:

@@ -167,7 +167,6 @@ def test_the_table_and_the_folder_of_sources_agree():
         "below",
         "class_mapping",
         "folders",
-        "masks",
         "palettes",
     }
     assert files == {target.partition(":")[0].rpartition(".")[2] for target in SOURCES.values()}
