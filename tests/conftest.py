@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import published
-from resources import Resources
+from resources import SLOW, Resources
 from tiny import write_tiny_dataset
 
 # Two workers and what they start have two cores and 3 GB: a thread each, and memory given back when it is free.
@@ -32,7 +32,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--cpu``."""
+    """Add ``--cpu`` and ``--note-slow``."""
+    parser.addoption(
+        "--note-slow", action="store_true", help=f"write the tests that take a second or more to {SLOW.name}"
+    )
     parser.addoption(
         "--cpu", type=int, default=0, metavar="N", help="show the N tests and files that take most CPU time"
     )
@@ -47,6 +50,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Return how many processes ``-n auto`` starts: none for a part, where they start in vain."""
     whole = all(Path(argument.partition("::")[0]).is_dir() for argument in config.args)
     return min(WORKERS, os.cpu_count() or 1) if whole else 0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the slow ones."""
+    slow = set(SLOW.read_text(encoding="utf-8").split())
+    for item in items:
+        if item.nodeid.partition("[")[0] in slow:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+SLOW = Path(__file__).with_name("slow.txt")
+"""Test functions that take long, all their cases together, one a line."""
+SLOW_SECONDS = 1.0
+"""Of CPU, from which on."""
 PERIOD = 0.5
 """Seconds between two looks at the memory."""
 
@@ -70,6 +74,7 @@ class Resources:
     def __init__(self, config: pytest.Config) -> None:
         self.tests: dict[str, float] = defaultdict(float)
         self.shown = int(config.getoption("--cpu"))
+        self.notes = config.getoption("--note-slow")
         self.before = cpu_seconds()
         # Workers of pytest-xdist are watched by the process that started them.
         watches = "PYTEST_XDIST_WORKER" not in os.environ and sys.platform.startswith("linux")
@@ -95,9 +100,18 @@ class Resources:
         files: dict[str, float] = defaultdict(float)
         for test, seconds in self.tests.items():
             files[test.partition("::")[0]] += seconds
+        if self.notes:
+            self._note_slow()
         for taken in (self.tests, files):
             for name, seconds in sorted(taken.items(), key=lambda entry: -entry[1])[: self.shown]:
                 terminalreporter.write_line(f"{seconds:8.1f} s  {name}")
         terminalreporter.write_line(
             f"{sum(files.values()):.0f} s of CPU, {self.peak.bytes / 1e9:.2f} GB of memory at the peak"
         )
+
+    def _note_slow(self) -> None:
+        functions: dict[str, float] = defaultdict(float)
+        for test, seconds in self.tests.items():
+            functions[test.partition("[")[0]] += seconds
+        slow = sorted(name for name, seconds in functions.items() if seconds >= SLOW_SECONDS)
+        SLOW.write_text("".join(f"{name}\n" for name in slow), encoding="utf-8")

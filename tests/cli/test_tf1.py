@@ -383,7 +383,13 @@ SMALL = ["--input-size", "48,48", "--batch-size", "2", "--num-steps", "2", "--sa
 
 
 @pytest.mark.usefixtures("eager")
-@pytest.mark.parametrize(("alias", "form"), [*zip(MODELS.aliases, ["deeplab", "bare"] * 5, strict=True)])
+@pytest.mark.parametrize(
+    ("alias", "form"),
+    [
+        pytest.param(alias, form, marks=() if alias in ("FCN8", "ENet") else pytest.mark.heavy)
+        for alias, form in zip(MODELS.aliases, ["deeplab", "bare"] * 5, strict=True)
+    ],
+)
 def test_the_documented_commands_run(
     alias: str, form: str, records: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,7 +15,7 @@ from corpus import Case
 
 from kerseg import modelfile, models
 from kerseg.training.environment import Environment
-from kerseg.training.run import RunProgress, Run
+from kerseg.training.run import Run, RunProgress
 
 Members = dict[str, bytes]
 CARD, CONFIG, WEIGHTS = "kerseg.json", "config.json", "model.weights.h5"

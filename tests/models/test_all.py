@@ -121,6 +121,14 @@ MULTIPLY_ADDS = [  # giga, for one image of (height, width)
 NORMS = keras.layers.BatchNormalization
 DROPOUTS = (keras.layers.Dropout, keras.layers.SpatialDropout2D)
 each_case = pytest.mark.parametrize("case", CASES)
+
+
+def cases(*few):
+    """Take a few of the cases in the tests, and all in ``scripts/heavy``."""
+    marks = {case: () if case in few else pytest.mark.heavy for case in CASES}
+    return pytest.mark.parametrize("case", [pytest.param(case, marks=mark) for case, mark in marks.items()])
+
+
 once = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow",
     reason="follows from the graph, which is the same on every backend",
@@ -376,7 +384,7 @@ def test_every_weight_gets_a_gradient(case):
 
 
 @tensorflow_only
-@each_case
+@cases("fcn_8s", "unet valid", "segnet", "deeplab_v2 scales", "deeplab_v3", "gcn learned", "enet", "icnet")
 def test_one_graph_serves_every_size(case):
     import tensorflow as tf
 
@@ -393,7 +401,7 @@ def test_one_graph_serves_every_size(case):
 
 
 @tensorflow_only
-@each_case
+@cases("unet", "deeplab_v2 scales", "enet")
 def test_openvino_gives_equal_logits(case):
     model = narrow(case)
     program = in_openvino(model, lambda logits: logits)
@@ -403,7 +411,7 @@ def test_openvino_gives_equal_logits(case):
         np.testing.assert_allclose(program(image), expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
-@each_case
+@cases("unet", "segnet", "deeplab_v2 scales", "enet")
 def test_training_is_reproducible(case):
     def two_steps():
         keras.utils.set_random_seed(7)
@@ -583,7 +591,7 @@ SOME = {name: {} if name == "enet" else options for name, options in CASES.value
 
 
 @once
-@pytest.mark.parametrize("channels", [1, 2, 4, 13])
+@pytest.mark.parametrize("channels", [1, *(pytest.param(n, marks=pytest.mark.heavy) for n in (2, 4)), 13])
 @pytest.mark.parametrize("name", MODELS)
 def test_any_number_of_channels(name, channels):
     model = fill(build(name, num_classes=CLASSES, input_shape=(None, None, channels), **SOME[name]))
