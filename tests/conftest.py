@@ -1,5 +1,6 @@
 """What several test files need: processes that share the machine, and data sets that are made once."""
 
+import ctypes
 import gc
 import os
 import shutil
@@ -61,12 +62,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def free_models() -> Iterator[None]:
-    """Free a file's models before the next one's are built."""
+def free_models(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Free a file's models, those that its functions keep too, before the next one's are built."""
     yield
+    for value in vars(request.module).values():
+        if hasattr(value, "cache_clear"):
+            value.cache_clear()
     if "keras" in sys.modules:
         sys.modules["keras"].backend.clear_session()
         gc.collect()
+        give_back()
+
+
+def give_back() -> None:
+    """Give freed memory back to the system, which glibc keeps for itself otherwise."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @pytest.fixture(scope="session")
