@@ -135,26 +135,29 @@ def streets(folder: Path) -> Path:
 
 def print_tables(rows: list[dict[str, Any]]) -> None:
     """Print what was measured, in percent."""
-    scores = {pad: [row for row in rows if row["pad"] is pad] for pad in (False, True)}
-    print("| perfect features | stretched | padded |\n|---|---:|---:|")
-    for stride in STRIDES:
-        found = [
-            f"{100 * row['mean_iou']:.1f}"
-            for pad in (False, True)
-            for row in scores[pad]
-            if row.get("stride") == stride
+    scores = {
+        what: [
+            [100 * row["mean_iou"] for row in rows if row["what"] == what and row["pad"] == pad]
+            for pad in (0, 1)
         ]
-        print(f"| stride {stride} | {' | '.join(found)} |")
-    print("\n| trained, seed | stretched | padded | gain |\n|---|---:|---:|---:|")
-    pairs = [
-        [100 * row["mean_iou"] for row in scores[pad] if row["what"] == "trained"] for pad in (False, True)
-    ]
-    for seed, (before, after) in enumerate(zip(*pairs, strict=True)):
-        print(f"| {seed} | {before:.1f} | {after:.1f} | {after - before:+.1f} |")
-    if len(pairs[0]) > 1:
-        gains = [after - before for before, after in zip(*pairs, strict=True)]
-        cells = [f"{statistics.mean(v):.1f} ± {statistics.stdev(v):.1f}" for v in (*pairs, gains)]
-        print(f"| mean ± deviation | {' | '.join(cells)} |")
+        for what in ("perfect", "trained")
+    }
+    for what, (stretched, padded) in scores.items():
+        if not padded:
+            continue
+        print(f"\n| {what} | stretched | padded | gain |\n|---|---:|---:|---:|")
+        names = [f"seed {seed}" for seed in range(len(padded))]
+        if what == "perfect":
+            names = [f"stride {stride}" for stride in STRIDES]
+        gains = [after - before for before, after in zip(stretched, padded, strict=True)]
+        for name, before, after, gain in zip(names, stretched, padded, gains, strict=True):
+            print(f"| {name} | {before:.1f} | {after:.1f} | {gain:+.1f} |")
+        if what == "trained" and len(padded) > 1:
+            cells = [
+                f"{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f}"
+                for values in (stretched, padded, gains)
+            ]
+            print(f"| mean ± deviation | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":
