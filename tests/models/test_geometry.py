@@ -57,7 +57,7 @@ def test_no_window_s_place_follows_from_the_size(case):
 @once
 @each_case
 def test_rounding_has_no_say_where_corners_are_aligned(case):
-    """Windows of three and of seven see odd sizes alone, where to round up, as Caffe does, and down is the same."""
+    """Windows of three and of seven see odd sizes alone, where to round up, as Caffe does, and down is one."""
     model = narrow(case)
     pads = [layer for layer in model.layers if layer.name == PAD_LAYER and layer.remainder == 1]
     found = [(layer.name, size) for layer, _, seen in strided(model) for size in seen if size % 2 == 0]
