@@ -27,11 +27,6 @@ def float64():
     keras.config.set_dtype_policy("float32")
 
 
-def smallest(name):
-    whole = [case for case in releases.cases(name) if not case.left_out and not case.entry]
-    return min(whole, key=lambda case: case.pixels)
-
-
 def test_every_network_has_a_row_or_a_reason():
     assert set(releases.ROWS) | set(WITHOUT_RELEASE) >= set(MODELS)
 
@@ -40,7 +35,7 @@ def test_every_network_has_a_row_or_a_reason():
 @tensorflow_only
 @pytest.mark.parametrize("name", [name for name in releases.ROWS if not name.startswith("fcn")])
 def test_networks_equal_their_releases(name, float64):
-    compared = smallest(name)
+    compared = releases.smallest_of(name)
     found = releases.differences(compared, releases.Builder()(compared))
     assert "logits" in found and max(found.values()) <= releases.FLOAT64, found
 
@@ -48,7 +43,7 @@ def test_networks_equal_their_releases(name, float64):
 @tensorflow_only
 @pytest.mark.parametrize("name", ["fcn_8s"])
 def test_fcn_equals_its_release_in_float32(name):
-    compared = smallest(name)
+    compared = releases.smallest_of(name)
     found = releases.differences(compared, releases.Builder()(compared))
     assert "logits" in found and max(found.values()) <= releases.FLOAT32, found
 

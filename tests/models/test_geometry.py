@@ -48,7 +48,7 @@ def padding_before(size, kernel, stride):
 @once
 @each_case
 def test_no_window_s_place_follows_from_the_size(case):
-    """ "same" begins a window of three a pixel later where the size is even: no layer with it may see both kinds."""
+    """TensorFlow begins a window of "same" a pixel later at even sizes: no layer with it may see both kinds."""
     for layer, kernel, seen in strided(narrow(case)):
         if layer.padding == "same":
             assert len({padding_before(size, kernel, layer.strides[0]) for size in seen}) == 1, layer.name
