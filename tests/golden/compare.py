@@ -64,7 +64,7 @@ def chosen(name: str, dtype: str, *, smallest: bool) -> "Iterator[Compared]":
     for compared in cases(name):
         if compared.left_out:
             print(f"left out  {name} {compared.size}: {compared.left_out}")
-        elif not smallest or compared.entry or compared.case == smallest_of(name).case:
+        elif not smallest or compared.head_alone or compared.case == smallest_of(name).case:
             yield compared
 
 

@@ -13,9 +13,9 @@ from typing import Any
 from unittest.mock import patch
 
 import fill
+import golden_rule
 import keras
 import numpy as np
-import rule
 
 from kerseg.layers.preprocess import Normalize
 from kerseg.models import build
@@ -86,6 +86,11 @@ class Compared:
         return _matching(self.case, self.row.entries)
 
     @property
+    def head_alone(self) -> bool:
+        """Whether the image replaces features."""
+        return self.entry not in (None, "pad")
+
+    @property
     def left_out(self) -> str | None:
         """Why it is not compared, if it is not."""
         return _matching(self.case, self.row.left_out)
@@ -93,7 +98,7 @@ class Compared:
     @property
     def options(self) -> dict[str, Any]:
         """All that ``kerseg.models.build`` gets."""
-        channels = 3 if self.entry and self.entry != "pad" else self.case["input"][2]
+        channels = 3 if self.head_alone else self.case["input"][2]
         shape = (None, None, channels)
         return {"num_classes": self.case["classes"], "input_shape": shape, **self.row.options(self.case)}
 
@@ -161,12 +166,24 @@ def differences(compared: Compared, model: keras.Model) -> dict[str, float]:
     if "logits" in golden:
         tensors["logits"] = model.get_layer("logits").output if compared.entry else model.output
     probe = keras.Model(start, tensors)
-    image = rule.image(*compared.case["input"])[None].astype(keras.config.floatx())
-    outputs = probe(image, training=False)
+    image = golden_rule.image(*compared.case["input"])[None].astype(keras.config.floatx())
+    outputs = _run(probe, image)
     return {
         name: fill.difference(golden[name], keras.ops.convert_to_numpy(keras.ops.stop_gradient(value))[0])
         for name, value in outputs.items()
     }
+
+
+def _run(probe: keras.Model, image: np.ndarray) -> Any:
+    """Return the outputs of a model; with TensorFlow as a graph, which frees what is used up.
+
+    Otherwise Keras keeps all between: 16 GB for PSPNet at 713x713 in float64.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return probe(image, training=False)
+    import tensorflow as tf
+
+    return tf.function(lambda x: probe(x, training=False))(image)
 
 
 def _output(model: keras.Model, layers: str) -> Any:

@@ -4,11 +4,11 @@ import json
 import math
 
 import fill
+import golden_rule
 import keras
 import numpy as np
 import pytest
 import releases
-import rule
 
 from kerseg.models import MODELS
 
@@ -50,9 +50,9 @@ def test_fcn_equals_its_release_in_float32(name):
 
 def test_a_kernel_filled_in_slices_is_the_whole_one(monkeypatch):
     shape = (7, 5, 3, 3)
-    whole = rule.uniform(shape, rule.SALTS["kernel"]) * math.sqrt(6 / 45)
-    monkeypatch.setattr(rule, "SLICE", 2 * 45)
-    np.testing.assert_array_equal(rule.kernel(shape), whole)
+    whole = golden_rule.uniform(shape, golden_rule.SALTS["kernel"]) * math.sqrt(6 / 45)
+    monkeypatch.setattr(golden_rule, "SLICE", 2 * 45)
+    np.testing.assert_array_equal(golden_rule.kernel(shape), whole)
 
 
 def test_a_difference_is_seen_between_the_places():

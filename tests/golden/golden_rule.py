@@ -24,7 +24,7 @@ SALTS = {
     "picture": 10,
 }
 SLICE = 2**20
-"""Numbers made at once, which a processor's cache holds: a kernel of a hundred million takes its own memory alone."""
+"""Numbers made at once: a kernel of a hundred million takes its own memory and no more."""
 
 
 def uniform(shape: tuple[int, ...], salt: int, first: int = 0) -> np.ndarray:
