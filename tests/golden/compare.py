@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from releases import Compared
+    from comparing import Compared
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -31,7 +31,8 @@ def main() -> int:
     import keras
 
     keras.config.set_floatx(options.dtype)
-    from releases import FLOAT32, FLOAT64, ROWS, Builder, differences
+    from comparing import FLOAT32, FLOAT64, Builder, differences
+    from releases import ROWS
 
     allowed, wrong, made = FLOAT64 if options.dtype == "float64" else FLOAT32, 0, Builder()
     where = f"{keras.backend.backend():10} {options.dtype}"

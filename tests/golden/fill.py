@@ -1,4 +1,4 @@
-"""Fills a Keras model with the weights of ``golden_rule.py``, and compares an output with what ``numbers/*.json`` say.
+"""Fills a Keras model by ``golden_rule.py``, and compares an output with what ``numbers/*.json`` say of it.
 
 Layers are walked through, nested models and layers within layers too; neither names nor order matter, only a
 layer's kind and the shapes of its weights.

@@ -3,6 +3,7 @@
 import json
 import math
 
+import comparing
 import fill
 import golden_rule
 import keras
@@ -36,16 +37,16 @@ def test_every_network_has_a_row_or_a_reason():
 @pytest.mark.parametrize("name", [name for name in releases.ROWS if not name.startswith("fcn")])
 def test_networks_equal_their_releases(name, float64):
     compared = releases.smallest_of(name)
-    found = releases.differences(compared, releases.Builder()(compared))
-    assert "logits" in found and max(found.values()) <= releases.FLOAT64, found
+    found = comparing.differences(compared, comparing.Builder()(compared))
+    assert "logits" in found and max(found.values()) <= comparing.FLOAT64, found
 
 
 @tensorflow_only
 @pytest.mark.parametrize("name", ["fcn_8s"])
 def test_fcn_equals_its_release_in_float32(name):
     compared = releases.smallest_of(name)
-    found = releases.differences(compared, releases.Builder()(compared))
-    assert "logits" in found and max(found.values()) <= releases.FLOAT32, found
+    found = comparing.differences(compared, comparing.Builder()(compared))
+    assert "logits" in found and max(found.values()) <= comparing.FLOAT32, found
 
 
 def test_a_kernel_filled_in_slices_is_the_whole_one(monkeypatch):
