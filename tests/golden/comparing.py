@@ -117,7 +117,7 @@ class Builder:
             self.model = None
             keras.utils.clear_session()
             gc.collect()
-            model = fill.fill(_build(compared))
+            model = fill.fill(built(compared))
             compared.row.adjust(model, compared.case)
             self.key, self.model = key, model
         return self.model
@@ -128,8 +128,8 @@ def _zeros(layer: keras.layers.Layer, add_weight: Any, *arguments: Any, **option
     return add_weight(layer, *arguments, **options | {"initializer": "zeros"})
 
 
-def _build(compared: Compared) -> keras.Model:
-    """Build a model that takes the rule's image: what is behind the normalisation."""
+def built(compared: Compared) -> keras.Model:
+    """Build a case's model so that it takes the rule's image: what is behind the normalisation."""
     with patch.object(keras.layers.Layer, "add_weight", partialmethod(_zeros, keras.layers.Layer.add_weight)):
         model = build(compared.name, **compared.options)
     for layer in fill.layers_of(model):

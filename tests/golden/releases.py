@@ -23,9 +23,9 @@ def cases(name: str) -> Iterator[Compared]:
 
 
 def smallest_of(name: str) -> Compared:
-    """Return the case of an architecture that takes least time, the head alone not counted."""
+    """Return the case of an architecture that takes least time and memory, the head alone not counted."""
     whole = (case for case in cases(name) if not case.left_out and not case.entry)
-    return min(whole, key=lambda case: case.pixels)
+    return min(whole, key=lambda case: (case.pixels, case.options.get("backbone") != "resnet50"))
 
 
 HEAD_ALONE = "head alone"
