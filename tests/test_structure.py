@@ -281,6 +281,14 @@ def test_every_module_says_what_it_is(path):
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), f"{path}:1 has no docstring"
 
 
+def test_no_two_files_of_the_tests_have_one_name():
+    """The tests are no packages: whichever of two is imported first is the other one too."""
+    paths = defaultdict(list)
+    for path in Path(__file__).parent.rglob("*.py"):
+        paths[path.name].append(str(path))
+    assert not [found for name, found in paths.items() if len(found) > 1 and name != "conftest.py"]
+
+
 def test_importing_layers_registers_all_of_them():
     tree = ast.parse((PACKAGE / "layers" / "__init__.py").read_text(encoding="utf-8"))
     imported = {a.name for node in tree.body if isinstance(node, ast.ImportFrom) for a in node.names}

@@ -1,12 +1,14 @@
 """Semantic segmentation on Keras 3: from images and masks to a trained, measured, deployable model.
 
-The verbs are functions with the names and options of the command line; each is imported when first used.
+The verbs are functions with the names and options of the command line; each is imported when first used. Keras is
+not imported; as soon as it is, it knows kerseg's layers, so that `keras.saving.load_model` reads kerseg's files.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kerseg.__version__ import __version__ as __version__
+from kerseg.core.after_import import after_import
 from kerseg.registry import Registry
 
 if TYPE_CHECKING:  # scripts/signatures.py writes this and __all__
@@ -63,3 +65,6 @@ def __getattr__(name: str) -> Any:
     if name in MODULES:
         return import_module(f"kerseg.{name}")
     raise AttributeError(f"module 'kerseg' has no attribute {name!r}")
+
+
+after_import("keras", lambda: import_module("kerseg.layers"))

@@ -1,4 +1,4 @@
-"""Fills a Keras model with the weights of ``rule.py``, and compares an output with what ``numbers/*.json`` say.
+"""Fills a Keras model by ``golden_rule.py``, and compares an output with what ``numbers/*.json`` say of it.
 
 Layers are walked through, nested models and layers within layers too; neither names nor order matter, only a
 layer's kind and the shapes of its weights.
@@ -13,9 +13,9 @@ what a kernel reads.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import golden_rule
 import keras
 import numpy as np
-import rule
 
 VECTORS = {
     "bias": "bias",
@@ -87,18 +87,18 @@ def _value(weight: Any, axes: Any, kinds: Mapping[str, str]) -> np.ndarray | Non
     shape = tuple(weight.shape)
     if axes == DEPTHWISE:  # (y, x, channels, multiplier): channel by channel, as Torch counts them
         y, x, channels, multiplier = shape
-        flat = rule.kernel((channels * multiplier, 1, y, x))
+        flat = golden_rule.kernel((channels * multiplier, 1, y, x))
         return flat.reshape(channels, multiplier, y, x).transpose(2, 3, 0, 1)
     if axes is not None:
         value = np.empty(shape, keras.backend.standardize_dtype(weight.dtype))
         logical = value.transpose(axes)  # a view
-        for part, numbers in rule.kernel_slices(logical.shape):
+        for part, numbers in golden_rule.kernel_slices(logical.shape):
             logical[part] = numbers
         return value
     own = [kind for end, kind in kinds.items() if weight.path.endswith(end)]
     if own and own[0] == "embedding":
-        return rule.embedding(shape)
+        return golden_rule.embedding(shape)
     kind = own[0] if own else VECTORS.get(weight.name)
     if kind is None or max(shape, default=0) != np.prod(shape):  # (1, 1, c) is a vector still
         return None
-    return rule.vector(kind, int(np.prod(shape))).reshape(shape)
+    return golden_rule.vector(kind, int(np.prod(shape))).reshape(shape)

@@ -100,6 +100,16 @@ def test_mirror_padding_is_numpy_s_reflection(size):
     np.testing.assert_array_equal(padded[0, :, 92, 0], np.pad(x[0, :, 0, 0], (92, after), mode=mode))
 
 
+def test_mirror_padding_under_float64():
+    x = noise(1, 5, 7, 1).astype("float64")
+    keras.config.set_floatx("float64")
+    try:
+        padded = numpy(MirrorPad(3, dtype="float64")(x))
+    finally:
+        keras.config.set_floatx("float32")
+    np.testing.assert_array_equal(padded[0, ..., 0], np.pad(x[0, ..., 0], 3, mode="reflect"))
+
+
 # --- bilinear upsampling ----------------------------------------------------------------------------------
 
 

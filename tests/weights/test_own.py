@@ -50,6 +50,19 @@ def test_another_number_of_classes_starts_the_scores_anew(tmp_path):
     np.testing.assert_array_equal(weights(model, "initial_conv")[0], weights(theirs, "initial_conv")[0])
 
 
+def test_enet_of_0_1_says_that_its_asymmetric_convolutions_are_others(tmp_path):
+    saved(tmp_path / "enet.keras", "enet", width=8, asymmetric_bias=False)
+    said = []
+    loaded = load(models.build("enet", num_classes=3, width=8), tmp_path / "enet.keras", say=said.append)
+    pairs = [f"bottleneck{stage}_{block}_conv" for stage in (2, 3) for block in (3, 7)]
+    assert set(loaded.skipped) == {f"{pair}_{step}/kernel" for pair in pairs for step in ("5x1", "1x5")}
+    anew = {"wide/kernel", "tall/kernel", "tall/bias"}
+    assert set(loaded.random) == {f"{pair}_{weight}" for pair in pairs for weight in anew}
+    assert "8 skipped: bottleneck2_3_conv_5x1/kernel" in said[0] and "12 start anew: " in said[0]
+    old = models.build("enet", num_classes=3, width=8, asymmetric_bias=False)
+    assert not load(old, tmp_path / "enet.keras", say=said.append).random
+
+
 def test_multi_scale_and_single_scale_share_their_weights(tmp_path):
     saved(tmp_path / "one.keras", "deeplab_v2", backbone="vgg16", width=2)
     model = models.build("deeplab_v2", num_classes=3, backbone="vgg16", width=2, multi_scale=True)

@@ -5,9 +5,9 @@ A ``.keras`` file is a zip archive; kerseg adds one member, ``kerseg.json``, whi
     metadata.json  config.json  model.weights.h5     Keras's own
     kerseg.json                                      architecture, classes, palette, channels, data set, scores
 
-So one file is all that evaluation, prediction and export need. `keras.saving.load_model` reads it too, once
-the modules of `kerseg.layers` are imported. Equal models make equal files, byte for byte. A file may come from
-anyone: nothing of it is read before it is known to be no larger than the file makes plausible.
+So one file is all that evaluation, prediction and export need. `keras.saving.load_model` reads it too, once kerseg
+is imported. Equal models make equal files, byte for byte. A file may come from anyone: nothing of it is read before
+it is known to be no larger than the file makes plausible.
 """
 
 import json
@@ -17,9 +17,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Any
 
 import keras
@@ -151,7 +149,6 @@ def load(path: str | Path) -> tuple[keras.Model, ModelCard]:
         with _named(path, version):
             guard.check_config(archive)
             stored = guard.check_weights(archive)
-    _register_layers(card.architecture if card else "")
     with _named(path, version), guard.variables_within(stored):
         model = keras.saving.load_model(path, compile=False)
     guard.check_finite(model, path)
@@ -241,13 +238,6 @@ def _keras_version(archive: zipfile.ZipFile) -> str:
         return str(json.loads(archive.read("metadata.json"))["keras_version"])
     except (ValueError, KeyError, TypeError, RecursionError, RuntimeError, zlib.error, zipfile.BadZipFile):
         return "?"
-
-
-def _register_layers(architecture: str) -> None:
-    """Import the modules that register kerseg's layers with Keras, which rebuilds them by name."""
-    folder = import_module("kerseg.layers")
-    for module in iter_modules(folder.__path__, "kerseg.layers."):
-        import_module(module.name)
 
 
 def _num_classes(model: keras.Model, path: Path) -> int:

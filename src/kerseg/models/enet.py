@@ -42,7 +42,7 @@ def enet(
         input_shape: ``(height, width, channels)`` of the image, 0 to 255; ``None`` for any size.
         width: Channels after the initial block; all others follow (4x and 8x). The paper's is 16.
         asymmetric_bias: Asymmetric convolutions are 1x5 and then 5x1 with a bias, as the authors' are. False:
-            5x1 and then 1x5 without one, as in kerseg 0.1.
+            5x1 and then 1x5 without one, as in kerseg 0.1, whose weights fit whole with this alone.
 
     Returns:
         A model ``(batch, height, width, 3) -> (batch, height, width, num_classes)`` of float32 logits, with
@@ -106,6 +106,9 @@ _CONTEXT: tuple[dict[str, Any], ...] = (
     {"dilation": 16},
 )
 """Stages 2 and 3, which differ only in stage 2's downsampling (table 1)."""
+_WIDE_THEN_TALL = (((1, 5), False, "wide"), ((5, 1), True, "tall"))
+_TALL_THEN_WIDE = (((5, 1), False, "5x1"), ((1, 5), False, "1x5"))
+"""An asymmetric block's convolutions: kernel, whether there is a bias, name. The second pair is 0.1's."""
 
 
 def _initial(x: Tensor, width: int) -> Tensor:
@@ -134,10 +137,10 @@ def _bottleneck(
     internal = channels // 4
     y = _project(x, internal, f"{name}_reduce", decoder=decoder)
     if asymmetric:
-        wide, tall = ((1, 5), "1x5"), ((5, 1), "5x1")
-        for last, (kernel, shape) in enumerate((wide, tall) if asymmetric_bias else (tall, wide)):
-            bias = asymmetric_bias and last == 1
-            y = layers.Conv2D(internal, kernel, padding="same", use_bias=bias, name=f"{name}_conv_{shape}")(y)
+        # Names that 0.1's weights do not fit: the kernels have their shapes, but not their order.
+        steps = _WIDE_THEN_TALL if asymmetric_bias else _TALL_THEN_WIDE
+        for kernel, bias, step in steps:
+            y = layers.Conv2D(internal, kernel, padding="same", use_bias=bias, name=f"{name}_conv_{step}")(y)
     else:
         y = DilatedConv(internal, 3, padding="same", dilation_rate=dilation, name=f"{name}_conv")(y)
     y = _norm_activation(y, f"{name}_conv", decoder=decoder)

@@ -23,7 +23,7 @@ SALTS = {
     "scale": 9,
     "picture": 10,
 }
-SLICE = 2**22
+SLICE = 2**20
 """Numbers made at once: a kernel of a hundred million takes its own memory and no more."""
 
 
@@ -35,15 +35,21 @@ def uniform(shape: tuple[int, ...], salt: int, first: int = 0) -> np.ndarray:
         salt: What tells kinds apart.
         first: Index along the first axis at which the result begins.
     """
-    place = np.zeros(shape, np.uint64)
+    place = np.zeros((1,) * len(shape), np.uint64)
     for axis, size in enumerate(shape):
-        index = np.arange(size, dtype=np.uint64).reshape([-1 if a == axis else 1 for a in range(len(shape))])
-        place = place * np.uint64(1_000_003) + index + np.uint64(1 + (first if axis == 0 else 0))
+        begin = first if axis == 0 else 0
+        index = np.arange(begin + 1, begin + size + 1, dtype=np.uint64)
+        place = place * np.uint64(1_000_003) + index.reshape(
+            [-1 if a == axis else 1 for a in range(len(shape))]
+        )
+    h = place
     with np.errstate(over="ignore"):
-        h = place + np.uint64(salt) * np.uint64(0x9E3779B97F4A7C15)
-        h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        h = h ^ (h >> np.uint64(31))
+        h += np.uint64(salt) * np.uint64(0x9E3779B97F4A7C15)
+        h ^= h >> np.uint64(30)
+        h *= np.uint64(0xBF58476D1CE4E5B9)
+        h ^= h >> np.uint64(27)
+        h *= np.uint64(0x94D049BB133111EB)
+        h ^= h >> np.uint64(31)
     return (h >> np.uint64(11)).astype(np.float64) / 2.0**52 - 1.0
 
 
