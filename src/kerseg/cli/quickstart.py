@@ -16,6 +16,7 @@ from kerseg import street
 from kerseg.augment.options import Augment
 from kerseg.cli.tables import scores_table
 from kerseg.core.files import explained
+from kerseg.core.options import refuse_nul
 from kerseg.core.progress import Progress
 from kerseg.core.ranges import check_batch, check_range
 from kerseg.data.sources.folder import Folder
@@ -70,6 +71,7 @@ def quickstart(
         >>> quickstart("first-steps").scores.mean_iou > 0.7  # doctest: +SKIP
         True
     """
+    refuse_nul(locals())
     began, output = time.monotonic(), Path(output)
     check_range("train", train, least=BATCH_SIZE)
     for name, value in (("val", val), ("epochs", epochs)):
