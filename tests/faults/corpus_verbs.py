@@ -26,6 +26,7 @@ _TRAINING: Mapping[str, Any] = {
     **{"model": "segnet_basic", "model_options": {"width": 2}, "crop_size": (16, 16), "batch_size": 1},
     **{"steps": 1, "previews": 0},
 }
+_FILES = {name: f"{name}-00000-of-00001.tfrecord" for name in ("train", "val")}
 
 
 # --- doors
@@ -98,12 +99,10 @@ def predict(folder: Path, image: Path) -> None:
 
 def _tiny() -> dict[str, Any]:
     """Return what ``dataset.json`` says of the shards that `_converted` writes."""
-    shard = data.frame(data._record())
     counts = {"class_pixels": [1280, 0], "class_image_pixels": [1280, 0], "ignored_pixels": 0, "skipped": []}
-    about = {"records": 1, "bytes": len(shard), "sha256": hashlib.sha256(shard).hexdigest()}
     splits = {
-        name: {"shards": [{"file": f"{name}-00000-of-00001.tfrecord", **about}], **counts}
-        for name in ("train", "val")
+        name: {"shards": [{"file": file, "records": 1, **_described(_shard_of(name))}], **counts}
+        for name, file in _FILES.items()
     }
     return {
         **{"name": "x", "class_names": ["a", "b"], "palette": [[0, 0, 0], [9, 9, 9]], "splits": splits},
@@ -111,12 +110,19 @@ def _tiny() -> dict[str, Any]:
     }
 
 
+def _described(shard: bytes) -> dict[str, Any]:
+    return {"bytes": len(shard), "sha256": hashlib.sha256(shard).hexdigest()}
+
+
+def _shard_of(split: str) -> bytes:
+    return data.frame(data._record(name=split))
+
+
 def _converted(values: Any, door: Callable[[Path], object]) -> Make:
     def make(folder: Path) -> Callable[[], object]:
         (folder / "data").mkdir()
-        for name in ("train", "val"):
-            path = folder / "data" / f"{name}-00000-of-00001.tfrecord"
-            path.write_bytes(data.frame(data._record(name=name)))
+        for name, file in _FILES.items():
+            (folder / "data" / file).write_bytes(_shard_of(name))
         (folder / "data/dataset.json").write_text(json.dumps(values))
         return lambda: door(folder / "data")
 
@@ -127,7 +133,7 @@ def _with_shard(shard: bytes, door: Callable[[Path], object]) -> Make:
     """Return what makes data of which one shard of val, and of train, is hostile; ``dataset.json`` knows it so."""
     values = _tiny()
     for split in values["splits"].values():
-        split["shards"][0] |= {"bytes": len(shard), "sha256": hashlib.sha256(shard).hexdigest()}
+        split["shards"][0] |= _described(shard)
 
     def make(folder: Path) -> Callable[[], object]:
         call = _converted(values, door)(folder)

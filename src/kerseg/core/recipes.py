@@ -1,8 +1,8 @@
 """YAML as a file of options needs it: plain values, the line of each key, and nothing that could surprise.
 
 PyYAML's safe loader builds no objects. Beyond that this refuses what a file of options never needs: aliases (a few
-lines of them stand for more than any memory holds), tags such as ``!!timestamp`` (what they are put before need not be
-one), keys that occur twice (of which YAML silently drops one), keys that are no text, and deep nesting. Numbers like
+lines of them stand for more than any memory holds), tags such as ``!!timestamp`` (which may stand before anything),
+keys that occur twice (of which YAML silently drops one), keys that are no text, and deep nesting. Numbers like
 ``1e-3`` are numbers, as in every other language.
 """
 

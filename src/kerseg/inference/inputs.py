@@ -113,6 +113,8 @@ def cut(images: Sequence[Input], layout: Layout) -> list[Input]:
 
 def is_result(path: Path) -> bool:
     """Return whether ``path`` is a file that `kerseg predict` wrote: each says so, at its beginning or end."""
+    if not path.is_file():  # to open a pipe waits for somebody to write to it
+        return False
     suffix = suffix_of(path, (*_SIGNED, *VIDEOS, ".nii.gz"))
     if suffix is None:
         return is_signed(path, SOFTWARE)
