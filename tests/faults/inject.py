@@ -1,8 +1,8 @@
 """Faults of the disk at a chosen call of the file layer, in place of chance.
 
-Python tells its audit hooks of every file that it is about to open, rename, remove and so on; of ``os.fsync`` it does
-not, which is wrapped. The hook here counts the calls that change something below one folder, and at a given one
-kills the process, or lets the disk fail. https://docs.python.org/3/library/audit_events.html
+Python tells its audit hooks of every file that it is about to open, rename, remove and so on, but for ``os.fsync``,
+which is wrapped. The hook here counts the calls that change something below one folder, and at a given one kills
+the process, or lets the disk fail. https://docs.python.org/3/library/audit_events.html
 """
 
 import errno
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 Fault = Literal["none", "kill", "full", "stuck", "broken"]
-"""``kill`` is ``kill -9``. On a ``full`` disk nothing can be created from then on (ENOSPC); on a ``stuck`` one no file
-grows by a byte, so that writes fail in their middle, C++'s among them (RLIMIT_FSIZE: EFBIG). A ``broken`` one fails at
-this one call (EIO)."""
+"""``kill`` is ``kill -9``. On a ``full`` disk nothing can be created from then on (ENOSPC); on a ``stuck`` one no
+file grows by a byte, so that writes fail in their middle, C++'s among them (RLIMIT_FSIZE: EFBIG). A ``broken`` one
+fails at this one call (EIO)."""
 
 _CHANGES = {
     "os.mkdir",

@@ -2,15 +2,16 @@
 
     python tests/faults/kills.py --verbs train predict --faults kill full
 
-Each case is a process forked from this one, which has imported TensorFlow once and used nothing of it. With ``kill``
-it must die; with a fault of the disk it must say one line and exit with 1, or get by without that file. The next run
-of the verb must then end with what an undisturbed one leaves, and nothing besides.
+Each case is a process forked from this one, which has imported TensorFlow once and used nothing of it. With
+``kill`` it must die; with a fault of the disk it must say one line and exit with 1, or get by without that file.
+The next run of the verb must then end with what an undisturbed one leaves, and nothing besides.
 """
 
 import argparse
 import contextlib
 import os
 import pickle
+import resource
 import shutil
 import signal
 import sys
@@ -205,8 +206,10 @@ def main() -> int:
         verbs.prepare(ready, in_child)
         counts = [run(verb, base, ready, options.faults, options.jobs) for verb in options.verbs]
     total, bad = sum(sum(count.injected.values()) for count in counts), sum(count.bad for count in counts)
+    kills = sum(count.injected["kill"] for count in counts)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(
-        f"{total} faults injected, {sum(count.injected['kill'] for count in counts)} of them kills, {bad} bad"
+        f"{total} faults injected, {kills} of them kills, {bad} bad; {used.ru_utime + used.ru_stime:.0f} s of CPU"
     )
     return bool(bad)
 
