@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import platform
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -254,7 +256,8 @@ def _resumed(make: Make, name: str) -> Make:
             shutil.rmtree(folder / "last")
         make(folder)
         (folder / "last").mkdir(exist_ok=True)
-        (folder / "last/lock").touch()
+        # As this process will write it: the file stays, and names the last holder.
+        (folder / "last/lock").write_text(f"process {os.getpid()} on {platform.node()}\n")
         return lambda: kerseg.train(resume=folder)
 
     return made

@@ -77,6 +77,11 @@ class Injector:
 
         os.fsync = fsynced  # type: ignore[assignment]
 
+    def end(self) -> None:
+        """Let the disk be sound again, and count no more."""
+        self.at, self.root = 0, Path("/nowhere")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event != "open" and event not in _CHANGES:
             return

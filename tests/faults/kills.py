@@ -17,7 +17,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,9 +26,11 @@ from typing import Any, get_args
 
 import verbs
 from inject import Call, Fault, Injector
-from verbs import VERBS, Verb
+from verbs import VERBS, Verb, Words
 
-TIMEOUT = 180
+TIMEOUT = 300
+_LEFT, _END = "\1left ", "\0"
+"""Around what a child prints of itself after each command line."""
 FAULTS: tuple[Fault, ...] = get_args(Fault)[1:]
 
 
@@ -50,49 +52,52 @@ class Count:
 
 
 def in_child(
-    words: Callable[[], list[str]],
+    words: Words,
     folder: Path,
     fault: Fault = "none",
     at: int = 0,
     calls: list[Call] | None = None,
-) -> tuple[int, str]:
-    """Run a command line in a forked process.
+    then: Words | None = None,
+) -> list[tuple[int, str]]:
+    """Run a command line in a forked process, and perhaps another after it.
 
     Args:
-        words: Of the command line.
+        words: Of the command line, given the folder.
         folder: Where changes are counted.
         fault: What happens at one of them.
         at: At which.
         calls: Gets the counted changes.
+        then: Of the second, without a fault.
 
     Returns:
-        The exit code, negative for a signal, and what was said.
+        Of each that ran, the exit code, negative for a signal, and what was said.
     """
     read, write = os.pipe()
     with tempfile.NamedTemporaryFile() as counted:
         child = os.fork()
         if child == 0:
             try:
-                _be_child(words, folder, fault, at, Path(counted.name) if calls is not None else None, write)
+                os.dup2(write, 1)
+                os.dup2(write, 2)
+                counts = Path(counted.name) if calls is not None else None
+                _be_child([words, then] if then else [words], folder, fault, at, counts)
             finally:
                 os._exit(99)  # a traceback has been printed
         os.close(write)
         with os.fdopen(read, "rb") as file, _killed_after(child, TIMEOUT):
-            said = file.read().decode("utf-8", "replace")
+            *ended, last = file.read().decode("utf-8", "replace").split(_END)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if calls is not None and code == 0:
             calls += pickle.loads(Path(counted.name).read_bytes())
-    return code, said
+    results = [(int(text.rpartition("\n")[2]), text) for text in ended]
+    return results if code == 0 else [*results, (code, last)]
 
 
-def _be_child(
-    words: Callable[[], list[str]], folder: Path, fault: Fault, at: int, counted: Path | None, output: int
-) -> None:
-    os.dup2(output, 1)
-    os.dup2(output, 2)
+def _be_child(steps: list[Words], folder: Path, fault: Fault, at: int, counted: Path | None) -> None:
     import tensorflow as tf
 
     from kerseg.cli import main
+    from kerseg.core import files
 
     # To trace a function takes longer than the few steps of these runs, and cases run beside one another.
     tf.config.run_functions_eagerly(True)
@@ -101,15 +106,18 @@ def _be_child(
     verbs.small_quickstart()
     os.chdir(folder)
     injector = None if fault == "none" and counted is None else Injector(folder, fault, at)
-    with verbs.inline():
-        code = main(words())
-    if injector is not None:
-        injector.at = 0
+    for words in steps:
+        with verbs.inline():
+            code = main(words(folder))
+        if injector is not None:
+            injector.end()
+        left = [str(path.relative_to(folder)) for path in folder.rglob("*partial*")]
+        print(f"{_LEFT}{left}\n{code}{_END}", end="", flush=True)
+        files._cleaned.clear()  # as in a new process
     if counted is not None and injector is not None:
         counted.write_bytes(pickle.dumps(injector.calls[:]))
-    sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)
+    os._exit(0)
 
 
 @contextlib.contextmanager
@@ -130,26 +138,44 @@ def faults_of(
     with tempfile.TemporaryDirectory(dir=ready.parent) as name:
         folder = Path(name) / "w"  # as long a name as that of the expected run, which pages and recipes hold
         shutil.copytree(ready, folder)
-        wrong = []
-        code, said = in_child(lambda: verb.words(folder), folder, fault, at)
-        if fault == "kill" and code != -signal.SIGKILL:
-            wrong.append(f"was to be killed, and exited with {code}: {said[-300:]}")
-        if fault != "kill":
-            if code not in (0, 1) or "Traceback" in said or "Exception ignored" in said:
-                wrong.append(f"exited with {code}, and said {said[-1500:]}")
-            if code == 1 and not ("error:" in said or "failed" in said):
-                wrong.append(f"did not say why: {said[-500:]}")
-            left = [str(path.relative_to(folder)) for path in folder.rglob("*partial*")]
-            # What cannot be deleted, because that is what fails, is left to the next run.
-            if left and not (fault == "broken" and call.text.startswith(("os.remove", "os.rmdir"))):
-                wrong.append(f"left {left}")
-        code, said = in_child(lambda: (verb.again or verb.words)(folder), folder)
+        again = verb.again or verb.words
+        if fault == "kill":
+            results = [*in_child(verb.words, folder, fault, at), *in_child(again, folder)]
+        else:
+            results = in_child(verb.words, folder, fault, at, then=again)
+        wrong = _wrong(results[0], fault, call)
+        code, said = results[1] if len(results) > 1 else (-1, "did not begin")
         if code:
             wrong.append(f"the next run exited with {code}: {said[-1500:]}")
         found = verbs.contents(folder)
         if different := [n for n in sorted(found.keys() | expected) if found.get(n) != expected.get(n)]:
             wrong.append(f"in the end {', '.join(different)} differ")
         return wrong
+
+
+def _wrong(result: tuple[int, str], fault: Fault, call: Call) -> list[str]:
+    """Return what a run under a fault did that it must not do."""
+    code, said = result
+    if fault == "kill":
+        return [] if code == -signal.SIGKILL else [f"was to be killed, and exited with {code}: {said[-300:]}"]
+    wrong = []
+    said, _, left = said.rpartition(_LEFT)
+    if code not in (0, 1) or "Traceback" in said or "Exception ignored" in said:
+        wrong.append(f"exited with {code}, and said {said[-1500:]}")
+    if code == 1 and not ("error:" in said or "failed" in said):
+        wrong.append(f"did not say why: {said[-500:]}")
+    # What cannot be deleted, because that is what fails, is left to the next run.
+    if not left.startswith("[]") and not (
+        fault == "broken" and call.text.startswith(("os.remove", "os.rmdir"))
+    ):
+        wrong.append(f"left {left}")
+    return wrong
+
+
+def _cases(calls: Sequence[Call], fault: Fault, verb: Verb) -> list[tuple[Fault, int, Call]]:
+    """Return where a fault is put."""
+    places = [(fault, at, call) for at, call in enumerate(calls, 1) if call.is_met_by(fault)]
+    return places[:: verb.every * (verb.every_broken if fault == "broken" else 1)]
 
 
 def run(name: str, base: Path, ready: Path, faults: Sequence[Fault], jobs: int) -> Count:
@@ -159,7 +185,7 @@ def run(name: str, base: Path, ready: Path, faults: Sequence[Fault], jobs: int) 
     with tempfile.TemporaryDirectory(dir=base) as first:
         folder = Path(first) / "w"
         shutil.copytree(ready, folder)
-        code, said = in_child(lambda: verb.words(folder), folder, calls=calls)
+        [(code, said)] = in_child(verb.words, folder, calls=calls)
         if code:
             raise RuntimeError(f"{name} fails by itself: {said}")
         expected = verbs.contents(folder)

@@ -39,7 +39,8 @@ for at in range(1, 99):
 
 
 @pytest.mark.parametrize(
-    ("fault", "codes"), [("kill", {-signal.SIGKILL}), ("full", {0, 1}), ("stuck", {0, 1})]
+    ("fault", "codes"),
+    [("kill", {-signal.SIGKILL}), ("full", {0, 1}), ("stuck", {0, 1}), ("broken", {0, 1})],
 )
 def test_at_every_change_the_file_is_old_or_new(fault: str, codes: set[int], tmp_path: Path) -> None:
     path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])

@@ -5,9 +5,11 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ class Verb:
     """Of the run after a fault; default: the same."""
     every: int = 1
     """Only each so-maniest fault, where the calls are those of other verbs."""
+    every_broken: int = 1
+    """Only each so-maniest of those at a single call, where a run takes seconds and its files are written alike."""
 
 
 def _train(folder: Path, output: str = "out") -> list[str]:
@@ -88,17 +92,17 @@ VERBS = {
     "convert --update": Verb(_update),
     "doctor": Verb(_doctor),
     "doctor --fix": Verb(lambda folder: [*_doctor(folder), "--fix", "--output", str(folder / "out")]),
-    "train": Verb(_train, _go_on),
-    "train --resume": Verb(_resume),
+    "train": Verb(_train, _go_on, every_broken=4),
+    "train --resume": Verb(_resume, every_broken=4),
     "evaluate": Verb(_evaluate),
     "evaluate --report": Verb(lambda folder: [*_evaluate(folder), "--report", "--suspects"]),
     "predict": Verb(_predict),
     "preview": Verb(_preview),
-    "quickstart": Verb(_quickstart, every=9),
+    "quickstart": Verb(_quickstart, every=25),
 }
 
 
-def prepare(folder: Path, run: Callable[..., tuple[int, str]]) -> None:
+def prepare(folder: Path, run: Callable[..., list[tuple[int, str]]]) -> None:
     """Draw, convert and train what the verbs need.
 
     Args:
@@ -116,8 +120,8 @@ def prepare(folder: Path, run: Callable[..., tuple[int, str]]) -> None:
         )  # long ago: what has just changed may change again, and is not kept by --update
     # The first figure that a process draws looks for the fonts of this machine.
     curves.draw([{"epoch": 1, "loss": 0.5, "learning_rate": 0.1}], folder.parent / "curves.png")
-    for words in (_convert(folder, "data"), _convert(folder, "old"), _train(folder, "run")):
-        code, said = run(lambda words=words: words, folder)
+    for words, output in ((_convert, "data"), (_convert, "old"), (_train, "run")):
+        [(code, said)] = run(partial(words, output=output), folder)
         if code:
             raise RuntimeError(said)
     # A pair less: the shards change, and the other pairs are kept.
@@ -125,13 +129,14 @@ def prepare(folder: Path, run: Callable[..., tuple[int, str]]) -> None:
         (folder / "street/train" / name).unlink()
     # A run that was killed before it saved for the second time.
     calls: list[Any] = []
-    run(lambda: _train(folder, "dry"), folder, calls=calls)
+    run(partial(_train, output="dry"), folder, calls=calls)
     saves = [
         number for number, call in enumerate(calls, 1) if re.fullmatch(r"open .*\.state-\w+\..*", call.text)
     ]
-    code, said = run(lambda: _train(folder, "half"), folder, "kill", saves[2])
+    [(code, said)] = run(partial(_train, output="half"), folder, "kill", saves[2])
     if code != -9:
         raise RuntimeError(said)
+    shutil.rmtree(folder / "dry")
 
 
 @contextmanager
