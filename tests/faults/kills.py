@@ -29,6 +29,8 @@ from inject import Call, Fault, Injector
 from verbs import VERBS, Verb, Words
 
 TIMEOUT = 300
+CACHE = Path(tempfile.gettempdir(), f"kerseg-faults-{os.getpid()}")
+"""Folder for what many runs would read alike."""
 _LEFT, _END = "\1left ", "\0"
 """Around what a child prints of itself after each command line."""
 FAULTS: tuple[Fault, ...] = get_args(Fault)[1:]
@@ -104,6 +106,7 @@ def _be_child(steps: list[Words], folder: Path, fault: Fault, at: int, counted: 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     verbs.small_quickstart()
+    verbs.read_once(CACHE)
     os.chdir(folder)
     injector = None if fault == "none" and counted is None else Injector(folder, fault, at)
     for words in steps:
@@ -228,9 +231,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         base = Path(name)
         ready = base / "ready"
-        ready.mkdir()
+        for folder in (ready, CACHE):
+            folder.mkdir()
         verbs.prepare(ready, in_child)
         counts = [run(verb, base, ready, options.faults, options.jobs) for verb in options.verbs]
+        shutil.rmtree(CACHE)
     total, bad = sum(sum(count.injected.values()) for count in counts), sum(count.bad for count in counts)
     kills = sum(count.injected["kill"] for count in counts)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)

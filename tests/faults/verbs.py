@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import pickle
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -67,6 +68,10 @@ def _doctor(folder: Path) -> list[str]:
     return ["doctor", str(folder / "street"), "--page", str(folder / "out.html"), "--workers", "1"]
 
 
+def _fix(folder: Path) -> list[str]:
+    return [*_doctor(folder), "--fix", "--output", str(folder / "out")]
+
+
 def _evaluate(folder: Path) -> list[str]:
     return ["evaluate", str(folder / "run"), "--data-dir", str(folder / "data")]
 
@@ -91,7 +96,7 @@ VERBS = {
     "convert": Verb(_convert, lambda folder: [*_convert(folder), "--overwrite"]),
     "convert --update": Verb(_update),
     "doctor": Verb(_doctor),
-    "doctor --fix": Verb(lambda folder: [*_doctor(folder), "--fix", "--output", str(folder / "out")]),
+    "doctor --fix": Verb(_fix, lambda folder: _doctor(folder) if (folder / "out").exists() else _fix(folder)),
     "train": Verb(_train, _go_on, every_broken=4),
     "train --resume": Verb(_resume, every_broken=4),
     "evaluate": Verb(_evaluate),
@@ -172,6 +177,41 @@ def small_quickstart() -> None:
         return options(*arguments) | {"model": "segnet_basic", "model_options": {"width": 2}}
 
     quickstart._options = small
+
+
+def read_once(cache: Path) -> None:
+    """Let the same batches and examples be read and augmented once, and kept: most of a tiny run is to trace that.
+
+    Args:
+        cache: Folder that all processes share.
+    """
+    import tensorflow as tf
+
+    from kerseg.core.info import DatasetInfo
+    from kerseg.data.reading.pipeline import Dataset
+
+    def kept(what: str, data: Dataset, options: dict[str, Any], read: Callable[[], Any]) -> Any:
+        info = DatasetInfo.load(data.folder)
+        file = cache / hashlib.sha256(repr((what, info, sorted(options.items()))).encode()).hexdigest()
+        if not file.exists():
+            own = file.with_suffix(f".{os.getpid()}")
+            own.write_bytes(pickle.dumps(tf.nest.map_structure(lambda *parts: np.stack(parts), *read())))
+            own.rename(file)
+        return pickle.loads(file.read_bytes())
+
+    train, examples = Dataset.train, Dataset.examples
+
+    def train_once(self: Dataset, *, skip_batches: int = 0, **options: Any) -> Any:
+        batches = kept("train", self, options, lambda: list(train(self, **options).as_numpy_iterator()))
+        return tf.data.Dataset.from_tensor_slices(tuple(part[skip_batches:] for part in batches))
+
+    def examples_once(self: Dataset, split: str) -> Any:
+        read = kept(
+            "examples", self, {"split": split}, lambda: list(examples(self, split).as_numpy_iterator())
+        )
+        return tf.data.Dataset.from_tensor_slices(read)
+
+    Dataset.train, Dataset.examples = train_once, examples_once  # type: ignore[method-assign]
 
 
 # --- what is there in the end
