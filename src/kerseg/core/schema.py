@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from kerseg.core.console import printable
 from kerseg.errors import DataError, KersegError
 
 T = TypeVar("T")
@@ -66,9 +65,9 @@ def convert(values: object, kind: type[T], *, where: object, error: type[KersegE
         reason, _, place = str(cause).partition(" - at ")
         field = _named(values, kind, place.strip("`").removeprefix("$").removeprefix("."), reason)
         received = _received(values, field)
-        # Keys are the file's own, and may hold anything.
-        place = f"{printable(field)[:_LONGEST]}: " if field else ""
-        raise error(f"{where}: {place}{printable(reason.rstrip('.'))[:_LONGEST]}{received}.") from cause
+        # Keys are the file's own, and may be of any length.
+        place = f"{field[:_LONGEST]}: " if field else ""
+        raise error(f"{where}: {place}{reason.rstrip('.')[:_LONGEST]}{received}.") from cause
     except RecursionError as cause:
         raise error(f"{where}: nested too deeply.") from cause
 
