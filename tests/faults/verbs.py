@@ -72,6 +72,11 @@ def _fix(folder: Path) -> list[str]:
     return [*_doctor(folder), "--fix", "--output", str(folder / "out")]
 
 
+def _fix_again(folder: Path) -> list[str]:
+    # A copy that was whole when the fault came is refused, and all that is missing is the page.
+    return _doctor(folder) if (folder / "out").exists() else _fix(folder)
+
+
 def _evaluate(folder: Path) -> list[str]:
     return ["evaluate", str(folder / "run"), "--data-dir", str(folder / "data")]
 
@@ -96,14 +101,14 @@ VERBS = {
     "convert": Verb(_convert, lambda folder: [*_convert(folder), "--overwrite"]),
     "convert --update": Verb(_update),
     "doctor": Verb(_doctor),
-    "doctor --fix": Verb(_fix, lambda folder: _doctor(folder) if (folder / "out").exists() else _fix(folder)),
+    "doctor --fix": Verb(_fix, _fix_again, every_broken=4),
     "train": Verb(_train, _go_on, every_broken=4),
     "train --resume": Verb(_resume, every_broken=4),
     "evaluate": Verb(_evaluate),
-    "evaluate --report": Verb(lambda folder: [*_evaluate(folder), "--report", "--suspects"]),
-    "predict": Verb(_predict),
+    "evaluate --report": Verb(lambda folder: [*_evaluate(folder), "--report", "--suspects"], every_broken=4),
+    "predict": Verb(_predict, every_broken=4),
     "preview": Verb(_preview),
-    "quickstart": Verb(_quickstart, every=25),
+    "quickstart": Verb(_quickstart, every=40),
 }
 
 
