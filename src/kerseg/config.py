@@ -16,6 +16,7 @@ import yaml
 from kerseg.augment.options import Augment as Augment
 from kerseg.core import recipes, schema
 from kerseg.core.files import write_text
+from kerseg.core.options import refuse_nul
 from kerseg.core.ranges import check_range
 from kerseg.errors import ConfigError
 from kerseg.losses import CLASS_WEIGHTS
@@ -131,6 +132,7 @@ class TrainConfig:
     """Seed of everything random."""
 
     def __post_init__(self) -> None:
+        refuse_nul(vars(self))
         if min(self.crop_size) < 1:
             raise ConfigError(
                 f"`crop_size` takes a height and a width of 1 or more. Received: {self.crop_size}."

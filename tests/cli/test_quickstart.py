@@ -1,5 +1,6 @@
 """The quickstart: what it prints is what it does, and it does all of it."""
 
+import errno
 import functools
 import shlex
 from pathlib import Path
@@ -13,7 +14,7 @@ from kerseg.cli.derive import command
 from kerseg.cli.quickstart import quickstart
 from kerseg.config import Augment, TrainConfig, override
 from kerseg.data.sources.folder import Folder
-from kerseg.errors import ConfigError
+from kerseg.errors import ConfigError, KersegError
 from kerseg.metrics import ConfusionMatrix
 from kerseg.training.trainer import TrainResult
 
@@ -113,6 +114,29 @@ def test_a_file_in_its_place_is_refused(calls, tmp_path):
 def test_an_empty_folder_will_do(calls, tmp_path):
     quickstart(tmp_path, **TINY)
     assert tuple(calls) == VERBS
+
+
+def test_after_a_failure_it_goes_on_where_it_was(calls, tmp_path, monkeypatch):
+    def fail(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device", "scores.json")
+
+    drawn, draw, evaluate = [], street.draw, kerseg.evaluate
+    monkeypatch.setattr(
+        street, "draw", lambda *arguments, **options: drawn.append(draw(*arguments, **options))
+    )
+    monkeypatch.setattr(kerseg, "evaluate", fail)
+    with pytest.raises(KersegError, match=r"scores\.json: No space left .* Then call it again"):
+        quickstart(tmp_path / "q", **TINY)
+    with pytest.raises(ConfigError, match="already exists"):
+        quickstart(tmp_path / "q", **TINY | {"epochs": 2})
+    monkeypatch.setattr(kerseg, "evaluate", evaluate)
+    (tmp_path / "q/run").mkdir()
+    (tmp_path / "q/run/config.yaml").touch()
+    quickstart(tmp_path / "q", **TINY)
+    assert len(drawn) == 1
+    assert calls["train"][1] == {"resume": tmp_path / "q/run"}
+    with pytest.raises(ConfigError, match="already exists"):
+        quickstart(tmp_path / "q", **TINY)
 
 
 def test_the_whole_way(tmp_path, capsys):

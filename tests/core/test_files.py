@@ -110,6 +110,7 @@ def test_what_cannot_be_synced_is_not_put_in_place(tmp_path: Path, monkeypatch: 
         (errno.EACCES, "b", "b: Permission denied. Ask for permission, or give another place. Go on."),
         (errno.EMFILE, "b", "b: Too many open files. Allow more open files (ulimit -n). Go on."),
         (errno.EIO, "a/.state-a1b2c3_4.partial.npz", "a/state.npz: Input/output error. Go on."),
+        (errno.EIO, "a/.camvid.partial-12/b/c.tfrecord", "a/camvid: Input/output error. Go on."),
     ],
 )
 def test_an_error_of_the_system_in_words(number: int, path: str | None, said: str) -> None:

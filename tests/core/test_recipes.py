@@ -48,8 +48,9 @@ def test_values_and_their_lines(tmp_path: Path) -> None:
         ("a: " + "{a: " * 5000, rf"r\.yaml, line 1: nested more than {DEPTH} levels deep\."),
         (
             "a: !!python/object/apply:os.system [ls]",
-            r"r\.yaml, line 1: not a YAML recipe: .*could not determine a",
+            r"r\.yaml, line 1: tag:yaml\.org,2002:python/object/apply:os\.system: a recipe has no tags",
         ),
+        ("a: 1\nb: !!timestamp x", r"r\.yaml, line 2: tag:yaml\.org,2002:timestamp: a recipe has no tags"),
         ("a: [", r"r\.yaml, line 1: not a YAML recipe: while parsing a flow node"),
         ("- 1", r"r\.yaml: a recipe is a table of `name: value` lines\. Received: \[1\]\."),
         ("", r"r\.yaml: a recipe is a table of `name: value` lines\. Received: None\."),
@@ -57,7 +58,7 @@ def test_values_and_their_lines(tmp_path: Path) -> None:
         ("a: 1\n---\nb: 2", r"r\.yaml, line 2: not a YAML recipe: expected a single document"),
         ("#" * (2**20 + 1), r"r\.yaml: no recipe has more than 1048576 bytes; this has 1048577\."),
     ],
-    ids=range(16),
+    ids=range(17),
 )
 def test_what_a_recipe_does_not_need_is_refused_at_once(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "r.yaml").write_text(text)

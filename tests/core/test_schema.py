@@ -52,3 +52,16 @@ def test_what_does_not(data, message):
 def test_the_error_is_the_callers():
     with pytest.raises(ConfigError, match=r"recipe\.yaml: parts: Expected `array`, got `int`"):
         convert({"parts": 1}, Whole, where="recipe.yaml", error=ConfigError)
+
+
+@dataclass(frozen=True)
+class Splits:
+    splits: dict[str, Part]
+
+
+@pytest.mark.parametrize("key", ["\x1f", "\u202e", "x" * 9999])
+def test_a_key_of_the_file_s_own_is_printed_safely_and_not_at_length(key: str) -> None:
+    with pytest.raises(DataError, match=r"d\.json: splits\..+Expected `object`, got `null`") as caught:
+        convert({"splits": {key: None}}, Splits, where="d.json")
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 700

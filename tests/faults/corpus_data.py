@@ -146,7 +146,7 @@ def _files() -> Iterator[tuple[str, Write]]:
         "postscript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(secret) print quit\n",
         "pdf": b"%PDF-1.7\n",
         "git lfs": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
-        "ppm": b"P6 40 32 255 " + bytes(40 * 32 * 3),
+        "ppm": b"P6 40 32 255 " + bytes(40 * 32 * 3 - 1),
         "svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
         "zip": b"PK\3\4" + bytes(100),
         "gzip": gzip.compress(bytes(1000)),

@@ -1,8 +1,8 @@
 """Faults of the disk at a chosen call of the file layer, in place of chance.
 
-Python tells its audit hooks of every file that it is about to open, rename, remove and so on. The hook here counts
-those that change something below one folder, and at a given one kills the process, or fills the disk.
-https://docs.python.org/3/library/audit_events.html
+Python tells its audit hooks of every file that it is about to open, rename, remove and so on, but for ``os.fsync``,
+which is wrapped. The hook here counts the calls that change something below one folder, and at a given one kills
+the process, or lets the disk fail. https://docs.python.org/3/library/audit_events.html
 """
 
 import errno
@@ -10,12 +10,14 @@ import os
 import resource
 import signal
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-Fault = Literal["none", "kill", "full", "stuck"]
-"""``kill`` is ``kill -9``. On a ``full`` disk nothing can be created; on a ``stuck`` one no file grows by a byte,
-so that writes fail in their middle (RLIMIT_FSIZE: "File too large"), C++'s among them."""
+Fault = Literal["none", "kill", "full", "stuck", "broken"]
+"""``kill`` is ``kill -9``. On a ``full`` disk nothing can be created from then on (ENOSPC); on a ``stuck`` one no
+file grows by a byte, so that writes fail in their middle, C++'s among them (RLIMIT_FSIZE: EFBIG). A ``broken`` one
+fails at this one call (EIO)."""
 
 _CHANGES = {
     "os.mkdir",
@@ -26,13 +28,31 @@ _CHANGES = {
     "os.symlink",
     "os.truncate",
     "os.chmod",
+    "fsync",
 }
 _MAKES = {"open", "os.mkdir", "os.link", "os.symlink"}
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
+@dataclass(frozen=True)
+class Call:
+    """One call that changes something."""
+
+    text: str
+    changed: bool
+    """Whether anything is different on the disk than at the call before: only there a kill is another kill."""
+    makes: bool
+    """Whether something is made: what a full disk refuses."""
+    writes: bool
+    """Whether a file is opened to be filled; of `tempfile`'s, which is only made, it is the next call that is."""
+
+    def is_met_by(self, fault: Fault) -> bool:
+        """Whether the fault does here what it does at no call before."""
+        return {"kill": self.changed, "full": self.makes, "stuck": self.writes}.get(fault, True)
+
+
 class Injector:
-    """Counts the changes below a folder, and lets the fault happen at one of them and stay.
+    """Counts the changes below a folder, and lets the fault happen at one of them.
 
     An audit hook cannot be taken back: use one in a process that is to end.
 
@@ -46,31 +66,61 @@ class Injector:
         self.root = root.resolve()
         self.fault = fault
         self.at = at
-        self.calls: list[str] = []
+        self.calls: list[Call] = []
+        self._before: object = None
         sys.addaudithook(self._hook)
+        fsync = os.fsync
+
+        def fsynced(descriptor: int) -> None:
+            self._meet("fsync", Path(f"/proc/self/fd/{descriptor}").readlink(), 0)
+            fsync(descriptor)
+
+        os.fsync = fsynced  # type: ignore[assignment]
+
+    def end(self) -> None:
+        """Let the disk be sound again, and count no more."""
+        self.at, self.root = 0, Path("/nowhere")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
 
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event != "open" and event not in _CHANGES:
             return
-        if event == "open" and not _writes(*arguments[1:3]):
+        flags = arguments[2] if event == "open" else 0
+        # open() gives a mode and the flags that it makes of it, os.open() flags alone.
+        if event == "open" and not (isinstance(flags, int) and flags & _WRITING):
             return
-        path = _path(event, arguments)
-        if path is None or not path.is_relative_to(self.root):
+        if path := _path(event, arguments):
+            self._meet(event, path, flags)
+
+    def _meet(self, event: str, path: Path, flags: int) -> None:
+        if not path.is_relative_to(self.root):
             return
-        self.calls.append(f"{event} {path.relative_to(self.root)}")
-        if not 0 < self.at <= len(self.calls):
-            return
-        if self.fault == "kill":
+        makes = event in _MAKES and not os.path.lexists(path)
+        text = f"{event} {path.relative_to(self.root)}"
+        state = self._state() if self.fault == "none" else None
+        writes = event == "open" and not flags & os.O_EXCL
+        self.calls.append(Call(text, state != self._before, makes, writes))
+        self._before = state
+        number = len(self.calls)
+        if self.at == number and self.fault == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
-        if self.fault == "full" and event in _MAKES and not os.path.lexists(path):
+        if self.at == number and self.fault == "broken":
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        if 0 < self.at <= number and self.fault == "full" and makes:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        if self.fault == "stuck":
+        if 0 < self.at <= number and self.fault == "stuck":
             resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
 
-
-def _writes(mode: object, flags: object) -> bool:
-    # open() gives a mode and the flags that it makes of it, os.open() flags alone.
-    return bool(isinstance(flags, int) and flags & _WRITING)
+    def _state(self) -> object:
+        """Return what distinguishes one state of the folder from another."""
+        found = []
+        for parent, folders, names in os.walk(self.root):
+            for name in sorted(folders + names):
+                status = Path(parent, name).lstat()
+                found.append(
+                    (parent, name, status.st_ino, status.st_size, status.st_mtime_ns, status.st_mode)
+                )
+        return found
 
 
 def _path(event: str, arguments: tuple[Any, ...]) -> Path | None:

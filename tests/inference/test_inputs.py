@@ -1,5 +1,6 @@
 """Which images are meant, and that no two results share a name."""
 
+import os
 from pathlib import Path, PurePath
 
 import pytest
@@ -147,3 +148,10 @@ def test_results_are_relative_and_stay_below_the_output(tree: Path):
     for input_ in inputs:
         assert not input_.result.is_absolute()
         assert ".." not in PurePath(input_.result).parts
+
+
+def test_a_pipe_is_no_result_and_nobody_waits_for_its_writer(tmp_path: Path):
+    os.mkfifo(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "a.json")
+    assert not is_result(tmp_path / "a.png")
+    assert not is_result(tmp_path / "a.json")

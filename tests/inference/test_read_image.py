@@ -23,7 +23,7 @@ def saved(folder: Path, image: Image.Image, name: str, **options: object) -> Pat
     return folder / name
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif", "a.webp"])
+@pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif", "a.ppm", "a.webp"])
 def test_rgb_is_kept(tmp_path: Path, name: str):
     options = {"lossless": True} if name == "a.webp" else {}
     image = read_image(saved(tmp_path, Image.fromarray(RGB), name, **options))

@@ -3,8 +3,10 @@
 Every step is the verb that a user would call, with its command line printed above what it says.
 """
 
+import json
 import shlex
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,17 +15,23 @@ from rich.console import Console
 
 import kerseg
 from kerseg import street
+from kerseg.__version__ import __version__
 from kerseg.augment.options import Augment
 from kerseg.cli.tables import scores_table
-from kerseg.core.files import explained
+from kerseg.core.files import clean, explained, write_text
+from kerseg.core.info import FILE_NAME
+from kerseg.core.options import refuse_nul
 from kerseg.core.progress import Progress
 from kerseg.core.ranges import check_batch, check_range
+from kerseg.core.staging import whole_folder
 from kerseg.data.sources.folder import Folder
 from kerseg.errors import ConfigError
 from kerseg.metrics import Scores
 
 BATCH_SIZE = 8
 """Crops in one step of its training."""
+_BEGUN = ".quickstart.json"
+"""In the folder of a quickstart that has not come to its end: its options."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,8 @@ def quickstart(
 ) -> Quickstart:
     """Draw a small data set of streets, convert it, train ENet on it, evaluate and predict.
 
+    Called again after it was stopped, with the same options, it goes on from there.
+
         output/street/        the images and labels, as anyone's own would be
         output/data/          what `kerseg convert` makes of them
         output/run/           what `kerseg train` writes: model, history, curves, previews, report
@@ -62,44 +72,65 @@ def quickstart(
         Where everything is, the scores, and the time it took.
 
     Raises:
-        ConfigError: ``output`` exists and is not an empty folder.
+        ConfigError: ``output`` exists, and is neither an empty folder nor a stopped quickstart of these options.
         KersegError: A file cannot be written.
-        KeyboardInterrupt: Training was stopped; the run can be resumed.
+        KeyboardInterrupt: Training was stopped.
 
     Example:
         >>> quickstart("first-steps").scores.mean_iou > 0.7  # doctest: +SKIP
         True
     """
+    refuse_nul(locals())
     began, output = time.monotonic(), Path(output)
     check_range("train", train, least=BATCH_SIZE)
     for name, value in (("val", val), ("epochs", epochs)):
         check_range(name, value, least=1)
     check_batch("size", size, BATCH_SIZE)
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise ConfigError(
-            f"{output}: already exists, and the quickstart overwrites nothing. Give another --output, or "
-            f"remove it: rm -r {shlex.quote(str(output))}"
-        )
-    with explained(output):
+    options = {"train": train, "val": val, "size": list(size), "epochs": epochs, "kerseg": __version__}
+    with explained(output, "Then call it again: it goes on from there."):
+        _begin(output, options)
         scores = _steps(output, train, val, size, epochs)
+        (output / _BEGUN).unlink()
     result = Quickstart(output, scores, time.monotonic() - began)
     _end(Console(stderr=True, highlight=False, soft_wrap=True), result)
     return result
 
 
+def _begin(output: Path, options: Mapping[str, object]) -> None:
+    """Note that the folder is this quickstart's; refuse one that holds anything else."""
+    text = json.dumps(options)
+    if output.is_dir():
+        clean(output)
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        begun = output / _BEGUN
+        if begun.is_file() and begun.read_bytes() == text.encode():
+            return
+        raise ConfigError(
+            f"{output}: already exists, and the quickstart overwrites nothing. Give another --output, or "
+            f"remove it: rm -r {shlex.quote(str(output))}"
+        )
+    write_text(output / _BEGUN, text)
+
+
 def _steps(output: Path, train: int, val: int, size: tuple[int, int], epochs: int) -> Scores:
-    """Take the five steps; return the scores."""
+    """Take the five steps, those that an earlier call finished left out; return the scores."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     raw, data, run, predictions = (output / name for name in ("street", "data", "run", "predictions"))
-    console.print(f"[bold]Drawing {train} + {val} images of streets[/] into {raw}")
-    with Progress("draw", total=train + val, unit="images") as progress:
-        street.draw(raw, train=train, val=val, size=size, progress=progress.advance)
+    if not raw.exists():
+        console.print(f"[bold]Drawing {train} + {val} images of streets[/] into {raw}")
+        with (
+            whole_folder(raw, overwrite=False, ours=lambda name: False) as folder,
+            Progress("draw", total=train + val, unit="images") as progress,
+        ):
+            street.draw(folder, train=train, val=val, size=size, progress=progress.advance)
 
-    source = _source(raw)
-    say(console, "convert folder", source | {"output": data})
-    kerseg.convert(Folder(**source), output=data)
+    if not (data / FILE_NAME).exists():
+        source = _source(raw)
+        say(console, "convert folder", source | {"output": data})
+        kerseg.convert(Folder(**source), output=data)
 
-    options = _options(data, run, size, epochs)
+    has_begun = (run / "config.yaml").exists()
+    options = {"resume": run} if has_begun else _options(data, run, size, epochs)
     say(console, "train", options)
     if not kerseg.train(**options).finished:
         # It has ended its step, saved, and said how to go on; the steps that follow need the whole run.

@@ -17,6 +17,7 @@ from kerseg.core.lock import is_free
 from kerseg.errors import DataError, KersegError
 
 _PARTIAL = re.compile(r"\.(.*)-\w{8}\.partial(\.\w+)?")
+_PARTIAL_FOLDER = re.compile(r"\.(.+)\.partial-\d+")  # of kerseg.core.staging
 _REMEDIES = {
     errno.ENOSPC: "Make room on the disk",
     errno.EDQUOT: "Make room in your quota",
@@ -169,7 +170,10 @@ def explained(place: Path, remedy: str = "") -> Iterator[None]:
 
 
 def _target(path: Path) -> Path:
-    """Return the file that a partial one was to become: its own name says nothing to anyone."""
+    """Return the file that a partial one was to become, or the folder: hidden names say nothing to anyone."""
+    for hidden in (path, *path.parents):
+        if folder := _PARTIAL_FOLDER.fullmatch(hidden.name):
+            return hidden.with_name(folder[1])
     match = _PARTIAL.fullmatch(path.name)
     return path.with_name(match[1] + (match[2] or "")) if match else path
 

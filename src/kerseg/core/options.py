@@ -9,7 +9,10 @@ import dataclasses
 import inspect
 import itertools
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any, TypeVar, cast
+
+from kerseg.errors import ConfigError
 
 T = TypeVar("T")
 
@@ -45,6 +48,27 @@ def default(value: T) -> T:
 def given(arguments: Mapping[str, object]) -> dict[str, object]:
     """Return those of a function's arguments, its ``locals()``, that the caller gave."""
     return {name: value for name, value in arguments.items() if not isinstance(value, Default)}
+
+
+def refuse_nul(arguments: Mapping[str, object]) -> None:
+    r"""Refuse text with a NUL, at which the system's names of files end.
+
+    Args:
+        arguments: A function's, its ``locals()``, or the fields of a dataclass, its ``vars()``.
+
+    Raises:
+        ConfigError: One of them holds one, or a list or mapping of such.
+
+    Example:
+        >>> refuse_nul({"output": Path("runs/a\0b")})
+        Traceback (most recent call last):
+        kerseg.errors.ConfigError: `output`: a NUL character can be in no name. Received: 'runs/a\x00b'.
+    """
+    for name, value in arguments.items():
+        parts = list(value.values()) if isinstance(value, Mapping) else value
+        for part in parts if isinstance(parts, list | tuple) else (parts,):
+            if isinstance(part, str | PurePath) and "\0" in str(part):
+                raise ConfigError(f"`{name}`: a NUL character can be in no name. Received: {str(part)!r}.")
 
 
 def collect(kind: type[T], arguments: Mapping[str, Any]) -> T:

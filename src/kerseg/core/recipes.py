@@ -1,8 +1,9 @@
 """YAML as a file of options needs it: plain values, the line of each key, and nothing that could surprise.
 
 PyYAML's safe loader builds no objects. Beyond that this refuses what a file of options never needs: aliases (a few
-lines of them stand for more than any memory holds), keys that occur twice (of which YAML silently drops one), keys
-that are no text, and deep nesting. Numbers like ``1e-3`` are numbers, as in every other language.
+lines of them stand for more than any memory holds), tags such as ``!!timestamp`` (which may stand before anything),
+keys that occur twice (of which YAML silently drops one), keys that are no text, and deep nesting. Numbers like
+``1e-3`` are numbers, as in every other language.
 """
 
 import re
@@ -119,6 +120,8 @@ class _Loader(yaml.SafeLoader):
             raise ConfigError(
                 f"{self.path}, line {line}: *{name}: a recipe has no aliases: write the value out."
             )
+        if getattr(event, "tag", None) is not None:
+            raise ConfigError(f"{self.path}, line {line}: {event.tag}: a recipe has no tags: leave it out.")
         if self._depth > DEPTH:
             raise ConfigError(f"{self.path}, line {line}: nested more than {DEPTH} levels deep.")
         self._depth += 1

@@ -16,6 +16,8 @@ import msgspec
 from kerseg.errors import DataError, KersegError
 
 T = TypeVar("T")
+_LONGEST = 500
+"""Characters of a file's that a message repeats."""
 
 
 def decode_json(data: bytes, kind: type[T], *, where: object, error: type[KersegError] = DataError) -> T:
@@ -63,7 +65,9 @@ def convert(values: object, kind: type[T], *, where: object, error: type[KersegE
         reason, _, place = str(cause).partition(" - at ")
         field = _named(values, kind, place.strip("`").removeprefix("$").removeprefix("."), reason)
         received = _received(values, field)
-        raise error(f"{where}: {f'{field}: ' if field else ''}{reason.rstrip('.')}{received}.") from cause
+        # Keys are the file's own, and may be of any length.
+        place = f"{field[:_LONGEST]}: " if field else ""
+        raise error(f"{where}: {place}{reason.rstrip('.')[:_LONGEST]}{received}.") from cause
     except RecursionError as cause:
         raise error(f"{where}: nested too deeply.") from cause
 
@@ -80,7 +84,8 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"the field {next(name for name in names if names.count(name) > 1)!r} comes twice.")
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the field {twice[:_LONGEST]!r} comes twice.")
     return found
 
 

@@ -18,6 +18,8 @@ def save_signed(image: Image.Image | NDArray[np.uint8] | NDArray[np.uint16], pat
 
 def is_signed(path: Path, verb: str) -> bool:
     """Return whether ``path`` is a PNG that `save_signed` wrote for ``verb``."""
+    if not path.is_file():  # to open a pipe waits for somebody to write to it
+        return False
     try:
         with path.open("rb") as file:
             # The chunk tEXt is the second of such a file, after 33 bytes of signature and header.

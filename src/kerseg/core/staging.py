@@ -8,10 +8,10 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from kerseg.core.files import remove_empty
+from kerseg.core.files import remove_empty, sync
 from kerseg.core.interrupt import stopped_politely
 from kerseg.errors import DataError
 
@@ -48,8 +48,12 @@ def whole_folder(folder: Path, *, overwrite: bool, ours: Callable[[str], bool]) 
             temporary.mkdir(parents=True)
             yield temporary
             _refuse(folder, overwrite, ours)
+            for path in (*temporary.rglob("*"), temporary):
+                sync(path)  # so that a power cut, too, leaves the whole folder or none
             _move(temporary, folder)
             done = True
+            with suppress(OSError):  # it is there, whatever the disk says of its name
+                sync(folder.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
             if not done:

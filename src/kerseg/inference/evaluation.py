@@ -11,6 +11,7 @@ from kerseg.__version__ import __version__
 from kerseg.core.console import note
 from kerseg.core.files import explained
 from kerseg.core.info import Channels, DatasetInfo
+from kerseg.core.options import refuse_nul
 from kerseg.core.ranges import check_range
 from kerseg.core.tensorflow import import_tensorflow
 from kerseg.errors import ConfigError
@@ -96,6 +97,7 @@ def evaluate(
         >>> 0 <= scores.mean_iou <= 1
         True
     """
+    refuse_nul(locals())
     check_range("batch_size", batch_size, least=1)
     check_runtime(runtime, precision)
     procedure = Procedure(

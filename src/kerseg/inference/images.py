@@ -43,7 +43,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     palettes become RGB, of several frames the first is taken, and EXIF's orientation is applied.
 
     Args:
-        path: JPEG, PNG, BMP, GIF, TIFF, WebP or what else Pillow reads; the content decides, not the suffix.
+        path: JPEG, PNG, BMP, GIF, TIFF, WebP, PPM or PGM; the content decides, not the suffix.
 
     Returns:
         RGB, uint8 (height, width, 3).

@@ -12,11 +12,9 @@ from kerseg.core.info import Layout
 from kerseg.core.signed_png import is_signed
 from kerseg.data.formats import volumes
 from kerseg.data.formats.arrays import need_readers
-from kerseg.data.formats.suffixes import suffix_of
+from kerseg.data.formats.suffixes import IMAGE_SUFFIXES, suffix_of
 from kerseg.errors import DataError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
-"""What counts as an image in a folder. A file that is named itself may be called anything."""
 RASTERS = (".vrt", ".jp2")
 """What more is looked at in a folder where rasterio is installed."""
 VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
@@ -45,7 +43,7 @@ class Failure:
 
 
 def collect(
-    given: Sequence[str | Path], suffixes: tuple[str, ...] = SUFFIXES
+    given: Sequence[str | Path], suffixes: tuple[str, ...] = IMAGE_SUFFIXES
 ) -> tuple[list[Input], list[Failure]]:
     """Find the images that are meant, each once, and give every result a name of its own.
 
@@ -115,6 +113,8 @@ def cut(images: Sequence[Input], layout: Layout) -> list[Input]:
 
 def is_result(path: Path) -> bool:
     """Return whether ``path`` is a file that `kerseg predict` wrote: each says so, at its beginning or end."""
+    if not path.is_file():  # to open a pipe waits for somebody to write to it
+        return False
     suffix = suffix_of(path, (*_SIGNED, *VIDEOS, ".nii.gz"))
     if suffix is None:
         return is_signed(path, SOFTWARE)

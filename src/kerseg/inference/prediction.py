@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from kerseg.core import notebook
 from kerseg.core.console import note
 from kerseg.core.files import explained
+from kerseg.core.options import refuse_nul
 from kerseg.core.ranges import check_range
 from kerseg.core.tensorflow import import_tensorflow
 from kerseg.data.formats import arrays
+from kerseg.data.formats.suffixes import IMAGE_SUFFIXES
 from kerseg.errors import ConfigError
 from kerseg.inference.choice import Precision, check_runtime
 from kerseg.inference.crf_options import CrfOptions, crf_given
-from kerseg.inference.inputs import RASTERS, SUFFIXES, VIDEOS, Failure, collect, cut
+from kerseg.inference.inputs import RASTERS, VIDEOS, Failure, collect, cut
 from kerseg.inference.outputs import SUFFIXES as SUFFIXES_OF
 from kerseg.inference.outputs import Kind, Outputs, PolygonFormat, Written
 from kerseg.inference.procedure import Procedure
@@ -111,6 +113,7 @@ def predict(
         >>> [failure.path for failure in report.failed]
         []
     """
+    refuse_nul(locals())
     check_range("batch_size", batch_size, least=1)
     check_range("alpha", alpha, least=0, most=1)
     check_runtime(runtime, precision)
@@ -135,7 +138,7 @@ def predict(
         plain = Predictor(network)
     images, failed = collect(
         [inputs] if isinstance(inputs, (str, Path)) else inputs,
-        (*(SUFFIXES if card.channels is None else (*arrays.SUFFIXES, *SUFFIXES)), *RASTERS, *VIDEOS),
+        (*(() if card.channels is None else arrays.SUFFIXES), *IMAGE_SUFFIXES, *RASTERS, *VIDEOS),
     )
     videos = [image for image in images if image.path.suffix.lower() in VIDEOS]
     scenes = [image for image in images if is_raster(image.path)]

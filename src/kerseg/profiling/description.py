@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kerseg import models
 from kerseg.core.console import note
+from kerseg.core.options import refuse_nul
 from kerseg.core.ranges import check_batch, check_range
 from kerseg.core.tensorflow import import_tensorflow
 from kerseg.errors import ConfigError
@@ -55,6 +56,7 @@ def describe(
         >>> kerseg.describe("pspnet", size=473, measure=False).losses
         {'logits': 1.0, 'auxiliary': 0.4}
     """
+    refuse_nul(locals())
     height, width = (size, size) if isinstance(size, int) else size
     if min(height, width) < 1:
         raise ConfigError(f"`size` takes 1 or more pixels. Received: {height} {width}.")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kerseg.core.files import write_text
+from kerseg.core.options import refuse_nul
 from kerseg.errors import ConfigError, DataError
 from kerseg.metrics import ALWAYS, METRICS, Interval, Measurements, choose
 from kerseg.metrics.archive import load
@@ -103,6 +104,7 @@ def compare(
         >>> comparison.differences[0][0].difference
         0.0
     """
+    refuse_nul(locals())
     if isinstance(runs, str | Path) or len(runs) < 2:
         raise ConfigError(f"`runs` are two or more, in a list. Received: {runs}.")
     paths = tuple(measurements_file(run, split) for run in runs)

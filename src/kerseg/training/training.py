@@ -9,7 +9,7 @@ from kerseg import config as configs
 from kerseg import models
 from kerseg.augment.options import Augment
 from kerseg.config import TrainConfig
-from kerseg.core.options import default, given
+from kerseg.core.options import default, given, refuse_nul
 from kerseg.core.ranges import check_batch
 from kerseg.core.tensorflow import import_tensorflow
 from kerseg.errors import ConfigError
@@ -145,6 +145,7 @@ def train(
         (PosixPath('runs/trained'), True)
     """
     options = given(locals())
+    refuse_nul(options)
     del options["recipe"], options["resume"]
     if resume is not None and (recipe is not None or options):
         raise ConfigError("`resume` repeats the run's own options: give it alone.")

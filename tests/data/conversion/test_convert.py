@@ -254,7 +254,7 @@ BAD: dict[str, tuple[Callable[[Path, Path], Path], str]] = {
     "empty label": (lambda i, m: _replace(m, b""), "empty file: 0 bytes."),
     "text": (
         lambda i, m: _replace(i, b"<html>404"),
-        "unreadable: not an image of a kind that is read (JPEG, PNG, BMP, GIF, TIFF, WEBP): it is XML, SVG or "
+        "unreadable: not an image of a kind that is read (JPEG, PNG, BMP, GIF, TIFF, WEBP, PPM): it is XML, SVG or "
         "HTML.",
     ),
     "dangling link": (lambda i, m: _dangling(i), "unreadable: No such file or directory."),
@@ -583,7 +583,7 @@ class TestOutput:
                 convert(source, output=tmp_path / "out")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        assert str(error.value) == f"{tmp_path / 'out'}: cannot be written: File too large. Nothing was kept."
+        assert str(error.value) == f"{tmp_path / 'out'}: File too large. Nothing was kept."
         assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
 
     def test_options_are_checked(self, tmp_path):

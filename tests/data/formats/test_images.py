@@ -42,6 +42,9 @@ KINDS = {
     "tiff with transparency": (ALPHA, "tif", "png", {}),
     "cmyk tiff": (RGB.convert("CMYK"), "tif", "png", {}),
     "16-bit grey tiff": (GREY16, "tif", "png", {}),
+    "ppm": (RGB, "ppm", "png", {}),
+    "grey pgm": (RGB.convert("L"), "pgm", "png", {}),
+    "16-bit grey pgm": (GREY16, "pgm", "png", {}),
     "lossless webp": (RGB, "webp", "png", {"lossless": True}),
     "webp with transparency": (ALPHA, "webp", "png", {"lossless": True, "exact": True}),
 }
@@ -51,7 +54,7 @@ def shown(path: Path) -> np.ndarray:
     """Return what a viewer that knows no EXIF shows: 8-bit RGB, without transparency."""
     with Image.open(path) as image, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "Palette images with Transparency", which is what this is about
-        if image.mode == "I;16":
+        if image.mode in ("I", "I;16"):
             return np.repeat((np.asarray(image) >> 8).astype(np.uint8)[..., None], 3, axis=2)
         return np.asarray(image.convert("RGB"))
 

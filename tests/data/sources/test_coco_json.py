@@ -9,7 +9,7 @@ from annotated import HEIGHT, WIDTH, convert_and_read, draw_image, label_of, pix
 
 from kerseg.data.formats.shapes import box, paint, polygon
 from kerseg.data.sources.coco_json import CocoJson, decode_counts
-from kerseg.errors import ConfigError
+from kerseg.errors import ConfigError, DataError
 
 CATEGORIES = [{"id": 7, "name": "dog", "supercategory": "animal"}, {"id": 3, "name": "cat"}]
 BOX = [1, 1, 5, 1, 5, 3, 1, 3]
@@ -351,3 +351,9 @@ def test_a_share_of_train_becomes_val_whatever_the_order(tmp_path):
         (0.5, "`val_share=0.5`: of 1 image, none can be held out."),
     ):
         assert refusal(CocoJson(train_json=path, val_share=share).splits).startswith(message)
+
+
+def test_a_number_of_thousands_of_digits_is_said(tmp_path):
+    (tmp_path / "a.json").write_text("9" * 5000)
+    with pytest.raises(DataError, match=r"a\.json: broken JSON: Exceeds the limit \(4300 digits\)"):
+        CocoJson(train_json=tmp_path / "a.json").splits()

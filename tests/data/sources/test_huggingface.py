@@ -184,7 +184,8 @@ def test_cells_that_hold_no_image_are_reported_with_all_others(tmp_path):
         f"{file}: row 0, label: size differs: the label is 6 x 5, its image {file}: row 0, image is 6 x 4 "
         "(width x height).",
         f"{file}: row 1, image: unreadable: No such file or directory.",
-        f"{file}: row 2, image: unreadable: not an image of a kind that is read (JPEG, PNG, BMP, GIF, TIFF, WEBP).",
+        f"{file}: row 2, image: unreadable: not an image of a kind that is read (JPEG, PNG, BMP, GIF, TIFF, "
+        "WEBP, PPM).",
         f"{file}: row 3, label: no image: the cell holds None, neither bytes nor a path.",
     ]
 

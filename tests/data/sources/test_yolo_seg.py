@@ -151,7 +151,7 @@ def test_a_broken_image_is_reported_once(tmp_path):
     text = refusal(convert_and_read, yolo, tmp_path / "out").splitlines()
     assert text[0] == (
         f"{tmp_path / 'images/train/a.png'}: unreadable: not an image of a kind that is read "
-        "(JPEG, PNG, BMP, GIF, TIFF, WEBP)."
+        "(JPEG, PNG, BMP, GIF, TIFF, WEBP, PPM)."
     )
     assert text[1].startswith("1 fault in 2 pairs: 1 x unreadable.")
 

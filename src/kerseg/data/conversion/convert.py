@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kerseg.core.console import note
+from kerseg.core.files import failure
 from kerseg.core.info import DatasetInfo, Skipped, Split
-from kerseg.core.options import collect
+from kerseg.core.options import collect, refuse_nul
 from kerseg.core.progress import Progress
 from kerseg.core.staging import whole_folder
 from kerseg.core.workers import default_workers, map_in_order
@@ -83,12 +84,14 @@ def convert(
         >>> info.splits["train"].records
         8
     """
+    refuse_nul(locals())
     options = collect(ConvertOptions, locals())
     if not isinstance(source, Source):
         raise ConfigError(
             f"`source` is an instance of a class derived from {Source.__module__}.Source. Received: a "
             f"{type(source).__name__}."
         )
+    refuse_nul(vars(source))
     if download:
         _fetch(source)
     if runner == "beam":
@@ -99,9 +102,7 @@ def convert(
             info.save(folder)
     except OSError as error:
         # An error without a name is one of writing: what is read goes by name.
-        place = output if error.filename is None else error.filename
-        what = "cannot be written" if _is_below(Path(str(place)), options.output) else "unreadable"
-        raise DataError(f"{place}: {what}: {error.strerror}. Nothing was kept.") from error
+        raise DataError(failure(error, options.output, "Nothing was kept.")) from error
     return info
 
 
@@ -143,15 +144,6 @@ def _fill(folder: Path, source: Source, options: ConvertOptions) -> DatasetInfo:
         progress.describe("convert")
         manifest.finish(made_by(source), splits)
     return described(source, classes, splits, pairs=total, name=name, skip_bad=options.skip_bad)
-
-
-def _is_below(place: Path, output: Path) -> bool:
-    """Whether what failed is the output or the hidden folder beside it, where all is written."""
-    return (
-        place.absolute().is_relative_to(output.absolute())
-        or ".partial-" in str(place)
-        or (output.absolute().is_relative_to(place.absolute()))
-    )
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from kerseg.core.info import FILE_NAME, DatasetInfo
+from kerseg.core.options import refuse_nul
 from kerseg.core.progress import Progress
 from kerseg.core.ranges import check_range
 from kerseg.core.tensorflow import import_tensorflow
@@ -91,6 +92,7 @@ def diagnose(
         >>> [finding.code for finding in diagnosis.errors]
         []
     """
+    refuse_nul(locals())
     path, folder = Path(path), None if output is None else Path(output)
     if workers is not None:
         check_range("workers", workers, least=1)

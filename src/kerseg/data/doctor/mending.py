@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from kerseg.core.files import failure
 from kerseg.core.info import FILE_NAME
 from kerseg.core.progress import Progress
 from kerseg.core.staging import whole_folder
@@ -101,7 +102,7 @@ def mend(
             rows = [done[index] for index in sorted(done)]
             _save(folder / TABLE, rows)
     except OSError as error:
-        raise DataError(f"{output}: cannot be written: {error.strerror}. Nothing was kept.") from error
+        raise DataError(failure(error, output, "Nothing was kept.")) from error
     return rows
 
 

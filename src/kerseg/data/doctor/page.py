@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from kerseg.core.console import worded
-from kerseg.core.files import write_text
+from kerseg.core.files import failure, write_text
 from kerseg.core.info import IGNORE_LABEL, default_palette
 from kerseg.data.doctor import overview, text
 from kerseg.data.doctor.diagnosis import Diagnosis
@@ -71,7 +71,7 @@ def write(diagnosis: Diagnosis, path: Path) -> None:
     try:
         write_text(path, html)
     except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror}.") from error
+        raise DataError(failure(error, path)) from error
 
 
 def refuse(path: Path) -> None:

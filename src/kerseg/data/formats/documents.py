@@ -36,6 +36,8 @@ def read_json(path: Path) -> object:
         raise BadFileError(path, f"broken JSON: {_not_text(error)}") from None
     except RecursionError:
         raise BadFileError(path, "broken JSON: nested too deeply.") from None
+    except ValueError as error:  # a number of thousands of digits, which Python reads as none
+        raise BadFileError(path, f"broken JSON: {str(error).partition(';')[0]}.") from None
 
 
 def read_object(path: Path) -> dict[str, object]:
@@ -65,12 +67,14 @@ def read_xml(path: Path) -> ElementTree.Element:
 
 
 class _Plain(yaml.SafeLoader):
-    """Plain values, without aliases: a dozen lines of these stand for more than any memory holds."""
+    """Plain values: no tags, and no aliases, a dozen lines of which stand for more than any memory holds."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent):
             raise yaml.MarkedYAMLError(problem="an alias: write the value out", problem_mark=event.start_mark)
+        if getattr(event, "tag", None) is not None:
+            raise yaml.MarkedYAMLError(problem="a tag: leave it out", problem_mark=event.start_mark)
         return super().compose_node(parent, index)
 
 

@@ -26,7 +26,7 @@ ORIENTATION = 0x0112
 _BITS_PER_SAMPLE = 258
 """TIFF's tag for the bits of each channel, https://www.loc.gov/preservation/digital/formats/content/tiff_tags.shtml"""
 
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 """What is read, in Pillow's names. It knows dozens more, among them PostScript, for which it starts a program."""
 _OTHERS = {
     b"%!PS": "PostScript",
@@ -76,7 +76,7 @@ class EncodedImage:
     def stored(self, *, upright: bool) -> tuple[bytes, str]:
         """Return bytes that TensorFlow decodes, and their format: ``"jpeg"``, ``"png"`` or ``"bmp"``.
 
-        They are the file's own bytes for JPEG, PNG and 24-bit BMP. Everything else (TIFF, WebP, GIF, other
+        They are the file's own bytes for JPEG, PNG and 24-bit BMP. Everything else (TIFF, WebP, GIF, PPM, other
         BMP) becomes a PNG with the same pixels; transparency is dropped and CMYK turned into RGB, which is
         what TensorFlow does with JPEG and PNG. 16-bit grey stays 16-bit.
 
@@ -104,7 +104,7 @@ def read_image(path: Place, *, pixels: bool = True) -> EncodedImage:
     """Read a whole image, and decode it.
 
     Args:
-        path: JPEG, PNG, BMP, GIF, TIFF or WebP; the content decides, not the suffix.
+        path: JPEG, PNG, BMP, GIF, TIFF, WebP or PPM (PGM and PBM too); the content decides, not the suffix.
         pixels: Whether they are needed. A JPEG is as well checked without being decoded by Pillow, which does it
             when they are asked for.
 
@@ -143,7 +143,7 @@ def read_label(path: Place) -> Image.Image:
         path: PNG, BMP, GIF or TIFF.
 
     Raises:
-        BadFileError: As for `read_image`, or saved as JPEG, or with transparent pixels.
+        BadFileError: As for `read_image`, or saved as JPEG or PPM, or with transparent pixels.
     """
     image = decode(path, read_bytes(path))
     if image.format in JPEG_FORMATS:
@@ -152,6 +152,9 @@ def read_label(path: Place) -> Image.Image:
             "JPEG label: labels saved as JPEG are blurred by compression and hold values between the "
             "classes. Save the label as PNG from its source; converting the JPEG keeps the damage.",
         )
+    if image.format == "PPM":
+        # Pillow stretches grey values from the largest one that the header names to 255: 0 to 7 are 0, 36 ... 255.
+        raise BadFileError(path, "PGM or PPM label: its values depend on its reader. Save the label as PNG.")
     if image.mode in ("LA", "PA", "RGBA"):
         alpha = np.asarray(image.getchannel("A"))
         if clear := int((alpha < 255).sum()):
@@ -265,6 +268,8 @@ def _png(path: Place, image: Image.Image) -> bytes:
         )
     if image.mode in ("RGBA", "LA", "PA", "RGBX", "CMYK", "YCbCr"):
         image = image.convert("RGB")
+    elif image.mode == "I" and image.format == "PPM":  # 16-bit grey, in 32 bits
+        image = Image.fromarray(np.asarray(image).astype(np.uint16))
     elif image.mode not in ("1", "L", "P", "RGB", "I;16", "I;16B"):
         raise BadFileError(
             path,

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from pathlib import PurePath
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
-
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+"""What counts as an image in a folder. A file that is named itself may be called anything."""
 
 # Labels saved as JPEG cannot be used, but are listed, so that they are reported as such and not as missing.
 LABEL_SUFFIXES = (".png", ".bmp", ".gif", ".tif", ".tiff", ".jpg", ".jpeg")

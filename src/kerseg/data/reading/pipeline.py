@@ -21,6 +21,7 @@ import tensorflow as tf
 from kerseg.augment.options import Augment
 from kerseg.core.files import failure
 from kerseg.core.info import DatasetInfo, Shard, Split
+from kerseg.core.options import refuse_nul
 from kerseg.core.progress import Progress
 from kerseg.core.tensorflow import system_errors
 from kerseg.data.formats.tfrecord import survey
@@ -64,6 +65,7 @@ def load(
         >>> image.shape, label.shape
         ((4, 16, 16, 3), (4, 16, 16))
     """
+    refuse_nul(locals())
     folder = Path(folder)
     info, left_out = read_info(folder, dataset), tuple[Damage, ...]()
     if skip_bad:

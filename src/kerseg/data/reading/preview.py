@@ -8,7 +8,7 @@ from typing import Any
 from kerseg import config as configs
 from kerseg.augment.options import Augment
 from kerseg.config import TrainConfig
-from kerseg.core.options import default, given
+from kerseg.core.options import default, given, refuse_nul
 from kerseg.core.ranges import check_batch, check_range
 from kerseg.core.signed_png import is_signed
 from kerseg.core.tensorflow import import_tensorflow
@@ -63,6 +63,7 @@ def preview(
         PosixPath('preview.png')
     """
     arguments = given(locals())
+    refuse_nul(arguments)
     shared = {field.name for field in dataclasses.fields(TrainConfig)} - {"data_dir", "output"}
     options = {name: value for name, value in arguments.items() if name in shared}
     if augment is None:

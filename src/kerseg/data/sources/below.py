@@ -67,4 +67,6 @@ def name_of(path: Path, start: Path, folder: Path) -> str:
     path, start, folder = (Path(os.path.abspath(place)) for place in (path, start, folder))  # noqa: PTH100
     places = [place for place in (start, folder) if path.is_relative_to(place)]
     # That of an image outside of both is in messages only: it is refused.
-    return (path.relative_to(places[0]) if places else Path(path.name)).with_suffix("").as_posix()
+    name = path.relative_to(places[0]) if places else Path(path.name)
+    # That of an empty name is the folder's: it is refused when it is read.
+    return (name if name.name else Path(path.name)).with_suffix("").as_posix()

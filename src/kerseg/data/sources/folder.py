@@ -43,7 +43,7 @@ class Folder(Source):
     """Folders of images and of labels; the two are matched by file name, sub-folders included."""
 
     train_image_path: Path | None = None
-    """Folder of the training images: jpg, png, bmp, gif, tif, webp, npy, npz, nii or nii.gz."""
+    """Folder of the training images: jpg, png, bmp, gif, tif, webp, ppm, pgm, npy, npz, nii or nii.gz."""
     train_label_path: Path | None = None
     """Folder of their labels: png, bmp, gif, tif, npy, npz, nii or nii.gz, each named like its image."""
     val_image_path: Path | None = None
