@@ -5,7 +5,8 @@ import pytest
 
 from kerseg.metrics.confusion import count
 from kerseg.report.gallery import Gallery
-from kerseg.report.suspects import Suspects, all_regions, inside, self_confidence
+from kerseg.report.disagreement import inside, self_confidence
+from kerseg.report.suspects import Suspects, all_regions
 from kerseg.report.watcher import Predicted
 
 CLASSES = 3

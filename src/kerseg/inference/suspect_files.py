@@ -14,7 +14,8 @@ from kerseg.data.formats.outlines import outlines
 from kerseg.data.formats.polygons import Annotated, Coco
 from kerseg.report.gallery import Gallery
 from kerseg.report.page import Subject
-from kerseg.report.suspects import Region, SuspectImage, all_regions
+from kerseg.report.disagreement import Region
+from kerseg.report.suspects import SuspectImage, all_regions
 from kerseg.visualize import RGBImage, contact_sheet
 
 ROWS = 12
