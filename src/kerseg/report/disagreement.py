@@ -1,5 +1,6 @@
 """Where in an image a model is sure of another class than the one that was annotated."""
 
+import base64
 import math
 import zlib
 from dataclasses import dataclass
@@ -53,6 +54,11 @@ class Region:
         """Where it is within the box, bool (height, width)."""
         bits = np.unpackbits(np.frombuffer(zlib.decompress(self.packed), np.uint8))
         return bits[: math.prod(self.shape)].reshape(self.shape).astype(np.bool_)
+
+    @property
+    def text(self) -> str:
+        """`packed` in base64."""
+        return base64.b64encode(self.packed).decode()
 
     def placed(self, shape: tuple[int, int], size: tuple[int, int]) -> Mask:
         """Return where it is in a copy, of this width and height, of its image (height, width)."""

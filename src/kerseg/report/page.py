@@ -15,8 +15,8 @@ from kerseg.core.info import Colour
 from kerseg.metrics import METRICS, Measure, Measurements, Scores
 from kerseg.metrics.bootstrap import FEW, RESAMPLES
 from kerseg.report import summary
-from kerseg.report.gallery import Gallery, Layers, mask_uri
 from kerseg.report.disagreement import Region
+from kerseg.report.gallery import Gallery, Layers, mask_uri
 from kerseg.report.suspects import SuspectImage, all_regions
 from kerseg.visualize import charts
 from kerseg.visualize.page import render

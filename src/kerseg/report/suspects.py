@@ -5,8 +5,8 @@ Three things are seen of an image while it passes by; nothing is kept of a pixel
 - The soft minimum of the probability of the annotated class over the pixels (Lad and Mueller, arXiv 2307.05080,
   section 3, temperature 0.1): near 1 where the model agrees everywhere, low where it is sure of something else
   anywhere.
-- Confident disagreement: connected regions of one annotated and one predicted class, area times margin, by which the
-  predicted class is more probable than the annotated one. A model that mixes up two classes in every image says
+- Confident disagreement: connected regions of one annotated and one predicted class, area times margin, by which
+  the predicted class is more probable than the annotated one. A model that mixes up two classes in every image says
   nothing of the labels by doing so: of each pair of classes only what an image has above the others counts (half as
   much again as the median image), and it counts as much as the pair is rare, by minus the logarithm of how often
   the model takes the one for the other.
