@@ -125,7 +125,7 @@ def _measure_rows(measures: Mapping[str, Measure]) -> list[MeasureRow]:
     rows = []
     for name, measure in measures.items():
         bounds = measure.interval
-        share = not measure.unit and measure.higher_is_better and not measure.options.get("spacing")
+        share = not measure.unit and measure.higher_is_better
         low, high = (bounds.low, bounds.high) if bounds else (None, None)
         parts = [
             (part, number(value, measure.unit), interval_text(measure, part))

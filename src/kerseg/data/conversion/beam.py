@@ -42,6 +42,7 @@ from kerseg.data.conversion.accounts import (
 )
 from kerseg.data.conversion.checks import Checked, check_pair
 from kerseg.data.conversion.options import MEBIBYTE, ConvertOptions, is_ours
+from kerseg.data.conversion.spacing import measured
 from kerseg.data.conversion.split_checks import Duplicates, check_names, check_splits, described
 from kerseg.data.conversion.split_writer import ShardWriter, Tally, is_full, shard_name
 from kerseg.data.sources.base import Pair, Source
@@ -72,12 +73,16 @@ def convert(source: Source, options: ConvertOptions) -> DatasetInfo:
     check_names(classes, pairs, name)
     check_splits(source, pairs, options.output)
     _ = source.channels  # which the workers need, and would each find out anew
+    workers = options.workers or default_workers()
+    spacing = measured(pairs, options.spacing, options.spacing_unit, workers=workers)
     with _whole(options) as folder:
         _run(source, options, folder)
         summary = read_summary(folder)
         splits = {split: split_of(summary, split, len(classes.names)) for split in pairs}
         total = sum(len(members) for members in pairs.values())
-        info = described(source, classes, splits, pairs=total, name=name, skip_bad=options.skip_bad)
+        info = described(
+            source, classes, splits, pairs=total, name=name, skip_bad=options.skip_bad, spacing=spacing
+        )
         check(summary, pairs, folder)
         (folder / FILE_NAME).write_text(info.text(), encoding="utf-8")
     return info
