@@ -67,9 +67,11 @@ def test_a_geotiff_says_how_large_its_pixels_are(
 ):
     geotiff(tmp_path / "a.tif", keys, scale)
     found = spacing_of(tmp_path / "a.tif")
-    assert (found and (found.unit, found.size)) == (
-        expected and (expected[0], pytest.approx(expected[1], rel=1e-3))
-    )
+    if expected is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert (found.unit, found.size) == (expected[0], pytest.approx(expected[1], rel=1e-3))
 
 
 def test_rasterio_agrees(tmp_path: Path):
