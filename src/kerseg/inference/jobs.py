@@ -1,8 +1,9 @@
 """One prediction run: images read ahead and written behind, rasters in windows, videos frame by frame."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ from kerseg.inference.outputs import Outputs, Written, refuse_foreign
 from kerseg.inference.predictor import Predictor, batches
 from kerseg.inference.procedure import Procedure
 from kerseg.inference.segmenter import Segmenter
+from kerseg.inference.sequences import ImageSequence, stills
 from kerseg.inference.windows import Windows
 
 T = TypeVar("T")
@@ -75,12 +77,17 @@ class Job:
             return
         groups = [tuple(images)] if mosaic else [(image,) for image in images]
         for group in groups:
-            self._guarded(group[0], lambda group=group: self._raster(group, alpha, mosaic))  # type: ignore[misc]
+            self._guarded(group[0], partial(self._raster, group, alpha, mosaic))
 
     def videos(self, images: Sequence[Input], *, alpha: float) -> None:
         """Predict videos frame by frame."""
         for image in images:
-            self._guarded(image, lambda image=image: self._video(image, alpha))  # type: ignore[misc]
+            self._guarded(image, partial(self._video, image, alpha, video.frames(image.path)))
+
+    def sequences(self, sequences: Sequence[ImageSequence], *, alpha: float, rate: float) -> None:
+        """Predict image sequences as the videos that they are the frames of."""
+        for each in sequences:
+            self._guarded(each.place, partial(self._video, each.place, alpha, stills(each, rate)))
 
     def segmenter(self, samples: Sequence[NDArray[Any]], procedure: Procedure | None = None) -> Segmenter:
         """Return what predicts; decide on the runtime and precision with the first images that come."""
@@ -124,10 +131,10 @@ class Job:
             )
         self.written += [Written(image.path, **paths) for image in group]
 
-    def _video(self, image: Input, alpha: float) -> None:
+    def _video(self, image: Input, alpha: float, opened: AbstractContextManager[video.Clip]) -> None:
         path = self.outputs.folder / "video" / image.result.with_suffix(".mp4")
         refuse_foreign(path)
-        with video.frames(image.path) as clip, closing(ahead(clip.frames)) as stream:
+        with opened as clip, closing(ahead(clip.frames)) as stream:
             first = list(islice(stream, TRIAL))
             if not first:
                 raise DataError(f"{image.path}: damaged: it has no frame.")

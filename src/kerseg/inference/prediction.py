@@ -10,11 +10,10 @@ from kerseg.core.console import note
 from kerseg.core.files import explained
 from kerseg.core.ranges import check_range
 from kerseg.core.tensorflow import import_tensorflow
-from kerseg.data.formats import arrays
 from kerseg.errors import ConfigError
 from kerseg.inference.choice import Precision, check_runtime
 from kerseg.inference.crf import CrfOptions, crf_given
-from kerseg.inference.inputs import RASTERS, SUFFIXES, VIDEOS, Failure, collect, cut
+from kerseg.inference.inputs import Failure
 from kerseg.inference.outputs import SUFFIXES as SUFFIXES_OF
 from kerseg.inference.outputs import Kind, Outputs, PolygonFormat, Written
 from kerseg.inference.procedure import Procedure
@@ -60,6 +59,8 @@ def predict(
     window: tuple[int, int] | None = None,
     overlap: int | None = None,
     mosaic: bool = False,
+    sequence: bool = False,
+    rate: float = 25.0,
     crf: bool = False,
     crf_options: CrfOptions | Mapping[str, Any] | None = None,
 ) -> Report:
@@ -73,14 +74,15 @@ def predict(
                                              LabelMe's and GeoJSON a file for each image
 
     A raster that is georeferenced or very large is predicted window by window, and its results are GeoTIFFs. Of a
-    volume in NIfTI the index is a volume, too. Of a video the overlay is written, as a video.
+    volume in NIfTI the index is a volume, too. Of a video the overlay is written, as a video, and of numbered
+    frames (``frames/%06d.png``, or a folder with `sequence=True`), too.
 
     An image that cannot be read does not stop the others. Results of an earlier prediction are replaced; a
     file that is none is never overwritten: its image then counts as failed.
 
     Args:
         model: Run folder, .keras file, or a model in memory.
-        inputs: Images, folders of images, at any depth, or glob patterns.
+        inputs: Images, folders of images, at any depth, or glob patterns; rasters, videos, numbered frames.
         output: Folder to write to; names and sub-folders are kept, see `kerseg.inference.inputs.collect`.
         batch_size: Images predicted at a time, 1 or more; only neighbours of equal size share a batch.
         alpha: Strength of the colours in the overlay, 0 to 1.
@@ -94,6 +96,9 @@ def predict(
         window: Height and width, in pixels, of windows in which images are predicted; by default they are whole.
         overlap: Strip that neighbouring windows share, pixels, at most half a window; default: a quarter of it.
         mosaic: Predict all rasters as one scene, of which they are the tiles.
+        sequence: Take the numbered images of each folder as the frames of a video. A pattern such as
+            ``frames/%06d.png`` always is one.
+        rate: Of the frames of such videos, a second.
         crf: Refine the labels with a dense CRF, of the weights that evaluation has found for the model, if any.
         crf_options: Weights of the CRF, in place of those that were found, or of the defaults; each can be given.
 
@@ -113,6 +118,7 @@ def predict(
     """
     check_range("batch_size", batch_size, least=1)
     check_range("alpha", alpha, least=0, most=1)
+    check_range("rate", rate, above=0, most=1000)
     check_runtime(runtime, precision)
     procedure = Procedure(
         scales=tuple(scales), flip=flip, window=window, overlap=overlap, crf=crf_given(crf_options)
@@ -125,7 +131,7 @@ def predict(
     from kerseg.inference.crf_tuning import with_crf
     from kerseg.inference.jobs import Job
     from kerseg.inference.predictor import Predictor
-    from kerseg.inference.rasters import is_raster
+    from kerseg.inference.work import gather
 
     if isinstance(model, keras.Model):
         plain = Predictor(model)
@@ -133,22 +139,18 @@ def predict(
     else:
         network, card = modelfile.load(model)
         plain = Predictor(network)
-    images, failed = collect(
-        [inputs] if isinstance(inputs, (str, Path)) else inputs,
-        (*(SUFFIXES if card.channels is None else (*arrays.SUFFIXES, *SUFFIXES)), *RASTERS, *VIDEOS),
-    )
-    videos = [image for image in images if image.path.suffix.lower() in VIDEOS]
-    scenes = [image for image in images if is_raster(image.path)]
-    images = [image for image in images if image not in videos and image not in scenes]
-    if card.channels is not None and images:
-        images = cut(images, card.channels.layout)
-    with Outputs(Path(output), card, images, save, alpha=alpha, polygon_format=polygon_format) as outputs:
+    given = [inputs] if isinstance(inputs, (str, Path)) else list(inputs)
+    work = gather(given, card.channels, sequence=sequence)
+    with Outputs(
+        Path(output), card, work.images, save, alpha=alpha, polygon_format=polygon_format
+    ) as outputs:
         procedure = with_crf(procedure, model) if crf else procedure
-        job = Job(plain, procedure, outputs, runtime, precision, failed=failed)
+        job = Job(plain, procedure, outputs, runtime, precision, failed=work.failed)
         with explained(Path(output)):
-            job.images(images, batch_size=batch_size)
-            job.rasters(scenes, alpha=alpha, mosaic=mosaic)
-            job.videos(videos, alpha=alpha)
+            job.images(work.images, batch_size=batch_size)
+            job.rasters(work.rasters, alpha=alpha, mosaic=mosaic)
+            job.videos(work.videos, alpha=alpha)
+            job.sequences(work.sequences, alpha=alpha, rate=rate)
     # All slices of a volume fail for the same reason.
     report = Report(Path(output), tuple(job.written), tuple(dict.fromkeys(job.failed)))
     _tell(report)
