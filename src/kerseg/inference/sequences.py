@@ -56,9 +56,8 @@ def split_off(
         if _PATTERN.search(path.name) and not path.exists():
             frames = _of_pattern(path)
             if frames:
-                found.append(
-                    ImageSequence(Input(path, _result(path.name, Path(path.absolute().parent.name))), frames)
-                )
+                result = _result(path.name, Path(path.absolute().parent.name))
+                found.append(ImageSequence(Input(path, result), frames))
             else:
                 failures.append(Failure(path, "a pattern that matches no numbered frame"))
         elif folders and path.is_dir():
