@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 
 from kerseg.core.ahead import Behind, ahead
 from kerseg.core.console import note
@@ -26,6 +27,7 @@ from kerseg.inference.procedure import Procedure
 from kerseg.inference.segmenter import Segmenter
 from kerseg.inference.sequences import ImageSequence, stills
 from kerseg.inference.windows import Windows
+from kerseg.inference.work import Plan, Work
 
 T = TypeVar("T")
 Example = dict[str, Any]
@@ -49,15 +51,24 @@ class Job:
     precision: str = "auto"
     written: list[Written] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
+    console: Console | None = None
+    """Where progress is shown; None for standard error."""
     choice: Choice | None = None
     """What predicts, once it was decided on the first images; told to the user then."""
+
+    def run(self, work: Work, plan: Plan) -> None:
+        """Predict all there is; what is wrong with one file does not stop the others."""
+        self.images(work.images, batch_size=plan.batch_size)
+        self.rasters(work.rasters, alpha=plan.alpha, mosaic=plan.mosaic)
+        self.videos(work.videos, alpha=plan.alpha)
+        self.sequences(work.sequences, alpha=plan.alpha, rate=plan.rate)
 
     def images(self, images: Sequence[Input], *, batch_size: int = 1) -> None:
         """Predict images: the next one is read and the last one written while one is computed."""
         if not images:
             return
         wanted = "probabilities" in self.outputs.kinds
-        with Progress("predict", total=len(images), unit="images") as bar:
+        with Progress("predict", total=len(images), unit="images", console=self.console) as bar:
             stream = ahead(self._read(images))
             with closing(stream), Behind() as behind:
                 groups = batches(self._good(stream, bar), batch_size)
@@ -142,7 +153,8 @@ class Job:
             segmenter = self.segmenter([frame[np.newaxis] for frame in first])
             labelled = ((frame, segmenter(frame[np.newaxis])[0]) for frame in chain(first, stream))
             total = clip.count or None
-            with Progress(f"predict {image.path.name}", total=total, unit="frames") as bar:
+            told = f"predict {image.path.name}"
+            with Progress(told, total=total, unit="frames", console=self.console) as bar:
                 video.write_overlay(labelled, path, clip.rate, self.outputs.card, alpha=alpha, bar=bar)
         self.written.append(Written(image.path, video=path))
 

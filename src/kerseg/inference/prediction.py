@@ -1,11 +1,12 @@
 """Predict images, rasters and videos: the verb. How is in `jobs`, what is written in `outputs`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from kerseg.core import notebook
+from kerseg.core.beam import require_beam
 from kerseg.core.console import note
 from kerseg.core.files import explained
 from kerseg.core.ranges import check_range
@@ -14,16 +15,14 @@ from kerseg.errors import ConfigError
 from kerseg.inference.choice import Precision, check_runtime
 from kerseg.inference.crf import CrfOptions, crf_given
 from kerseg.inference.inputs import Failure
+from kerseg.inference.outputs import JOINT, Kind, Outputs, PolygonFormat, Written, root_of
 from kerseg.inference.outputs import SUFFIXES as SUFFIXES_OF
-from kerseg.inference.outputs import Kind, Outputs, PolygonFormat, Written
 from kerseg.inference.procedure import Procedure
+from kerseg.inference.work import Plan
 from kerseg.registry import nearest
 
 if TYPE_CHECKING:  # they import Keras, and a refused option must not wait for that
     import keras
-
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,8 @@ def predict(
     rate: float = 25.0,
     crf: bool = False,
     crf_options: CrfOptions | Mapping[str, Any] | None = None,
+    runner: Literal["local", "beam"] = "local",
+    beam_options: str = "",
 ) -> Report:
     """Predict images: index PNG, colour PNG and overlay with a legend; on request probabilities and polygons.
 
@@ -101,6 +102,10 @@ def predict(
         rate: Of the frames of such videos, a second.
         crf: Refine the labels with a dense CRF, of the weights that evaluation has found for the model, if any.
         crf_options: Weights of the CRF, in place of those that were found, or of the defaults; each can be given.
+        runner: Who does the work: this process, or Apache Beam, which also runs on clusters; what is done is not
+            done again after a stop.
+        beam_options: Apache Beam's own options in one text: '--runner=FlinkRunner --parallelism=64'. By default
+            Beam runs on this machine, with a process for each processor.
 
     Returns:
         What was written, and what failed and why.
@@ -124,14 +129,50 @@ def predict(
         scales=tuple(scales), flip=flip, window=window, overlap=overlap, crf=crf_given(crf_options)
     )
     _check_kinds(save)
+    given = [inputs] if isinstance(inputs, (str, Path)) else inputs
+    plan = Plan(
+        inputs=tuple(map(Path, given)),
+        output=Path(output),
+        kinds=tuple(save),
+        polygon_format=polygon_format,
+        alpha=alpha,
+        batch_size=batch_size,
+        mosaic=mosaic,
+        sequence=sequence,
+        rate=rate,
+        procedure=procedure,
+        runtime=runtime,
+        precision=precision,
+    )
+    if runner == "beam":
+        _check_beam(model, plan)
+    elif beam_options:
+        raise ConfigError("`beam_options` are for `runner='beam'`.")
     import_tensorflow()
+    if crf:
+        from kerseg.inference.crf_tuning import with_crf
+
+        plan = replace(plan, procedure=with_crf(procedure, model))
+    if runner == "beam":
+        from kerseg import modelfile
+        from kerseg.inference import beam
+
+        written, failed = beam.predict(modelfile.locate(cast(Path, model)), plan, beam_options)
+    else:
+        written, failed = _here(model, plan)
+    # All slices of a volume fail for the same reason.
+    report = Report(plan.output, tuple(written), tuple(dict.fromkeys(failed)))
+    _tell(report)
+    return report
+
+
+def _here(model: "keras.Model | str | Path", plan: Plan) -> tuple[list[Written], list[Failure]]:
+    """Predict on this machine; return what was written and what failed."""
     import keras
 
     from kerseg import modelfile
-    from kerseg.inference.crf_tuning import with_crf
     from kerseg.inference.jobs import Job
     from kerseg.inference.predictor import Predictor
-    from kerseg.inference.work import gather
 
     if isinstance(model, keras.Model):
         plain = Predictor(model)
@@ -139,22 +180,31 @@ def predict(
     else:
         network, card = modelfile.load(model)
         plain = Predictor(network)
-    given = [inputs] if isinstance(inputs, (str, Path)) else list(inputs)
-    work = gather(given, card.channels, sequence=sequence)
+    work = plan.gather(card.channels)
     with Outputs(
-        Path(output), card, work.images, save, alpha=alpha, polygon_format=polygon_format
+        plan.output,
+        card,
+        root_of(work.images),
+        plan.kinds,
+        alpha=plan.alpha,
+        polygon_format=plan.polygon_format,
     ) as outputs:
-        procedure = with_crf(procedure, model) if crf else procedure
-        job = Job(plain, procedure, outputs, runtime, precision, failed=work.failed)
-        with explained(Path(output)):
-            job.images(work.images, batch_size=batch_size)
-            job.rasters(work.rasters, alpha=alpha, mosaic=mosaic)
-            job.videos(work.videos, alpha=alpha)
-            job.sequences(work.sequences, alpha=alpha, rate=rate)
-    # All slices of a volume fail for the same reason.
-    report = Report(Path(output), tuple(job.written), tuple(dict.fromkeys(job.failed)))
-    _tell(report)
-    return report
+        job = Job(plain, plan.procedure, outputs, plan.runtime, plan.precision, failed=work.failed)
+        with explained(plan.output):
+            job.run(work, plan)
+    return job.written, job.failed
+
+
+def _check_beam(model: "keras.Model | str | Path", plan: Plan) -> None:
+    """Refuse what many machines cannot do, before anything is started."""
+    if not isinstance(model, str | Path):
+        raise ConfigError("`runner='beam'` takes a run folder or a .keras file, which all workers see.")
+    if "polygons" in plan.kinds and plan.polygon_format in JOINT:
+        raise ConfigError(
+            f"`polygon_format={plan.polygon_format!r}` is one file of all images, which many machines cannot write "
+            "together: give 'labelme' or 'geojson', a file for each image."
+        )
+    require_beam()
 
 
 def _check_kinds(save: Sequence[str]) -> None:

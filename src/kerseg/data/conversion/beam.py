@@ -14,7 +14,6 @@ twice. So each has a key, its split and number; what comes twice counts once; a 
 attempt's own and then renamed; and in the end what is there is compared with what was listed.
 """
 
-import shlex
 import uuid
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
@@ -24,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import AsDict, AsList
 
+from kerseg.core.beam import run_pipeline
 from kerseg.core.info import FILE_NAME, DatasetInfo, Skipped
 from kerseg.core.staging import whole_folder
 from kerseg.core.workers import default_workers
@@ -46,7 +45,7 @@ from kerseg.data.conversion.spacing import measured
 from kerseg.data.conversion.split_checks import Duplicates, check_names, check_splits, described
 from kerseg.data.conversion.split_writer import ShardWriter, Tally, is_full, shard_name
 from kerseg.data.sources.base import Pair, Source
-from kerseg.errors import DataError, KersegError
+from kerseg.errors import DataError
 
 _PARTIAL = ".partial-"
 
@@ -89,19 +88,11 @@ def convert(source: Source, options: ConvertOptions) -> DatasetInfo:
 
 
 def _run(source: Source, options: ConvertOptions, folder: Path) -> None:
-    words = shlex.split(options.beam_options) or [
-        "--runner=DirectRunner",
-        "--direct_running_mode=multi_processing",
-        f"--direct_num_workers={options.workers or default_workers()}",
-        "--default_sdk_harness_log_level=WARNING",
-    ]
-    try:
-        with beam.Pipeline(options=PipelineOptions(words)) as pipeline:
-            _build(pipeline, source, options, folder)
-    # Whatever a runner or a worker raises, of whatever type.
-    except Exception as error:
-        last = str(error).strip().splitlines()[-1]  # after the worker's traceback
-        raise KersegError(f"Apache Beam: the pipeline failed: {last}") from error
+    run_pipeline(
+        lambda pipeline: _build(pipeline, source, options, folder),
+        options.beam_options,
+        workers=options.workers,
+    )
 
 
 def _build(pipeline: Any, source: Source, options: ConvertOptions, folder: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from kerseg.core.beam import require_beam
 from kerseg.core.console import note
 from kerseg.core.info import DatasetInfo, Skipped, Split
 from kerseg.core.options import collect
@@ -196,10 +197,7 @@ def _account(previous: Previous, pairs: Mapping[str, Sequence[Pair]], kept: NDAr
 
 
 def _beam(source: Source, options: ConvertOptions) -> DatasetInfo:
-    try:
-        from kerseg.data.conversion import beam
-    except ImportError as error:
-        raise ConfigError(
-            "`runner='beam'` needs Apache Beam, which is not installed. Install it: pip install 'kerseg[beam]'"
-        ) from error
+    require_beam()
+    from kerseg.data.conversion import beam
+
     return beam.convert(source, options)
