@@ -17,10 +17,10 @@ import apache_beam as beam
 from rich.console import Console
 
 from kerseg import modelfile
-from kerseg.core.beam import run_pipeline
 from kerseg.core.console import note
 from kerseg.core.files import explained
 from kerseg.core.info import Channels
+from kerseg.data.conversion.pipelines import run_pipeline
 from kerseg.errors import DataError, KersegError
 from kerseg.inference.choice import AUTO, TRIAL, Choice, decide
 from kerseg.inference.images import read_input

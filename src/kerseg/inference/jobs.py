@@ -31,6 +31,10 @@ from kerseg.inference.work import Plan, Work
 
 T = TypeVar("T")
 Example = dict[str, Any]
+_NO_POLYGONS = (
+    "polygons of a raster, which may have millions, are made of its index by a tool that streams them: "
+    "gdal_polygonize.py index/NAME.tif polygons.gpkg."
+)
 
 
 @dataclass
@@ -115,15 +119,13 @@ class Job:
         return Segmenter(self.choice.predictor, procedure or self.procedure)
 
     def _raster(self, group: Sequence[Input], alpha: float, mosaic: bool) -> None:
-        if self.procedure.crf is not None:
-            raise DataError(
-                f"{group[0].path}: `crf` takes whole images, and a raster is predicted in windows."
-            )
         folder, kinds = self.outputs.folder, ("index", "colour", "overlay", "probabilities")
         name = Path("mosaic.tif") if mosaic else group[0].result.with_suffix(".tif")
         paths = {kind: folder / kind / name for kind in self.outputs.kinds if kind in kinds}
         if not paths:
-            raise DataError(f"{group[0].path}: of a raster, `save` can be {', '.join(kinds)}.")
+            raise DataError(f"{group[0].path}: {_NO_POLYGONS} Give `save=('index',)`.")
+        if "polygons" in self.outputs.kinds:
+            note(f"{group[0].path}: {_NO_POLYGONS}")
         for path in paths.values():
             refuse_foreign(path)
         windows = self.procedure.windows or Windows(rasters.WINDOW, rasters.WINDOW, rasters.OVERLAP)

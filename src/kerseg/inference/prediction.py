@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from kerseg.core import notebook
-from kerseg.core.beam import require_beam
 from kerseg.core.console import note
 from kerseg.core.files import explained
 from kerseg.core.ranges import check_range
 from kerseg.core.tensorflow import import_tensorflow
+from kerseg.data.conversion.pipelines import require_beam
 from kerseg.errors import ConfigError
 from kerseg.inference.choice import Precision, check_runtime
 from kerseg.inference.crf import CrfOptions, crf_given

@@ -25,7 +25,6 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import AsDict, AsList
 
-from kerseg.core.beam import run_pipeline
 from kerseg.core.info import FILE_NAME, DatasetInfo, Skipped
 from kerseg.core.staging import whole_folder
 from kerseg.core.workers import default_workers
@@ -41,6 +40,7 @@ from kerseg.data.conversion.accounts import (
 )
 from kerseg.data.conversion.checks import Checked, check_pair
 from kerseg.data.conversion.options import MEBIBYTE, ConvertOptions, is_ours
+from kerseg.data.conversion.pipelines import run_pipeline
 from kerseg.data.conversion.spacing import measured
 from kerseg.data.conversion.split_checks import Duplicates, check_names, check_splits, described
 from kerseg.data.conversion.split_writer import ShardWriter, Tally, is_full, shard_name

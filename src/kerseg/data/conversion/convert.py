@@ -15,7 +15,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kerseg.core.beam import require_beam
 from kerseg.core.console import note
 from kerseg.core.info import DatasetInfo, Skipped, Split
 from kerseg.core.options import collect
@@ -25,6 +24,7 @@ from kerseg.core.workers import default_workers, map_in_order
 from kerseg.data.conversion.checks import Checked
 from kerseg.data.conversion.manifest import ManifestWriter, Previous, check_keyed, made_by
 from kerseg.data.conversion.options import MEBIBYTE, ConvertOptions, is_ours
+from kerseg.data.conversion.pipelines import require_beam
 from kerseg.data.conversion.spacing import measured
 from kerseg.data.conversion.split_checks import Duplicates, check_names, check_splits, described
 from kerseg.data.conversion.split_writer import SplitWriter
