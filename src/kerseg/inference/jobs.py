@@ -33,7 +33,7 @@ T = TypeVar("T")
 Example = dict[str, Any]
 _NO_POLYGONS = (
     "polygons of a raster, which may have millions, are made of its index by a tool that streams them: "
-    "gdal_polygonize.py index/NAME.tif polygons.gpkg."
+    "gdal_polygonize index/NAME.tif polygons.gpkg."
 )
 
 
