@@ -131,7 +131,7 @@ def _listed(plan: Any, channels: Channels | None, ledger: Ledger) -> Iterator[Wo
             yield part
 
 
-class _Predict(beam.DoFn):  # type: ignore[misc]
+class _Predict(beam.DoFn):
     """Does parts, with the model that this process has loaded."""
 
     def __init__(self, model: Path, plan: Plan, root: Path):

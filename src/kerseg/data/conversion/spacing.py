@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
 
 from kerseg.core.console import note
 from kerseg.core.spacing import Size, Spacing, volume_of
@@ -77,7 +78,7 @@ def _places(pairs: Mapping[str, Sequence[Pair]]) -> Iterator[tuple[str, Place]]:
 
 def _may_say(place: Place) -> bool:
     file = place.file if isinstance(place, ArrayPart) else place
-    return suffix_of(file, (*NIFTI, *TIFF)) is not None if hasattr(file, "suffix") else False
+    return isinstance(file, PurePath) and suffix_of(file, (*NIFTI, *TIFF)) is not None
 
 
 def _read(places: Sequence[Place], workers: int) -> Iterator[Measured | None]:
