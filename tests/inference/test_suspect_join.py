@@ -40,14 +40,14 @@ def judged(
 
 @pytest.fixture
 def folds(tiny_data: Path, tmp_path: Path) -> list[Path]:
-    first = judged(tmp_path / "fold0", ["100", "101"], "101", tiny_data)
-    return [first, judged(tmp_path / "fold1", ["102", "103"], "102", tiny_data)]
+    first = judged(tmp_path / "fold0", ["100", "101", "104"], "101", tiny_data)
+    return [first, judged(tmp_path / "fold1", ["102", "103", "105"], "102", tiny_data)]
 
 
 def test_the_suspects_of_both_folds_come_first(folds: list[Path], tmp_path: Path):
     joined = suspects(folds, output=tmp_path / "joined")
     assert [image.name for image in joined.images[:2]] in (["101", "102"], ["102", "101"])
-    assert {image.name for image in joined.images} == {"100", "101", "102", "103"}
+    assert {image.name for image in joined.images} == {"100", "101", "102", "103", "104", "105"}
     assert joined.images[0].score >= joined.images[1].score > joined.images[2].score == 0
     assert [file.name for file in joined.files] == ["suspects.json", "suspects.coco.json", "suspects.png"]
     listed = json.loads((tmp_path / "joined" / "suspects.json").read_text())
@@ -57,6 +57,8 @@ def test_the_suspects_of_both_folds_come_first(folds: list[Path], tmp_path: Path
         "101": str(folds[0] / "best.keras"),
         "102": str(folds[1] / "best.keras"),
         "103": str(folds[1] / "best.keras"),
+        "104": str(folds[0] / "best.keras"),
+        "105": str(folds[1] / "best.keras"),
     }
     coco = json.loads((tmp_path / "joined" / "suspects.coco.json").read_text())
     assert {image["file_name"] for image in coco["images"]} == {"101", "102"}
@@ -100,7 +102,7 @@ def test_the_command_line_shows_who_judged(
     monkeypatch.setenv("COLUMNS", "200")
     assert main(["suspects", *map(str, folds), "--output", str(tmp_path / "joined")]) == 0
     shown = capsys.readouterr().out
-    assert "4 images, the most suspect first" in shown
+    assert "6 images, the most suspect first" in shown
     assert "labelled ball, predicted ground" in shown
     assert str(folds[1] / "best.keras") in shown
     assert str(tmp_path / "joined" / "suspects.png") in shown

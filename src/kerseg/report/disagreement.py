@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from kerseg.metrics.confusion import Counts
 from kerseg.metrics.regions import Mask
-from kerseg.report.alignment import Offset, best_offset
+from kerseg.report.alignment import gains
 from kerseg.report.gallery import nearest
 
 BORDER = 2
@@ -81,7 +81,8 @@ class Seen:
     """Soft minimum of the probability of the annotated class; 1 where nothing is labelled."""
     pairs: tuple[tuple[int, int, float], ...]
     """Annotated class, predicted class, and area times margin of all regions of the two together."""
-    offset: Offset
+    gains: NDArray[np.float32]
+    """What each offset brings its label (`kerseg.report.alignment`)."""
     regions: tuple[Region, ...]
     """The largest."""
 
@@ -114,7 +115,7 @@ def see(
         pixels=int(inner.sum()),
         self_confidence=self_confidence(label[inner], chances[inner]),
         pairs=tuple((*pair, mass) for pair, mass in sorted(pairs.items())),
-        offset=best_offset(label, chances, ignore_label),
+        gains=gains(label, chances, ignore_label),
         regions=tuple(regions[:KEPT]),
     )
     return seen, counts

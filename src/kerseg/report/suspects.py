@@ -6,17 +6,18 @@ Three things are seen of an image while it passes by; nothing is kept of a pixel
   section 3, temperature 0.1): near 1 where the model agrees everywhere, low where it is sure of something else
   anywhere.
 - Confident disagreement: connected regions of one annotated and one predicted class, area times margin, by which
-  the predicted class is more probable than the annotated one. A model that mixes up two classes in every image says
-  nothing of the labels by doing so: of each pair of classes only what an image has above the others counts (half as
-  much again as the median image), and it counts as much as the pair is rare, by minus the logarithm of how often
-  the model takes the one for the other.
-- The offset at which the whole label fits better (`kerseg.report.alignment`), and by how much: a mask that slipped
-  is wrong along all its borders, and in no region.
+  the predicted class is more probable than the annotated one. A model that mixes up two classes in every image
+  says nothing of the labels by doing so: of each pair of classes only what an image has above the others counts
+  (twice the median image's), and it counts as much as the pair is rare, by minus the logarithm of how often the
+  model takes the one for the other.
+- The offset at which the whole label fits best (`kerseg.report.alignment`): how much more probable it is there than
+  in its place, above what that offset brings the median image. A mask that slipped is wrong along all its borders,
+  and in no region.
 
-The last two have one unit, probability that is missing where the label is and present elsewhere, for each labelled
-pixel; an image's score is their sum. Ignored pixels and those within two pixels of another class, whose place
-annotators and models dispute, are part of no region. A model that has seen an image in training has learnt its
-errors too: use predictions of a split that it was not trained on, or of the fold that was left out.
+The last two have one unit, the logarithm of a probability for each labelled pixel, and an image's score is their
+sum. Ignored pixels and those within two pixels of another class, whose place annotators and models dispute, are
+part of no region. A model that has seen an image in training has learnt its errors too: use predictions of a split
+that it was not trained on, or of the fold that was left out.
 """
 
 import math
@@ -29,15 +30,12 @@ from numpy.typing import NDArray
 
 from kerseg.core.info import IGNORE_LABEL
 from kerseg.metrics.confusion import Counts
-from kerseg.report.alignment import Offset
+from kerseg.report.alignment import OFFSETS, Offset
 from kerseg.report.disagreement import BORDER, Region, Seen, see
 from kerseg.report.watcher import Predicted
 
-USUAL = 1.5
-"""What an image has of a pair of classes, or gains by an offset, counts from this multiple of the median one's."""
-OFFSET = 4.0
-"""What a gain by an offset weighs: as much as a pair of classes of which the model takes one in 55 for the other.
-Weights from 3 to 8 ranked alike (`benchmarks/README.md`)."""
+USUAL = 2.0
+"""What an image has of a pair of classes counts from this multiple of what the median image has."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +46,11 @@ class SuspectImage:
     """Its number in the split."""
     name: str
     score: float
-    """Confident disagreement above the usual, weighed by rarity, for each labelled pixel; and the offset's gain."""
+    """Confident disagreement above the usual, weighed by rarity, for each labelled pixel, and the offset's gain."""
     self_confidence: float
     """Soft minimum of the probability of the annotated class; 1 where nothing is labelled."""
     offset: Offset | None
-    """Where the whole label fits better, if it does by more than is usual."""
+    """Where the whole label fits better than in its place, by more than is usual."""
     height: int
     width: int
     regions: tuple[Region, ...]
@@ -98,14 +96,31 @@ class Suspects:
         """Return all images, the most suspect first; of equal ones, that of the lower self-confidence."""
         rarity = self._rarity()
         usual = self._usual()
-        usual_gain = USUAL * float(np.median([seen.offset.gain for seen in self._seen] or [0.0]))
-        found = [_ranked(index, seen, rarity, usual, usual_gain) for index, seen in enumerate(self._seen)]
+        offsets = self._offsets()
+        found = [
+            _ranked(index, seen, rarity, usual, offset)
+            for index, (seen, offset) in enumerate(zip(self._seen, offsets, strict=True))
+        ]
         return sorted(found, key=lambda one: (-one.score, one.self_confidence))
 
     def _rarity(self) -> NDArray[np.float64]:
         """Return for each pair of classes minus the logarithm of how often the one is taken for the other."""
         rate = (self._counts + 1) / (self._counts + 1).sum(axis=1, keepdims=True)
         return np.asarray(-np.log(rate))
+
+    def _offsets(self) -> list[Offset | None]:
+        """Return for each image where its label fits better than is usual, beyond what borders allow."""
+        if not self._seen:
+            return []
+        all_gains = np.stack([seen.gains for seen in self._seen])
+        usual = np.median(all_gains, axis=0)
+        found: list[Offset | None] = []
+        for own in all_gains:
+            best = int(own.argmax())
+            above = float(own[best] - usual[best])
+            is_far = max(map(abs, OFFSETS[best])) > BORDER
+            found.append(Offset(*OFFSETS[best], above) if is_far and above > 0 else None)
+        return found
 
     def _usual(self) -> dict[tuple[int, int], float]:
         """Return for each pair what an image usually has of it: its median, times `USUAL`."""
@@ -127,16 +142,14 @@ def _ranked(
     seen: Seen,
     rarity: NDArray[np.float64],
     usual: Mapping[tuple[int, int], float],
-    usual_gain: float,
+    offset: Offset | None,
 ) -> SuspectImage:
     """Return an image with its score, by what is usual among all."""
     score = 0.0
     for labelled, guess, mass in seen.pairs:
         above = max(0.0, mass - usual.get((labelled, guess), 0.0))
         score += above * float(rarity[labelled, guess]) / max(1, seen.pixels)
-    slipped = seen.offset.gain > usual_gain and max(map(abs, seen.offset[:2])) > BORDER
-    if slipped:
-        score += OFFSET * (seen.offset.gain - usual_gain)
+    score += offset.gain if offset else 0.0
     regions = [
         replace(
             region,
@@ -150,7 +163,7 @@ def _ranked(
         name=seen.name,
         score=score,
         self_confidence=seen.self_confidence,
-        offset=seen.offset if slipped else None,
+        offset=offset,
         height=seen.shape[0],
         width=seen.shape[1],
         regions=tuple(sorted(regions, key=lambda region: -region.score)),
