@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # scripts/signatures.py writes this and __all__
     from kerseg.data.reading.preview import preview as preview
     from kerseg.inference.evaluation import evaluate as evaluate
     from kerseg.inference.prediction import predict as predict
+    from kerseg.inference.suspects import suspects as suspects
     from kerseg.profiling.description import describe as describe
     from kerseg.report.comparison import compare as compare
     from kerseg.training.training import train as train
@@ -35,6 +36,7 @@ __all__ = [
     "models",
     "predict",
     "preview",
+    "suspects",
     "train",
     "visualize",
 ]
@@ -48,6 +50,7 @@ VERBS = Registry(
         "preview": "kerseg.data.reading.preview:preview",
         "evaluate": "kerseg.inference.evaluation:evaluate",
         "compare": "kerseg.report.comparison:compare",
+        "suspects": "kerseg.inference.suspects:suspects",
         "predict": "kerseg.inference.prediction:predict",
         "describe": "kerseg.profiling.description:describe",
     },

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from kerseg.inference.crf import CrfOptions
 from kerseg.inference.prediction import predict
 
 rasterio = pytest.importorskip("rasterio", reason="rasterio is not installed")
@@ -116,7 +117,50 @@ def test_what_does_not_fit_is_said(tmp_path: Path):
     [polygons] = predict(
         nearest_colour(), tmp_path / "good.tif", output=tmp_path / "p", save=("polygons",)
     ).failed
-    assert "of a raster, `save` can be index, colour, overlay, probabilities" in polygons.reason
+    assert "polygons of a raster" in polygons.reason
+    assert "gdal_polygonize index/NAME.tif polygons.gpkg" in polygons.reason
+    assert "Give `save=('index',)`." in polygons.reason
+
+
+def test_polygons_beside_an_index_are_said_to_be_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = write(tmp_path / "good.tif", pixels(40, 40))
+    report = predict(nearest_colour(), path, output=tmp_path / "out", save=("index", "polygons"))
+    assert report.failed == ()
+    assert report.written[0].index == tmp_path / "out" / "index" / "good.tif"
+    assert (
+        "good.tif: polygons of a raster, which may have millions, are made of its index"
+        in capsys.readouterr().err
+    )
+
+
+def test_a_crf_refines_each_window_nearly_as_the_whole(tmp_path: Path):
+    pytest.importorskip("numba", reason="numba is not installed")
+    from kerseg.inference.predictor import Predictor
+    from kerseg.inference.procedure import Procedure
+    from kerseg.inference.segmenter import Segmenter
+
+    values = pixels(200, 260)
+    values = (values + np.random.default_rng(1).integers(0, 50, values.shape)).astype(np.uint8)
+    crf = {"appearance_sigma": 10.0, "smoothness_sigma": 2.0, "iterations": 5}
+    report = predict(
+        nearest_colour(),
+        write(tmp_path / "scene.tif", values),
+        output=tmp_path / "out",
+        save=("index",),
+        window=(128, 128),
+        overlap=64,
+        crf=True,
+        crf_options=crf,
+    )
+    assert report.failed == ()
+    with rasterio.open(tmp_path / "out" / "index" / "scene.tif") as index:
+        found = index.read(1)
+    procedure = Procedure(crf=CrfOptions(**crf))
+    whole = Segmenter(Predictor(nearest_colour()), procedure)(values[None])[0]
+    plain = expected(values)
+    assert (whole != plain).mean() > 0.01
+    # A CRF sees the whole image that it is given; far from a border that hardly matters.
+    assert (found == whole).mean() >= 0.99
 
 
 def test_an_image_without_a_place_stays_an_image(tmp_path: Path):

@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from pycocotools import mask as coco_mask
 
+from kerseg.errors import DataError
 from kerseg.inference import suspect_files
+from kerseg.inference.suspect_files import Listing, Origin
 from kerseg.metrics.confusion import count
 from kerseg.report.gallery import Gallery
-from kerseg.report.page import Subject
 from kerseg.report.suspects import Suspects, all_regions
 from kerseg.report.watcher import Predicted
 
@@ -32,10 +34,22 @@ def planted() -> tuple[Suspects, Gallery]:
     return suspects, gallery
 
 
+def listing(suspects: Suspects) -> Listing:
+    ranked = suspects.ranked()
+    origin = Origin("best.keras", "tiny", "data/tiny", "val")
+    return Listing(NAMES, PALETTE, tuple(ranked), (origin,), (0,) * len(ranked))
+
+
+def written(folder: Path, suspects: Suspects, gallery: Gallery) -> list[Path]:
+    return suspect_files.write(
+        folder / "val.suspects", listing(suspects), lambda region: gallery.colours(region.image)
+    )
+
+
 def test_the_files_hold_the_ranking_and_polygons_to_correct(tmp_path: Path):
     suspects, gallery = planted()
     ranked = suspects.ranked()
-    files = suspect_files.write(tmp_path / "val.json", ranked, Subject("run", PALETTE, {}), NAMES, gallery)
+    files = written(tmp_path, suspects, gallery)
     assert {file.name for file in files} == {
         "val.suspects.json",
         "val.suspects.coco.json",
@@ -44,7 +58,7 @@ def test_the_files_hold_the_ranking_and_polygons_to_correct(tmp_path: Path):
     listed = json.loads((tmp_path / "val.suspects.json").read_text())
     assert [image["name"] for image in listed["images"]] == ["wrong", "right"]
     (region,) = listed["regions"]
-    assert (region["image"], region["labelled"], region["predicted"]) == ("wrong", "ball", "box")
+    assert (region["name"], region["labelled"], region["predicted"]) == ("wrong", "ball", "box")
     assert (region["left"], region["top"], region["width"], region["height"]) == (22, 22, 16, 12)
     coco = json.loads((tmp_path / "val.suspects.coco.json").read_text())
     assert [image["file_name"] for image in coco["images"]] == ["wrong"]
@@ -57,9 +71,33 @@ def test_the_files_hold_the_ranking_and_polygons_to_correct(tmp_path: Path):
 
 
 def test_without_suspects_there_is_no_sheet(tmp_path: Path):
-    suspects, gallery = Suspects(3), Gallery(PALETTE)
-    files = suspect_files.write(
-        tmp_path / "val.json", suspects.ranked(), Subject("run", PALETTE, {}), NAMES, gallery
-    )
+    files = written(tmp_path, Suspects(3), Gallery(PALETTE))
     assert [file.name for file in files] == ["val.suspects.json", "val.suspects.coco.json"]
-    assert json.loads((tmp_path / "val.suspects.json").read_text()) == {"images": [], "regions": []}
+    listed = json.loads((tmp_path / "val.suspects.json").read_text())
+    assert (listed["images"], listed["regions"]) == ([], [])
+
+
+def test_what_is_read_is_what_was_written(tmp_path: Path):
+    suspects, gallery = planted()
+    written(tmp_path, suspects, gallery)
+    found = suspect_files.read(tmp_path / "val.suspects.json")
+    before = listing(suspects)
+    assert (found.class_names, found.palette, found.origins) == (NAMES, PALETTE, before.origins)
+    assert [image.name for image in found.images] == ["wrong", "right"]
+    mine, theirs = found.images[0].regions[0], before.images[0].regions[0]
+    assert (mine.mask == theirs.mask).all()
+    assert (mine.labelled, mine.predicted, mine.score) == (2, 1, theirs.score)
+
+
+def test_a_list_that_was_edited_is_refused(tmp_path: Path):
+    written(tmp_path, *planted())
+    path = tmp_path / "val.suspects.json"
+    values = json.loads(path.read_text())
+    values["regions"][0]["labelled"] = "cone"
+    path.write_text(json.dumps(values))
+    with pytest.raises(DataError, match=r"val.suspects.json: its parts do not fit together \('cone'\)"):
+        suspect_files.read(path)
+    values["regions"][0] |= {"labelled": "ball", "area": "many"}
+    path.write_text(json.dumps(values))
+    with pytest.raises(DataError, match=r"regions\[0\].area: Expected `int`, got `str`"):
+        suspect_files.read(path)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scenes import CLASSES, NAMES, pooled, scene, seen
 
-from kerseg.errors import DataError
+from kerseg.core.spacing import Spacing
+from kerseg.errors import ConfigError, DataError
 from kerseg.metrics import METRICS, Meter, choose
 from kerseg.metrics.measure import Sums, values
 from kerseg.metrics.meter import measures
@@ -117,3 +118,54 @@ def test_slices_that_are_not_together_are_refused():
     meter.add("a/001", plain[:2], plain[:2])
     with pytest.raises(DataError, match=r"^a: its slices have several sizes"):
         meter.measurements()
+
+
+def test_distances_in_the_unit_of_the_data():
+    label = np.zeros((12, 20), np.uint8)
+    label[4:8, 4:8] = 1
+    guess = np.roll(label, 3, axis=1)
+    spacing = Spacing("mm", (1.0, 0.5), {"b": (1.0, 2.0)})
+    chosen = choose(["hd95", "nsd"], {"units": True, "tolerance": 2.0})
+    meter = Meter(("ground", "box"), chosen, spacing=spacing)
+    for name in "ab":
+        meter.add(name, label, guess)
+    found = measures(meter.measurements({"unit": "mm"}), chosen)
+    # The box is 3 pixels to the right of its place: 1.5 mm in the one image, 6 mm in the other.
+    assert found["hd95"].parts["box"] == pytest.approx((1.5 + 6.0) / 2)
+    assert (found["hd95"].unit, found["nsd"].unit) == ("mm", "")
+    assert found["nsd"].parts["box"] is not None
+    assert 0.5 < found["nsd"].parts["box"] < 1
+    pixels = choose(["hd95"], {})
+    plain = Meter(("ground", "box"), pixels, spacing=spacing)
+    plain.add("a", label, guess)
+    assert measures(plain.measurements(), pixels)["hd95"].parts["box"] == 3
+    assert measures(plain.measurements(), pixels)["hd95"].unit == "px"
+
+
+def test_units_of_volumes_take_the_distance_of_the_slices():
+    label = np.zeros((12, 20), np.uint8)
+    label[4:8, 4:8] = 1
+    chosen = choose(["hd95"], {"units": True, "volume": True})
+    meter = Meter(("ground", "box"), chosen, spacing=Spacing("mm", (4.0, 0.5, 0.5)))
+    for index in range(5):
+        empty = np.zeros_like(label)
+        meter.add(f"v/{index:03d}", label if index in (1, 2) else empty, label if index in (2, 3) else empty)
+    # One slice up, 4 mm.
+    assert measures(meter.measurements({"unit": "mm"}), chosen)["hd95"].parts["box"] == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "spacing", "message"),
+    [
+        ({"units": True}, None, "does not say how large its pixels are. Convert it with `spacing`"),
+        ({"units": True, "volume": True}, (1.0, 1.0), "how large the slices and pixels of its volumes are"),
+        (
+            {"units": True, "spacing": (1, 1)},
+            (1.0, 1.0),
+            "`units` takes the spacing that the data has",
+        ),
+    ],
+)
+def test_units_need_a_spacing_and_are_refused_at_once(options: Any, spacing: Any, message: str):
+    with pytest.raises(ConfigError, match=message):
+        Meter(NAMES, choose(["hd95"], {"hd95": options}), spacing=spacing and Spacing("mm", spacing))

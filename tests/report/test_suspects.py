@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from kerseg.metrics.confusion import count
+from kerseg.report.disagreement import inside, self_confidence
 from kerseg.report.gallery import Gallery
-from kerseg.report.suspects import Suspects, all_regions, inside, self_confidence
+from kerseg.report.suspects import Suspects, all_regions
 from kerseg.report.watcher import Predicted
 
 CLASSES = 3
@@ -59,6 +60,34 @@ def test_planted_errors_come_first():
     # Two pixels of the box along its border are left out.
     assert (box.top, box.left, box.shape, box.area) == (22, 22, (12, 16), 12 * 16)
     assert box.confidence == pytest.approx(0.8 + 0.2 / 3, abs=0.01)
+
+
+def test_the_margin_counts_and_not_the_probability_alone():
+    """Of two regions of one size and probability, the one whose annotated class is near is less suspect."""
+    label, chances = np.zeros((40, 80), np.uint8), np.zeros((40, 80, 3), np.float32)
+    chances[..., 0] = 1
+    chances[10:20, 10:20] = (0.4, 0.6, 0.0)
+    chances[10:20, 50:60] = (0.0, 0.6, 0.4)
+    suspects = Suspects(CLASSES)
+    suspects.see(predicted(0, label, chances))
+    clear, near = suspects.ranked()[0].regions
+    assert (clear.left, near.left) == (50, 10)
+    assert (clear.area, clear.confidence, clear.margin) == (100, pytest.approx(0.6), pytest.approx(0.6))
+    assert (near.confidence, near.margin) == (pytest.approx(0.6), pytest.approx(0.2))
+
+
+def test_a_mask_that_slipped_comes_first_though_no_region_of_it_stands_out():
+    suspects = Suspects(CLASSES)
+    for index in range(12):
+        label, chances = scene(index)
+        if index == 5:
+            label = np.roll(label, 4, axis=1)
+        suspects.see(predicted(index, label, chances))
+    first, *others = suspects.ranked()
+    assert first.name == "05"
+    assert first.offset is not None
+    assert (first.offset.rows, first.offset.columns) == (0, -4)
+    assert all(image.offset is None for image in others)
 
 
 def test_self_confidence_is_low_where_a_label_is_wrong():

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # each comes with its verb
     from kerseg.core.info import DatasetInfo
     from kerseg.data.doctor import Diagnosis
     from kerseg.inference.prediction import Report
+    from kerseg.inference.suspects import SuspectList
     from kerseg.metrics import Scores
     from kerseg.profiling.measurement import Description
     from kerseg.report.comparison import Comparison
@@ -74,6 +75,15 @@ def _compared(comparison: "Comparison", arguments: Mapping[str, Any]) -> int:
         note(line)
     for table in comparison_tables(comparison):
         Console().print(table)
+    return 0
+
+
+def _suspected(found: "SuspectList", arguments: Mapping[str, Any]) -> int:
+    from kerseg.cli.tables import suspects_table
+
+    Console().print(suspects_table(found.listing))
+    for file in found.files:
+        print(file)
     return 0
 
 
@@ -152,6 +162,7 @@ _ENDS: dict[str, End] = {
     "train": _trained,
     "evaluate": _scored,
     "compare": _compared,
+    "suspects": _suspected,
     "predict": _predicted,
     "describe": _described,
     "doctor": _diagnosed,

@@ -10,6 +10,7 @@ from rich.text import Text
 from kerseg.profiling.figures import NUM_CLASSES, SIZE, Starts, paper, read
 
 if TYPE_CHECKING:  # they import Keras, and the table of models must not wait for it
+    from kerseg.inference.suspect_files import Listing
     from kerseg.metrics import Interval, Scores
     from kerseg.profiling.measurement import Description
     from kerseg.report.comparison import Comparison, Difference
@@ -63,6 +64,34 @@ def scores_table(scores: "Scores", title: str = "") -> Table:
         table.add_row("frequency weighted IoU", _percent(scores.frequency_weighted_iou))
         table.add_row("mean pixel accuracy", "", _percent(scores.mean_pixel_accuracy))
         table.add_row("pixel accuracy", "", _percent(scores.pixel_accuracy))
+    return table
+
+
+def suspects_table(listing: "Listing", most: int = 20) -> Table:
+    """Return a row an image: its score, its worst region or where its label fits better, and who judged it.
+
+    Args:
+        listing: Images, the most suspect first.
+        most: Rows.
+    """
+    title = f"{len(listing.images)} images, the most suspect first"
+    table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD)
+    for heading in ("image", "what", "judged by"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("score", justify="right", no_wrap=True)
+    for image, origin in list(zip(listing.images, listing.origin_of, strict=True))[:most]:
+        found = []
+        if image.offset is not None:
+            found.append(
+                f"fits better moved by {image.offset.rows:+d} rows, {image.offset.columns:+d} columns"
+            )
+        for region in image.regions[:1]:
+            labelled, predicted = (
+                listing.class_names[index] for index in (region.labelled, region.predicted)
+            )
+            found.append(f"labelled {labelled}, predicted {predicted}, {region.area:,} px")
+        model = listing.origins[origin].model
+        table.add_row(Text(image.name), Text("; ".join(found)), Text(model), f"{image.score:.4f}")
     return table
 
 

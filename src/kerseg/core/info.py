@@ -17,6 +17,7 @@ from msgspec import Meta
 from kerseg.core.files import write_text
 from kerseg.core.info_checks import misfits
 from kerseg.core.schema import decode_json
+from kerseg.core.spacing import Spacing
 from kerseg.errors import ConfigError, DataError
 
 FILE_NAME = "dataset.json"
@@ -199,6 +200,8 @@ class DatasetInfo:
     ignore_label: Byte = field(default=IGNORE_LABEL)
     channels: Channels | None = None
     """What the images are made of; None for 8-bit RGB."""
+    spacing: Spacing | None = None
+    """How large their pixels are; None where nobody knows."""
 
     @property
     def num_channels(self) -> int:
@@ -243,8 +246,9 @@ class DatasetInfo:
     def text(self) -> str:
         """Return what ``dataset.json`` holds."""
         values = asdict(self)
-        if self.channels is None:
-            del values["channels"]  # which most data sets have no need to explain
+        for name in ("channels", "spacing"):
+            if values[name] is None:
+                del values[name]  # which most data sets have no need to explain
         return json.dumps(values, indent=1) + "\n"
 
     def save(self, folder: Path) -> None:

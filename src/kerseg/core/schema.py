@@ -8,7 +8,7 @@ strictly: a number in quotes is no number, and neither is ``true``.
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 import msgspec
@@ -124,5 +124,11 @@ def _received(values: object, field: str) -> str:
 
 
 def to_builtins(value: Any) -> Any:
-    """Return dataclasses and tuples as dictionaries and lists, ready for JSON or YAML."""
-    return msgspec.to_builtins(value)
+    """Return dataclasses and tuples as dictionaries and lists, paths as text, ready for JSON or YAML."""
+    return msgspec.to_builtins(value, enc_hook=_as_text)
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, PurePath):
+        return str(value)
+    raise NotImplementedError(f"a {type(value).__name__} has no form in JSON")

@@ -123,7 +123,7 @@ def evaluate(
     outcome = planned(
         target, data.info, split, metrics, metric_options or {}, report=report, suspects=suspects
     )
-    meter = Meter(data.info.class_names, outcome.metrics, data.info.ignore_label)
+    meter = Meter(data.info.class_names, outcome.metrics, data.info.ignore_label, data.info.spacing)
     began = time.monotonic()
     seconds = measure(segmenter, data, split, meter, batch_size=batch_size, watchers=outcome.watchers)
     facts |= {
@@ -197,6 +197,7 @@ def _facts(data: "Dataset", split: str, **runs: str) -> dict[str, Any]:
 
     return {
         "dataset": data.info.name,
+        **({"unit": data.info.spacing.unit} if data.info.spacing else {}),
         "split": split,
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         **runs,

@@ -1,14 +1,16 @@
 """One prediction run: images read ahead and written behind, rasters in windows, videos frame by frame."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 
 from kerseg.core.ahead import Behind, ahead
 from kerseg.core.console import note
@@ -23,10 +25,16 @@ from kerseg.inference.outputs import Outputs, Written, refuse_foreign
 from kerseg.inference.predictor import Predictor, batches
 from kerseg.inference.procedure import Procedure
 from kerseg.inference.segmenter import Segmenter
+from kerseg.inference.sequences import ImageSequence, stills
 from kerseg.inference.windows import Windows
+from kerseg.inference.work import Plan, Work
 
 T = TypeVar("T")
 Example = dict[str, Any]
+_NO_POLYGONS = (
+    "polygons of a raster, which may have millions, are made of its index by a tool that streams them: "
+    "gdal_polygonize index/NAME.tif polygons.gpkg."
+)
 
 
 @dataclass
@@ -47,15 +55,24 @@ class Job:
     precision: str = "auto"
     written: list[Written] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
+    console: Console | None = None
+    """Where progress is shown; None for standard error."""
     choice: Choice | None = None
     """What predicts, once it was decided on the first images; told to the user then."""
+
+    def run(self, work: Work, plan: Plan) -> None:
+        """Predict all there is; what is wrong with one file does not stop the others."""
+        self.images(work.images, batch_size=plan.batch_size)
+        self.rasters(work.rasters, alpha=plan.alpha, mosaic=plan.mosaic)
+        self.videos(work.videos, alpha=plan.alpha)
+        self.sequences(work.sequences, alpha=plan.alpha, rate=plan.rate)
 
     def images(self, images: Sequence[Input], *, batch_size: int = 1) -> None:
         """Predict images: the next one is read and the last one written while one is computed."""
         if not images:
             return
         wanted = "probabilities" in self.outputs.kinds
-        with Progress("predict", total=len(images), unit="images") as bar:
+        with Progress("predict", total=len(images), unit="images", console=self.console) as bar:
             stream = ahead(self._read(images))
             with closing(stream), Behind() as behind:
                 groups = batches(self._good(stream, bar), batch_size)
@@ -75,12 +92,17 @@ class Job:
             return
         groups = [tuple(images)] if mosaic else [(image,) for image in images]
         for group in groups:
-            self._guarded(group[0], lambda group=group: self._raster(group, alpha, mosaic))  # type: ignore[misc]
+            self._guarded(group[0], partial(self._raster, group, alpha, mosaic))
 
     def videos(self, images: Sequence[Input], *, alpha: float) -> None:
         """Predict videos frame by frame."""
         for image in images:
-            self._guarded(image, lambda image=image: self._video(image, alpha))  # type: ignore[misc]
+            self._guarded(image, partial(self._video, image, alpha, video.frames(image.path)))
+
+    def sequences(self, sequences: Sequence[ImageSequence], *, alpha: float, rate: float) -> None:
+        """Predict image sequences as the videos that they are the frames of."""
+        for each in sequences:
+            self._guarded(each.place, partial(self._video, each.place, alpha, stills(each, rate)))
 
     def segmenter(self, samples: Sequence[NDArray[Any]], procedure: Procedure | None = None) -> Segmenter:
         """Return what predicts; decide on the runtime and precision with the first images that come."""
@@ -97,15 +119,13 @@ class Job:
         return Segmenter(self.choice.predictor, procedure or self.procedure)
 
     def _raster(self, group: Sequence[Input], alpha: float, mosaic: bool) -> None:
-        if self.procedure.crf is not None:
-            raise DataError(
-                f"{group[0].path}: `crf` takes whole images, and a raster is predicted in windows."
-            )
         folder, kinds = self.outputs.folder, ("index", "colour", "overlay", "probabilities")
         name = Path("mosaic.tif") if mosaic else group[0].result.with_suffix(".tif")
         paths = {kind: folder / kind / name for kind in self.outputs.kinds if kind in kinds}
         if not paths:
-            raise DataError(f"{group[0].path}: of a raster, `save` can be {', '.join(kinds)}.")
+            raise DataError(f"{group[0].path}: {_NO_POLYGONS} Give `save=('index',)`.")
+        if "polygons" in self.outputs.kinds:
+            note(f"{group[0].path}: {_NO_POLYGONS}")
         for path in paths.values():
             refuse_foreign(path)
         windows = self.procedure.windows or Windows(rasters.WINDOW, rasters.WINDOW, rasters.OVERLAP)
@@ -124,10 +144,10 @@ class Job:
             )
         self.written += [Written(image.path, **paths) for image in group]
 
-    def _video(self, image: Input, alpha: float) -> None:
+    def _video(self, image: Input, alpha: float, opened: AbstractContextManager[video.Clip]) -> None:
         path = self.outputs.folder / "video" / image.result.with_suffix(".mp4")
         refuse_foreign(path)
-        with video.frames(image.path) as clip, closing(ahead(clip.frames)) as stream:
+        with opened as clip, closing(ahead(clip.frames)) as stream:
             first = list(islice(stream, TRIAL))
             if not first:
                 raise DataError(f"{image.path}: damaged: it has no frame.")
@@ -135,7 +155,8 @@ class Job:
             segmenter = self.segmenter([frame[np.newaxis] for frame in first])
             labelled = ((frame, segmenter(frame[np.newaxis])[0]) for frame in chain(first, stream))
             total = clip.count or None
-            with Progress(f"predict {image.path.name}", total=total, unit="frames") as bar:
+            told = f"predict {image.path.name}"
+            with Progress(told, total=total, unit="frames", console=self.console) as bar:
                 video.write_overlay(labelled, path, clip.rate, self.outputs.card, alpha=alpha, bar=bar)
         self.written.append(Written(image.path, video=path))
 

@@ -16,7 +16,7 @@ from kerseg.metrics.bootstrap import FEW, LEVEL, RESAMPLES
 from kerseg.metrics.meter import measures
 from kerseg.report import page
 from kerseg.report.gallery import Gallery
-from kerseg.report.suspects import Suspects
+from kerseg.report.suspects import SuspectImage, Suspects
 from kerseg.report.watcher import Watcher
 
 
@@ -58,14 +58,19 @@ class Outcome:
             found.save(self.target.with_suffix(".npz"))
             text = json.dumps(_json(found, scores), indent=1, ensure_ascii=False)
             write_text(self.target, text + "\n")
-            if self.gallery is not None and self.suspects is not None:
+            if (gallery := self.gallery) is not None and self.suspects is not None:
                 ranked = self.suspects.ranked()
                 subject = page.Subject(_title(found, run), info.palette, _facts(found, seconds), run)
                 if self.report:
-                    page.write(self.target.with_suffix(".html"), subject, found, scores, self.gallery, ranked)
+                    page.write(self.target.with_suffix(".html"), subject, found, scores, gallery, ranked)
                 if self.listed:
-                    suspect_files.write(self.target, ranked, subject, found.class_names, self.gallery)
-                self.gallery.close()
+                    listing = _listing(found, info, ranked)
+                    suspect_files.write(
+                        self.target.with_suffix(".suspects"),
+                        listing,
+                        lambda region: gallery.colours(region.image),
+                    )
+                gallery.close()
         return scores
 
 
@@ -140,6 +145,14 @@ def _json(found: Measurements, scores: Scores) -> dict[str, Any]:
         "bootstrap": {"resamples": RESAMPLES, "level": LEVEL, "of": "volumes" if found.groups else "images"},
         "confusion_matrix": {"rows": "truth", "columns": "prediction", "pixels": counts.tolist()},
     }
+
+
+def _listing(found: Measurements, info: DatasetInfo, ranked: Sequence[SuspectImage]) -> suspect_files.Listing:
+    about = found.about
+    origin = suspect_files.Origin(*(str(about[name]) for name in ("model", "dataset", "data_dir", "split")))
+    return suspect_files.Listing(
+        tuple(found.class_names), tuple(info.palette), tuple(ranked), (origin,), (0,) * len(ranked)
+    )
 
 
 def _title(found: Measurements, run: Path | None) -> str:

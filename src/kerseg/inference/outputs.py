@@ -32,7 +32,7 @@ SUFFIXES: dict[Kind, str] = {
     "probabilities": ".npz",
     "polygons": ".json",
 }
-_JOINT = {"coco": "annotations.json", "cvat": "annotations.xml"}
+JOINT = {"coco": "annotations.json", "cvat": "annotations.xml"}
 """Files of the polygons of all images."""
 _BACKGROUNDS = ("background", "_background_", "__background__")
 """Names of a class that annotation tools do not draw: it is what is in no shape."""
@@ -69,7 +69,7 @@ class Outputs:
     Args:
         folder: Where to write.
         card: Names, colours and channels of the model.
-        images: All that will be written.
+        root: Folder from which files of polygons name the images.
         kinds: What to write of each.
         alpha: Strength of the colours in the overlay, 0 to 1.
         polygon_format: Format of the polygons.
@@ -82,7 +82,7 @@ class Outputs:
         self,
         folder: Path,
         card: "ModelCard",
-        images: Sequence[Input],
+        root: Path,
         kinds: Collection[Kind],
         *,
         alpha: float = 0.5,
@@ -90,8 +90,7 @@ class Outputs:
     ):
         self.folder, self.card, self.kinds = folder, card, tuple(kinds)
         self._alpha, self._format = alpha, polygon_format
-        parents = [str(image.path.parent.absolute()) for image in images]
-        self._common = Path(os.path.commonpath(parents)) if parents else Path()
+        self._root = root
         self._polygons: AbstractContextManager[PolygonWriter | None] = nullcontext()
         self._omit = [i for i, name in enumerate(card.class_names) if name in _BACKGROUNDS]
         self._volumes = LabelVolumes()
@@ -160,7 +159,7 @@ class Outputs:
                 }
                 np.savez(temporary, **entries)
         if written.polygons and self._writer is not None:
-            name = Path(os.path.relpath(image.path.absolute(), self._common)).as_posix()
+            name = Path(os.path.relpath(image.path.absolute(), self._root)).as_posix()
             name = name if image.part is None else image.result.as_posix()
             found = outlines(label, omit=self._omit)
             height, width = label.shape
@@ -181,7 +180,7 @@ class Outputs:
 
     @property
     def _joint(self) -> Path | None:
-        name = _JOINT.get(self._format)
+        name = JOINT.get(self._format)
         return self.folder / "polygons" / name if name else None
 
     def _polygon_writer(self) -> PolygonWriter:
@@ -192,6 +191,12 @@ class Outputs:
         if self._format == "coco":
             return Coco(path, names, program=SOFTWARE)
         return Cvat(path, names, self.card.palette, program=SOFTWARE)
+
+
+def root_of(images: Sequence[Input]) -> Path:
+    """Return the folder that all images are below."""
+    parents = [str(image.path.parent.absolute()) for image in images]
+    return Path(os.path.commonpath(parents)) if parents else Path()
 
 
 def _volume(index: Path) -> Path:

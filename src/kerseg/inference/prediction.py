@@ -1,9 +1,9 @@
 """Predict images, rasters and videos: the verb. How is in `jobs`, what is written in `outputs`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from kerseg.core import notebook
 from kerseg.core.console import note
@@ -11,22 +11,19 @@ from kerseg.core.files import explained
 from kerseg.core.options import refuse_nul
 from kerseg.core.ranges import check_range
 from kerseg.core.tensorflow import import_tensorflow
-from kerseg.data.formats import arrays
-from kerseg.data.formats.suffixes import IMAGE_SUFFIXES
+from kerseg.data.conversion.pipelines import require_beam
 from kerseg.errors import ConfigError
 from kerseg.inference.choice import Precision, check_runtime
 from kerseg.inference.crf_options import CrfOptions, crf_given
-from kerseg.inference.inputs import RASTERS, VIDEOS, Failure, collect, cut
+from kerseg.inference.inputs import Failure
+from kerseg.inference.outputs import JOINT, Kind, Outputs, PolygonFormat, Written, root_of
 from kerseg.inference.outputs import SUFFIXES as SUFFIXES_OF
-from kerseg.inference.outputs import Kind, Outputs, PolygonFormat, Written
 from kerseg.inference.procedure import Procedure
+from kerseg.inference.work import Plan
 from kerseg.registry import nearest
 
 if TYPE_CHECKING:  # they import Keras, and a refused option must not wait for that
     import keras
-
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -62,8 +59,12 @@ def predict(
     window: tuple[int, int] | None = None,
     overlap: int | None = None,
     mosaic: bool = False,
+    sequence: bool = False,
+    rate: float = 25.0,
     crf: bool = False,
     crf_options: CrfOptions | Mapping[str, Any] | None = None,
+    runner: Literal["local", "beam"] = "local",
+    beam_options: str = "",
 ) -> Report:
     """Predict images: index PNG, colour PNG and overlay with a legend; on request probabilities and polygons.
 
@@ -75,14 +76,15 @@ def predict(
                                              LabelMe's and GeoJSON a file for each image
 
     A raster that is georeferenced or very large is predicted window by window, and its results are GeoTIFFs. Of a
-    volume in NIfTI the index is a volume, too. Of a video the overlay is written, as a video.
+    volume in NIfTI the index is a volume, too. Of a video the overlay is written, as a video, and of numbered
+    frames (``frames/%06d.png``, or a folder with `sequence=True`), too.
 
     An image that cannot be read does not stop the others. Results of an earlier prediction are replaced; a
     file that is none is never overwritten: its image then counts as failed.
 
     Args:
         model: Run folder, .keras file, or a model in memory.
-        inputs: Images, folders of images, at any depth, or glob patterns.
+        inputs: Images, folders of images, at any depth, or glob patterns; rasters, videos, numbered frames.
         output: Folder to write to; names and sub-folders are kept, see `kerseg.inference.inputs.collect`.
         batch_size: Images predicted at a time, 1 or more; only neighbours of equal size share a batch.
         alpha: Strength of the colours in the overlay, 0 to 1.
@@ -96,8 +98,15 @@ def predict(
         window: Height and width, in pixels, of windows in which images are predicted; by default they are whole.
         overlap: Strip that neighbouring windows share, pixels, at most half a window; default: a quarter of it.
         mosaic: Predict all rasters as one scene, of which they are the tiles.
+        sequence: Take the numbered images of each folder as the frames of a video. A pattern such as
+            ``frames/%06d.png`` always is one.
+        rate: Of the frames of such videos, a second.
         crf: Refine the labels with a dense CRF, of the weights that evaluation has found for the model, if any.
         crf_options: Weights of the CRF, in place of those that were found, or of the defaults; each can be given.
+        runner: Who does the work: this process, or Apache Beam, which also runs on clusters; what is done is not
+            done again after a stop.
+        beam_options: Apache Beam's own options in one text: '--runner=FlinkRunner --parallelism=64'. By default
+            Beam runs on this machine, with a process for each processor.
 
     Returns:
         What was written, and what failed and why.
@@ -116,19 +125,56 @@ def predict(
     refuse_nul(locals())
     check_range("batch_size", batch_size, least=1)
     check_range("alpha", alpha, least=0, most=1)
+    check_range("rate", rate, above=0, most=1000)
     check_runtime(runtime, precision)
     procedure = Procedure(
         scales=tuple(scales), flip=flip, window=window, overlap=overlap, crf=crf_given(crf_options)
     )
     _check_kinds(save)
+    given = [inputs] if isinstance(inputs, (str, Path)) else inputs
+    plan = Plan(
+        inputs=tuple(map(Path, given)),
+        output=Path(output),
+        kinds=tuple(save),
+        polygon_format=polygon_format,
+        alpha=alpha,
+        batch_size=batch_size,
+        mosaic=mosaic,
+        sequence=sequence,
+        rate=rate,
+        procedure=procedure,
+        runtime=runtime,
+        precision=precision,
+    )
+    if runner == "beam":
+        _check_beam(model, plan)
+    elif beam_options:
+        raise ConfigError("`beam_options` are for `runner='beam'`.")
     import_tensorflow()
+    if crf:
+        from kerseg.inference.crf_tuning import with_crf
+
+        plan = replace(plan, procedure=with_crf(procedure, model))
+    if runner == "beam":
+        from kerseg import modelfile
+        from kerseg.inference import beam
+
+        written, failed = beam.predict(modelfile.locate(cast(Path, model)), plan, beam_options)
+    else:
+        written, failed = _here(model, plan)
+    # All slices of a volume fail for the same reason.
+    report = Report(plan.output, tuple(written), tuple(dict.fromkeys(failed)))
+    _tell(report)
+    return report
+
+
+def _here(model: "keras.Model | str | Path", plan: Plan) -> tuple[list[Written], list[Failure]]:
+    """Predict on this machine; return what was written and what failed."""
     import keras
 
     from kerseg import modelfile
-    from kerseg.inference.crf_tuning import with_crf
     from kerseg.inference.jobs import Job
     from kerseg.inference.predictor import Predictor
-    from kerseg.inference.rasters import is_raster
 
     if isinstance(model, keras.Model):
         plain = Predictor(model)
@@ -136,26 +182,31 @@ def predict(
     else:
         network, card = modelfile.load(model)
         plain = Predictor(network)
-    images, failed = collect(
-        [inputs] if isinstance(inputs, (str, Path)) else inputs,
-        (*(() if card.channels is None else arrays.SUFFIXES), *IMAGE_SUFFIXES, *RASTERS, *VIDEOS),
-    )
-    videos = [image for image in images if image.path.suffix.lower() in VIDEOS]
-    scenes = [image for image in images if is_raster(image.path)]
-    images = [image for image in images if image not in videos and image not in scenes]
-    if card.channels is not None and images:
-        images = cut(images, card.channels.layout)
-    with Outputs(Path(output), card, images, save, alpha=alpha, polygon_format=polygon_format) as outputs:
-        procedure = with_crf(procedure, model) if crf else procedure
-        job = Job(plain, procedure, outputs, runtime, precision, failed=failed)
-        with explained(Path(output)):
-            job.images(images, batch_size=batch_size)
-            job.rasters(scenes, alpha=alpha, mosaic=mosaic)
-            job.videos(videos, alpha=alpha)
-    # All slices of a volume fail for the same reason.
-    report = Report(Path(output), tuple(job.written), tuple(dict.fromkeys(job.failed)))
-    _tell(report)
-    return report
+    work = plan.gather(card.channels)
+    with Outputs(
+        plan.output,
+        card,
+        root_of(work.images),
+        plan.kinds,
+        alpha=plan.alpha,
+        polygon_format=plan.polygon_format,
+    ) as outputs:
+        job = Job(plain, plan.procedure, outputs, plan.runtime, plan.precision, failed=work.failed)
+        with explained(plan.output):
+            job.run(work, plan)
+    return job.written, job.failed
+
+
+def _check_beam(model: "keras.Model | str | Path", plan: Plan) -> None:
+    """Refuse what many machines cannot do, before anything is started."""
+    if not isinstance(model, str | Path):
+        raise ConfigError("`runner='beam'` takes a run folder or a .keras file, which all workers see.")
+    if "polygons" in plan.kinds and plan.polygon_format in JOINT:
+        raise ConfigError(
+            f"`polygon_format={plan.polygon_format!r}` is one file of all images, which many machines cannot write "
+            "together: give 'labelme' or 'geojson', a file for each image."
+        )
+    require_beam()
 
 
 def _check_kinds(save: Sequence[str]) -> None:

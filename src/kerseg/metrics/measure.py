@@ -41,6 +41,8 @@ class Observation:
     )
     """Of each class, (height, width, C)."""
     ignore_label: int = IGNORE_LABEL
+    spacing: tuple[float, ...] | None = None
+    """Size of a pixel along each axis, in the data's unit, if that is known."""
 
     @property
     def num_classes(self) -> int:

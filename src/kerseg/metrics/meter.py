@@ -2,7 +2,6 @@
 
 import hashlib
 import inspect
-import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kerseg.core.info import IGNORE_LABEL
+from kerseg.core.spacing import Spacing, volume_of
 from kerseg.errors import DataError
 from kerseg.metrics.archive import Measurements, stacked
 from kerseg.metrics.bootstrap import interval, resampled
@@ -29,6 +29,7 @@ class Meter:
         class_names: One name a class.
         metrics: By name, with options; those that confusion matrices give need not be named here.
         ignore_label: Label value whose pixels do not count.
+        spacing: How large the images' pixels are, if that is known.
 
     Raises:
         ConfigError: An option of a metric is out of range, or does not fit the classes.
@@ -39,10 +40,17 @@ class Meter:
         [[1, 1], [0, 2]]
     """
 
-    def __init__(self, class_names: Sequence[str], metrics: Chosen = {}, ignore_label: int = IGNORE_LABEL):  # noqa: B006
+    def __init__(
+        self,
+        class_names: Sequence[str],
+        metrics: Chosen = {},  # noqa: B006
+        ignore_label: int = IGNORE_LABEL,
+        spacing: Spacing | None = None,
+    ):
         check_classes(len(class_names), ignore_label)
         self.class_names = tuple(class_names)
         self.ignore_label = ignore_label
+        self.spacing = spacing
         self.chosen = dict(metrics)
         self.metrics = {name: metric for name, metric in metrics.items() if metric.needs != "counts"}
         self.seconds = dict.fromkeys(self.metrics, 0.0)
@@ -92,6 +100,7 @@ class Meter:
             prediction,
             np.zeros((0, 0, 0), np.float32) if probabilities is None else probabilities,
             self.ignore_label,
+            self.spacing.of(name) if self.spacing else None,
         )
         whole = self._volumes.add(name, label, prediction) if self._volumes else None
         for key, metric in self.metrics.items():
@@ -138,9 +147,16 @@ class Meter:
         self.seconds[name] += time.perf_counter() - began
         return found
 
-    def _volume(self, label: NDArray[Any], prediction: NDArray[Any]) -> Observation:
+    def _volume(self, name: str, label: NDArray[Any], prediction: NDArray[Any]) -> Observation:
         counts = count(label, prediction, len(self.class_names), self.ignore_label)
-        return Observation(counts, self.class_names, label, prediction, ignore_label=self.ignore_label)
+        return Observation(
+            counts,
+            self.class_names,
+            label,
+            prediction,
+            ignore_label=self.ignore_label,
+            spacing=self.spacing.of(name, axes=3) if self.spacing else None,
+        )
 
     def _try(self, metric: Metric) -> Sums:
         """Measure an image of which every pixel is ignored: options are refused before anything is predicted."""
@@ -150,7 +166,15 @@ class Meter:
         chances = np.full((*shape, classes), 1 / classes, np.float32)
         counts = np.zeros((classes, classes), np.int64)
         found = metric(
-            Observation(counts, self.class_names, label, np.zeros_like(label), chances, self.ignore_label)
+            Observation(
+                counts,
+                self.class_names,
+                label,
+                np.zeros_like(label),
+                chances,
+                self.ignore_label,
+                self.spacing.of("", axes=label.ndim) if self.spacing else None,
+            )
         )
         return Sums(*(np.zeros_like(array) for array in (found.numerator, found.denominator, found.weight)))
 
@@ -166,9 +190,9 @@ class _Volumes:
 
     def add(
         self, name: str, label: NDArray[Any], prediction: NDArray[Any]
-    ) -> tuple[NDArray[Any], NDArray[Any]] | None:
-        """Add a slice; return the volume before, if this begins another."""
-        volume = name.rpartition("/")[0] if re.search(r"/\d+$", name) else name
+    ) -> tuple[str, NDArray[Any], NDArray[Any]] | None:
+        """Add a slice; return the volume before, if this begins another: its name, label and prediction."""
+        volume = volume_of(name)
         done = None
         if not self._seen or volume != self._seen[-1]:
             if volume in self._seen:
@@ -181,14 +205,15 @@ class _Volumes:
         self.groups.append(len(self._seen) - 1)
         return done
 
-    def end(self) -> tuple[NDArray[Any], NDArray[Any]] | None:
+    def end(self) -> tuple[str, NDArray[Any], NDArray[Any]] | None:
         """Return the volume so far, if there is any, and begin anew."""
         slices, self._slices = self._slices, []
         if not slices:
             return None
         if len({label.shape for label, _ in slices}) > 1:
             raise DataError(f"{self._seen[-1]}: its slices have several sizes, and are no volume.")
-        return np.stack([label for label, _ in slices]), np.stack([guess for _, guess in slices])
+        labels, guesses = zip(*slices, strict=True)
+        return self._seen[-1], np.stack(labels), np.stack(guesses)
 
 
 def label_checksum(label: NDArray[Any]) -> int:
@@ -238,10 +263,26 @@ def _measure(found: Measurements, name: str, metric: Metric, seconds: float | No
         parts=dict(zip(part_names, map(_number, parts), strict=True)),
         part_intervals={part: interval(drawn_parts[:, place]) for place, part in enumerate(part_names)},
         options=options,
-        unit="" if options.get("spacing") else metric.unit,
+        unit=unit_of(metric, options, found.about),
         higher_is_better=metric.higher_is_better,
         seconds=seconds,
     )
+
+
+def unit_of(metric: Metric, options: Mapping[str, Any], about: Mapping[str, Any]) -> str:
+    """Return the unit of a metric as it was measured; empty for shares.
+
+    Args:
+        metric: The metric.
+        options: It was measured with.
+        about: What is known of the evaluation: ``unit`` is the data's.
+    """
+    if not metric.unit:
+        return ""
+    if options.get("units"):
+        return str(about.get("unit", ""))
+    # Which one that is, only who gave the spacing knows.
+    return "units" if options.get("spacing") else metric.unit
 
 
 def _in_volumes(metric: Metric) -> bool:

@@ -15,6 +15,7 @@ def nsd(
     *,
     tolerance: float = 2.0,
     spacing: Sequence[float] | None = None,
+    units: bool = False,
     volume: bool = False,
 ) -> Sums:
     """Mean over the classes of the mean over the images of the share of a class's contours that agrees.
@@ -25,17 +26,19 @@ def nsd(
 
     Args:
         image: What was predicted.
-        tolerance: In pixels, or in the unit of the spacing; 0 or more.
+        tolerance: In pixels, or in the unit of the spacing or of the data; 0 or more.
         spacing: Size of a pixel along each axis; None for pixels.
+        units: Measure in the unit of the data, with the spacing of each image that `kerseg convert` kept.
         volume: Take the slices NAME/000, NAME/001 ... of a volume together, and measure its surfaces in 3-D.
 
     Raises:
-        ConfigError: The tolerance is negative, or the spacing has not one number above 0 an axis.
+        ConfigError: The tolerance is negative, the spacing has not one number above 0 an axis, or the
+            data has none.
     """
     if not tolerance >= 0:
         raise ConfigError(f"nsd: `tolerance` is 0 or more. Received: {tolerance}.")
     total, images = np.zeros(image.num_classes), np.zeros(image.num_classes)
-    for index, true, guess, _ in of_classes(image, spacing):
+    for index, true, guess, _ in of_classes(image, spacing, units=units):
         length = float(true.sizes.sum() + guess.sizes.sum())
         total[index] = (true.within(tolerance) + guess.within(tolerance)) / length
         images[index] = 1

@@ -41,16 +41,23 @@ class Surface:
 
 
 def of_classes(
-    image: Observation, spacing: Sequence[float] | None
+    image: Observation, spacing: Sequence[float] | None, *, units: bool = False
 ) -> Iterator[tuple[int, Surface, Surface, float]]:
     """Yield each class in truth or prediction with its contours, and the longest distance that the image has.
 
     Ignored pixels take the class of the nearest labelled one.
 
+    Args:
+        image: What was predicted.
+        spacing: Size of a pixel along each axis; None for pixels.
+        units: Take that of the image, in the data's unit.
+
     Raises:
-        ConfigError: The spacing has not one number above 0 an axis.
+        ConfigError: The spacing has not one number above 0 an axis, or the image's is not known.
     """
     size = image.label.shape
+    if units:
+        spacing = _of_image(image, spacing)
     if spacing is not None and (len(spacing) != len(size) or not min(spacing) > 0):
         raise ConfigError(
             f"`spacing` is {len(size)} numbers above 0, one an axis ({' x '.join(map(str, size))} pixels). "
@@ -63,6 +70,18 @@ def of_classes(
     farthest = float(np.linalg.norm(np.multiply(size, steps)))
     for index in sorted({*present(label, image.num_classes), *present(prediction, image.num_classes)}):
         yield index, *surfaces(label == index, prediction == index, steps), farthest
+
+
+def _of_image(image: Observation, given: Sequence[float] | None) -> Sequence[float]:
+    if given is not None:
+        raise ConfigError("`units` takes the spacing that the data has, `spacing` another: give one of them.")
+    if image.spacing is None:
+        axes = "the slices and pixels of its volumes" if image.label.ndim == 3 else "its pixels"
+        raise ConfigError(
+            f"`units` measures in the data's unit, and this data set does not say how large {axes} are. Convert it "
+            "with `spacing`, or measure with `spacing` in place of `units`."
+        )
+    return image.spacing
 
 
 def surfaces(true: Mask, guess: Mask, spacing: tuple[float, ...]) -> tuple[Surface, Surface]:

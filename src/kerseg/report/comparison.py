@@ -15,6 +15,7 @@ from kerseg.metrics import ALWAYS, METRICS, Interval, Measurements, choose
 from kerseg.metrics.archive import load
 from kerseg.metrics.bootstrap import FEW, RESAMPLES, interval, p_value, resampled
 from kerseg.metrics.measure import Array, Metric, Sums, values
+from kerseg.metrics.meter import unit_of
 
 
 @dataclass(frozen=True)
@@ -219,7 +220,7 @@ def _differences(
                     interval=interval(apart[:, place]),
                     p_value=p_value(apart[:, place]) if interval(apart[:, place]) else None,
                     higher_is_better=metric.higher_is_better,
-                    unit=metric.unit,
+                    unit=unit_of(metric, metric.options, found[0].about),
                 )
                 for place, part in enumerate(parts)
             ]

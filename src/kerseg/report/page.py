@@ -15,8 +15,9 @@ from kerseg.core.info import Colour
 from kerseg.metrics import METRICS, Measure, Measurements, Scores
 from kerseg.metrics.bootstrap import FEW, RESAMPLES
 from kerseg.report import summary
+from kerseg.report.disagreement import Region
 from kerseg.report.gallery import Gallery, Layers, mask_uri
-from kerseg.report.suspects import Region, SuspectImage, all_regions
+from kerseg.report.suspects import SuspectImage, all_regions
 from kerseg.visualize import charts
 from kerseg.visualize.page import render
 
@@ -124,7 +125,7 @@ def _measure_rows(measures: Mapping[str, Measure]) -> list[MeasureRow]:
     rows = []
     for name, measure in measures.items():
         bounds = measure.interval
-        share = not measure.unit and measure.higher_is_better and not measure.options.get("spacing")
+        share = not measure.unit and measure.higher_is_better
         low, high = (bounds.low, bounds.high) if bounds else (None, None)
         parts = [
             (part, number(value, measure.unit), interval_text(measure, part))

@@ -14,7 +14,6 @@ twice. So each has a key, its split and number; what comes twice counts once; a 
 attempt's own and then renamed; and in the end what is there is compared with what was listed.
 """
 
-import shlex
 import uuid
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import AsDict, AsList
 
 from kerseg.core.info import FILE_NAME, DatasetInfo, Skipped
@@ -42,10 +40,12 @@ from kerseg.data.conversion.accounts import (
 )
 from kerseg.data.conversion.checks import Checked, check_pair
 from kerseg.data.conversion.options import MEBIBYTE, ConvertOptions, is_ours
+from kerseg.data.conversion.pipelines import run_pipeline
+from kerseg.data.conversion.spacing import measured
 from kerseg.data.conversion.split_checks import Duplicates, check_names, check_splits, described
 from kerseg.data.conversion.split_writer import ShardWriter, Tally, is_full, shard_name
 from kerseg.data.sources.base import Pair, Source
-from kerseg.errors import DataError, KersegError
+from kerseg.errors import DataError
 
 _PARTIAL = ".partial-"
 
@@ -72,31 +72,27 @@ def convert(source: Source, options: ConvertOptions) -> DatasetInfo:
     check_names(classes, pairs, name)
     check_splits(source, pairs, options.output)
     _ = source.channels  # which the workers need, and would each find out anew
+    workers = options.workers or default_workers()
+    spacing = measured(pairs, options.spacing, options.spacing_unit, workers=workers)
     with _whole(options) as folder:
         _run(source, options, folder)
         summary = read_summary(folder)
         splits = {split: split_of(summary, split, len(classes.names)) for split in pairs}
         total = sum(len(members) for members in pairs.values())
-        info = described(source, classes, splits, pairs=total, name=name, skip_bad=options.skip_bad)
+        info = described(
+            source, classes, splits, pairs=total, name=name, skip_bad=options.skip_bad, spacing=spacing
+        )
         check(summary, pairs, folder)
         (folder / FILE_NAME).write_text(info.text(), encoding="utf-8")
     return info
 
 
 def _run(source: Source, options: ConvertOptions, folder: Path) -> None:
-    words = shlex.split(options.beam_options) or [
-        "--runner=DirectRunner",
-        "--direct_running_mode=multi_processing",
-        f"--direct_num_workers={options.workers or default_workers()}",
-        "--default_sdk_harness_log_level=WARNING",
-    ]
-    try:
-        with beam.Pipeline(options=PipelineOptions(words)) as pipeline:
-            _build(pipeline, source, options, folder)
-    # Whatever a runner or a worker raises, of whatever type.
-    except Exception as error:
-        last = str(error).strip().splitlines()[-1]  # after the worker's traceback
-        raise KersegError(f"Apache Beam: the pipeline failed: {last}") from error
+    run_pipeline(
+        lambda pipeline: _build(pipeline, source, options, folder),
+        options.beam_options,
+        workers=options.workers,
+    )
 
 
 def _build(pipeline: Any, source: Source, options: ConvertOptions, folder: Path) -> None:

@@ -25,6 +25,8 @@ from kerseg.core.workers import default_workers, map_in_order
 from kerseg.data.conversion.checks import Checked
 from kerseg.data.conversion.manifest import ManifestWriter, Previous, check_keyed, made_by
 from kerseg.data.conversion.options import MEBIBYTE, ConvertOptions, is_ours
+from kerseg.data.conversion.pipelines import require_beam
+from kerseg.data.conversion.spacing import measured
 from kerseg.data.conversion.split_checks import Duplicates, check_names, check_splits, described
 from kerseg.data.conversion.split_writer import SplitWriter
 from kerseg.data.sources.base import Pair, Source
@@ -43,6 +45,8 @@ def convert(
     update: bool = False,
     download: bool = False,
     name: str | None = None,
+    spacing: tuple[float, ...] = (),
+    spacing_unit: str = "mm",
     runner: Literal["local", "beam"] = "local",
     beam_options: str = "",
 ) -> DatasetInfo:
@@ -67,6 +71,10 @@ def convert(
             allow it. By default they are in your cache, or below the folder that the environment variable
             KERSEG_DATA names.
         name: Name of the data set; by default the source's, or that of the output folder.
+        spacing: Size of a pixel in the world, height and width, of volumes the distance of the slices before
+            them; by default what NIfTI and GeoTIFF files say of themselves. Distances can then be measured in
+            its unit.
+        spacing_unit: Unit of `spacing`.
         runner: Who does the work: processes of this machine, or Apache Beam, which also runs on clusters.
         beam_options: Apache Beam's own options in one text: '--runner=FlinkRunner --parallelism=64'. By
             default Beam runs on this machine.
@@ -119,6 +127,8 @@ def _fill(folder: Path, source: Source, options: ConvertOptions) -> DatasetInfo:
     check_names(classes, pairs, name)
     check_splits(source, pairs, options.output)
     _ = source.channels  # which the workers need, and would each find out anew
+    workers = options.workers or default_workers()
+    spacing = measured(pairs, options.spacing, options.spacing_unit, workers=workers)
     total = sum(len(members) for members in pairs.values())
     splits: dict[str, Split] = {}
     with (
@@ -143,7 +153,9 @@ def _fill(folder: Path, source: Source, options: ConvertOptions) -> DatasetInfo:
                 splits[split] = writer.finish()
         progress.describe("convert")
         manifest.finish(made_by(source), splits)
-    return described(source, classes, splits, pairs=total, name=name, skip_bad=options.skip_bad)
+    return described(
+        source, classes, splits, pairs=total, name=name, skip_bad=options.skip_bad, spacing=spacing
+    )
 
 
 @contextmanager
@@ -177,10 +189,7 @@ def _account(previous: Previous, pairs: Mapping[str, Sequence[Pair]], kept: NDAr
 
 
 def _beam(source: Source, options: ConvertOptions) -> DatasetInfo:
-    try:
-        from kerseg.data.conversion import beam
-    except ImportError as error:
-        raise ConfigError(
-            "`runner='beam'` needs Apache Beam, which is not installed. Install it: pip install 'kerseg[beam]'"
-        ) from error
+    require_beam()
+    from kerseg.data.conversion import beam
+
     return beam.convert(source, options)

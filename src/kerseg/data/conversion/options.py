@@ -7,6 +7,7 @@ from typing import Literal
 
 from kerseg.core.info import FILE_NAME
 from kerseg.core.ranges import check_range
+from kerseg.core.spacing import check_size
 from kerseg.data.conversion.manifest import FILE_NAME as MANIFEST
 from kerseg.data.formats.places import as_place
 from kerseg.errors import ConfigError
@@ -38,6 +39,11 @@ class ConvertOptions:
     default they are in your cache, or below the folder that the environment variable KERSEG_DATA names."""
     name: str | None = None
     """Name of the data set; by default the source's, or that of the output folder."""
+    spacing: tuple[float, ...] = ()
+    """Size of a pixel in the world, height and width, of volumes the distance of the slices before them; by default
+    what NIfTI and GeoTIFF files say of themselves. Distances can then be measured in its unit."""
+    spacing_unit: str = "mm"
+    """Unit of `spacing`."""
     runner: Literal["local", "beam"] = "local"
     """Who does the work: processes of this machine, or Apache Beam, which also runs on clusters."""
     beam_options: str = ""
@@ -49,6 +55,8 @@ class ConvertOptions:
         check_range("shard_size", self.shard_size, least=1)
         if self.workers is not None:
             check_range("workers", self.workers, least=1)
+        if self.spacing:
+            check_size(self.spacing)
         if self.update and self.overwrite:
             raise ConfigError("`update` keeps what did not change, `overwrite` nothing: give one of them.")
         if self.runner == "beam" and self.update:

@@ -8,6 +8,7 @@ import numpy as np
 
 from kerseg.core.console import note
 from kerseg.core.info import DatasetInfo, Skipped, Split
+from kerseg.core.spacing import Spacing
 from kerseg.data.conversion.checks import Checked, fault
 from kerseg.data.formats.labels import Classes
 from kerseg.data.formats.names import ALIKE, alike, unusable
@@ -103,6 +104,7 @@ def described(
     pairs: int,
     name: str,
     skip_bad: bool,
+    spacing: Spacing | None = None,
 ) -> DatasetInfo:
     """Return the description of what was written, if it can be used.
 
@@ -113,6 +115,7 @@ def described(
         pairs: How many there were to convert.
         name: Name of the data set.
         skip_bad: Whether faulty pairs may be left out.
+        spacing: How large its pixels are, if that is known.
 
     Raises:
         DataError: There are faults that may not be left out, or nothing to learn.
@@ -128,6 +131,7 @@ def described(
         palette=classes.palette,
         splits=splits,
         channels=source.channels,
+        spacing=spacing,
     )
 
 

@@ -30,7 +30,7 @@ SUFFIXES = (".npy", ".npz", *NIFTI)
 
 MOST_BYTES = 2**31
 """Of a file that is unpacked at once. What is larger can be saved as .nii or .npy, of which slices are read."""
-_AXIAL = 2
+AXIAL = 2
 """Axis of a NIfTI volume, from right to left, from back to front and then from feet to head, that is cut unless the
 user says otherwise."""
 
@@ -133,7 +133,7 @@ def _nifti(file: Path, layout: Layout) -> Opened:
 
     axes = turn[:, 0].astype(int).tolist()
     turned = tuple(shape[axes.index(axis)] for axis in range(3)) + shape[3:]
-    cut = _AXIAL if layout.slice_axis is None else layout.slice_axis
+    cut = AXIAL if layout.slice_axis is None else layout.slice_axis
     return _arranged(file, Layout(cut, layout.channel_axis), turned, load)._replace(turned=True)
 
 
