@@ -210,7 +210,7 @@ def test_messages_below_the_command_line_name_options_as_python_does():
         f"{path.relative_to(PACKAGE)}:{node.lineno} {node.value.strip()[:60]}"
         for path, node in below_the_command_line()
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        if re.search(r"(?<![\w`-])--[a-z]", node.value) and path.name not in ("beam.py", "figures.py")
+        if re.search(r"(?<![\w`-])--[a-z]", node.value) and path.name not in ("pipelines.py", "figures.py")
         if not re.search(r"--runner=FlinkRunner|kerseg [a-z ]+--[a-z]", node.value)
     ]
     assert not offenders, "\n".join(offenders)
