@@ -11,8 +11,6 @@ what a busy machine leaves to compare.
 """
 
 import argparse
-import json
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -21,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
+import kept
 from kerseg.inference.crf import DenseCrf
 from kerseg.inference.crf_options import CrfOptions
 
@@ -127,13 +126,11 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=2, default=(375, 500))
     parser.add_argument("--classes", type=int, default=21)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path, help="file for the raw numbers")
-    options = parser.parse_args()
+    kept.add_option(parser, "crf")
+    options, began = parser.parse_args(), kept.environment()
     found = cases(options.images, options.count, tuple(options.size), options.classes)
     rows = [row for setting in SETTINGS for row in measured(setting, found, options.rounds)]
-    if options.json:
-        load = os.getloadavg()[0]
-        options.json.write_text(json.dumps({"load": load, "rows": rows}, indent=1) + "\n")
+    kept.write(options, began, rows)
     print("| weights | what | s | CPU s | times as fast | same label | mean difference | changed labels |")
     print("|---|---|---:|---:|---:|---:|---:|---:|")
     for row in rows:

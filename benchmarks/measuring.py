@@ -8,7 +8,6 @@ by three pixels, with a tenth of their regions given another class.
 """
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy import ndimage
 
+import kept
 import kerseg
 from kerseg.metrics import ALWAYS, METRICS, Meter, choose
 from kerseg.metrics.confusion import count
@@ -34,8 +34,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-dir", type=Path, help="converted CamVid")
     parser.add_argument("--images", type=int, default=20)
-    parser.add_argument("--output", type=Path, help="JSON file to write")
-    options = parser.parse_args()
+    kept.add_option(parser, "measuring")
+    options, environment = parser.parse_args(), kept.environment()
     pairs = read(options.data_dir, options.images) if options.data_dir else draw(options.images)
     networks = {name: prediction(name, [image for image, _ in pairs][:4]) for name in ("unet", "enet")}
     found = {"confusion matrix and checksum": cost(pairs, lambda pair: counted(*pair))}
@@ -62,9 +62,8 @@ def main() -> None:
     print(
         f"intervals of {len(ALWAYS)} metrics with all their parts, {5 * len(pairs)} images: {intervals:.2f} s once"
     )
-    if options.output:
-        rows = {name: 1000 * seconds for name, seconds in (networks | found).items()}
-        options.output.write_text(json.dumps({"cpu_ms": rows, "intervals_s": intervals}, indent=1) + "\n")
+    rows = [{"what": name, "cpu_ms": 1000 * seconds} for name, seconds in (networks | found).items()]
+    kept.write(options, environment, [*rows, {"what": "intervals", "cpu_ms": 1000 * intervals}])
 
 
 def counted(image: np.ndarray, label: np.ndarray) -> None:

@@ -11,8 +11,6 @@ writing behind.
 import argparse
 import contextlib
 import io
-import json
-import os
 import statistics
 import tempfile
 import time
@@ -21,6 +19,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+import kept
 
 CLASSES = (
     "sky",
@@ -124,17 +124,16 @@ def main() -> None:
     parser.add_argument("--images", type=Path, default=Path("../shared/datasets/camvid/val"))
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path, help="file for the raw numbers")
-    options = parser.parse_args()
+    kept.add_option(parser, "predict")
+    options, began = parser.parse_args(), kept.environment()
     images = sorted(options.images.glob("*.png"))[: options.count]
     whole(images[:2], KINDS["polygons (COCO)"])  # which imports
     rows = [("part", name, value, None) for name, value in parts(images[0]).items()]
     for name, kinds in KINDS.items():
         found = [whole(images, kinds) for _ in range(options.rounds)]
         rows.append(("whole", name, *(statistics.median(values) for values in zip(*found, strict=True))))
-    if options.json:
-        content = {"load": os.getloadavg()[0], "images": len(images), "rows": rows}
-        options.json.write_text(json.dumps(content, indent=1) + "\n")
+    columns = ("kind", "what", "cpu_ms", "wall_ms")
+    kept.write(options, began, [dict(zip(columns, row, strict=True)) for row in rows])
     print("| | what | CPU ms an image | ms an image |\n|---|---|---:|---:|")
     for kind, name, cpu, wall in rows:
         print(f"| {kind} | {name} | {cpu:.1f} | {'' if wall is None else format(wall, '.1f')} |")
