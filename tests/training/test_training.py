@@ -13,6 +13,7 @@ import pytest
 import kerseg
 from kerseg import modelfile
 from kerseg.errors import ConfigError, DataError
+from kerseg.training import learner
 from kerseg.training.run import Run
 from tiny import write_tiny_dataset
 from tiny_runs import SMALL, history
@@ -78,16 +79,26 @@ def test_early_stop_ends_a_run_that_no_longer_improves(
 
 
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])
-def test_mixed_precision_keeps_weights_and_logits_in_float32(
-    tiny_data: Path, tmp_path: Path, precision: Any
+def test_a_run_in_half_precision_is_scored_and_saved_in_float32(
+    tiny_data: Path, tmp_path: Path, precision: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = kerseg.train(
-        data_dir=tiny_data, output=tmp_path / precision, epochs=1, mixed_precision=precision, **SMALL
-    )
-    model, _ = modelfile.load(result.path)
-    assert {weight.dtype for weight in model.trainable_weights} == {"float32"}
-    assert any(layer.compute_dtype == precision for layer in model.layers)
+    built = []
+    build = learner.build
+    monkeypatch.setattr(learner, "build", lambda *arguments: built.append(build(*arguments)) or built[-1])
+    result = kerseg.train(data_dir=tiny_data, output=tmp_path / "run", epochs=1, precision=precision, **SMALL)
+    [learned] = built
+    assert {weight.dtype for weight in learned.training.trainable_weights} == {"float32"}
+    assert {layer.compute_dtype for layer in learned.training.layers} == {precision, "float32"}
+    assert {output.dtype for output in learned.training.outputs} == {"float32"}
     assert keras.config.dtype_policy().name == "float32"
+
+    model, _ = modelfile.load(result.path)
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+    for saved, own in zip(model.trainable_weights, learned.training.trainable_weights, strict=True):
+        np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (saved, own)))
+    assert kerseg.evaluate(result.path, tiny_data, output=tmp_path / "scores.json").mean_iou == pytest.approx(
+        result.best, abs=1e-6
+    )
     assert keras.backend.standardize_dtype(model(np.zeros((1, 16, 16, 3), "uint8")).dtype) == "float32"
 
 

@@ -1,6 +1,6 @@
 """What learns in a run: the network with its training heads, their losses and the optimizer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,7 @@ from kerseg.optim import OPTIMIZERS
 from kerseg.optim.schedules import Schedule
 from kerseg.optim.updates import Layerwise, arrange
 from kerseg.training.run import Plan
+from kerseg.weights import load as load_weights
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,12 @@ class Learner:
     training: keras.Model
     """Compiled; its outputs are those that have a loss."""
     inference: keras.Model
-    """Image to logits, without training heads: what is scored and saved."""
+    """Image to logits in float32, without training heads: what is scored and saved, inside `scored`."""
     losses: dict[str, Any]
     """Output -> its loss."""
+    copies: tuple[tuple[Any, Any], ...] = ()
+    """Weights of `training`, and their copies in `inference`, where that is a network of its own: a layer computes
+    in one precision."""
 
     def targets(self, batches: Any) -> Any:
         """Return a ``tf.data.Dataset`` of images and labels with the labels as each output's loss takes them."""
@@ -52,8 +56,22 @@ class Learner:
         slow = any(loss.needs_preparation for loss in self.losses.values())
         return batches.map(of_outputs, num_parallel_calls=tf.data.AUTOTUNE if slow else None)
 
+    def start(self, weights: str, *, say: Callable[[str], None]) -> None:
+        """Load weights to start from; see `kerseg.weights.load`."""
+        load_weights(self.inference, weights, say=say)
+        for own, copy in self.copies:
+            own.assign(copy)
+
     @contextmanager
-    def averaged(self) -> Iterator[None]:
+    def scored(self) -> Iterator[None]:
+        """Have in `inference`, inside the block, what is to be scored: moving averages, if there are any."""
+        with self._averaged():
+            for own, copy in self.copies:
+                copy.assign(own)
+            yield
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
         """Have the moving averages in place of the weights inside the block, where the optimizer keeps any."""
         optimizer = getattr(self.training.optimizer, "inner_optimizer", self.training.optimizer)
         if not optimizer.use_ema:
@@ -82,7 +100,10 @@ def build(config: TrainConfig, data: Dataset, plan: Plan) -> Learner:
     Raises:
         ConfigError: The architecture does not take its options.
     """
-    network = _network(config, data.info)
+    half = config.precision in ("bfloat16", "float16")
+    # First, so that the seeds of the one that learns are those of float32.
+    exact = _network(config, data.info, "float32") if half else None
+    network = _network(config, data.info, f"mixed_{config.precision}" if half else "float32")
     if config.batch_norm != "trained":
         norm.freeze(network, scale=config.batch_norm == "frozen")
     weights = models.loss_weights(config.model, network)
@@ -98,8 +119,10 @@ def build(config: TrainConfig, data: Dataset, plan: Plan) -> Learner:
     # Before the first step: tf.function would otherwise trace the whole step once to make the optimizer's
     # variables and once more to run.
     training.optimizer.build(training.trainable_variables)
-    inference = keras.Model(network.input, network.output["logits"], name=network.name)
-    return Learner(training, inference, losses)
+    scored = exact or network
+    inference = keras.Model(scored.input, scored.output["logits"], name=scored.name)
+    copies = zip(network.weights, exact.weights, strict=True) if exact else ()
+    return Learner(training, inference, losses, tuple(copies))
 
 
 def _losses(config: TrainConfig, data: Any, training: keras.Model) -> dict[str, Any]:
@@ -159,11 +182,10 @@ def _layerwise(config: TrainConfig, plan: Plan, variables: Sequence[Any]) -> Lay
     return Layerwise(rates, decays, frozen, frozen_steps)
 
 
-def _network(config: TrainConfig, info: DatasetInfo) -> keras.Model:
-    """Return the network with all its outputs, in the run's precision."""
+def _network(config: TrainConfig, info: DatasetInfo, precision: str) -> keras.Model:
+    """Return the network with all its outputs, in a precision."""
     keras.utils.set_random_seed(config.seed)
     policy = keras.config.dtype_policy()
-    precision = "float32" if config.mixed_precision == "none" else f"mixed_{config.mixed_precision}"
     keras.config.set_dtype_policy(precision)
     try:
         return models.build(

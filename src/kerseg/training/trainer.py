@@ -21,13 +21,12 @@ from kerseg.errors import KersegError
 from kerseg.inference.confusion import confusion
 from kerseg.inference.predictor import Predictor
 from kerseg.metrics import Scores
-from kerseg.training import learner
+from kerseg.training import learner, precision
 from kerseg.training.environment import Environment
 from kerseg.training.monitor import Monitor
 from kerseg.training.opening import TrainingData
 from kerseg.training.run import Row, Run
 from kerseg.training.state import State
-from kerseg.weights import load as load_weights
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,7 @@ def begun(config: TrainConfig) -> TrainResult:
     options = models.options_with_weights(config.model, config.weights, config.model_options)
     config = dataclasses.replace(config, model_options=options)
     data = TrainingData.opened(config)
+    config = precision.resolved(config, data.data, data.plan)
     with Run.created(config) as run:
         return Trainer(config, run, data).train()
 
@@ -120,7 +120,7 @@ class Trainer:
         if saved:
             self.state.restore(saved, run)
         elif config.weights is not None:
-            load_weights(self.learner.inference, config.weights, say=self.monitor.say)
+            self.learner.start(config.weights, say=self.monitor.say)
         environment.write(run.environment_file)
 
     def train(self) -> TrainResult:
@@ -132,7 +132,7 @@ class Trainer:
         self.monitor.start(self.model, self.progress)
         with self._explained(), Interrupt() as interrupt:
             if not self.run.has_history(self.progress.history):
-                with self.learner.averaged():  # what a kill, or a full disk, kept from being written
+                with self.learner.scored():  # what a kill, or a full disk, kept from being written
                     self.monitor.record(self.progress)
             while not self._is_finished() and not interrupt.requested:
                 self._epoch(interrupt)
@@ -185,7 +185,7 @@ class Trainer:
         """Return the scores on the validation split, or ``None`` where the data has none."""
         if self.config.val_split not in self.info.splits:
             return None
-        with self.learner.averaged():
+        with self.learner.scored():
             matrix = confusion(
                 self.predictor, self.data, self.config.val_split, batch_size=self.config.batch_size
             )
@@ -200,12 +200,12 @@ class Trainer:
             progress.best = scores.mean_iou if scores else None
             progress.best_epoch = progress.epoch + 1
             # Before the state: a kill in between repeats the epoch, and writes the same model again.
-            with self.learner.averaged():
+            with self.learner.scored():
                 modelfile.save(self.learner.inference, self.run.best_file, self._card(scores))
         progress.history.append(row)
         progress.epoch, progress.batch, progress.seconds = progress.epoch + 1, 0, 0.0
         self.save()
-        with self.learner.averaged():  # for the previews
+        with self.learner.scored():  # for the previews
             self.monitor.report(progress)
 
     def _row(self, loss: float, scores: Scores | None) -> Row:
@@ -274,8 +274,8 @@ class Trainer:
         )
         best = f", the best model {self.run.best_file}." if self.run.best_file.exists() else "."
         advice = f"Try a lower `learning_rate` (now {config.learning_rate:g}), a longer `warmup_epochs`"
-        if config.mixed_precision == "float16":
-            advice += ", `mixed_precision='bfloat16'`"
+        if config.precision == "float16":
+            advice += ", `precision='bfloat16'`"
         return KersegError(
             f"Training diverged in epoch {progress.epoch + 1}, step {progress.batch} of "
             f"{self.plan.steps(progress.epoch)}: {what}. {kept}{best} {advice}, or look for labels that do not "

@@ -59,7 +59,7 @@ def train(
     loss_options: Mapping[str, Any] = default({}),
     class_weights: str = default("none"),
     class_weights_options: Mapping[str, Any] = default({}),
-    mixed_precision: Literal["none", "float16", "bfloat16"] = default("none"),
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = default("auto"),
     jit: Literal["auto", "on", "off"] = default("auto"),
     early_stop: int | None = default(None),
     save_minutes: float = default(5.0),
@@ -121,7 +121,8 @@ def train(
         class_weights: Weights of the classes in the loss, from the pixel counts of the training split; none,
             or one of `kerseg list class_weights`.
         class_weights_options: Options of the class weights.
-        mixed_precision: Type of the computation; weights and logits stay float32.
+        precision: Type of the computation; auto: the faster of float32 and bfloat16, as measured here where
+            the run is long enough. Weights, logits, scores and saved models are float32.
         jit: Compile the training step with XLA; auto: always with JAX, never with TensorFlow or PyTorch.
         early_stop: Stop after this many epochs without a better mean IoU; default: never.
         save_minutes: Minutes between two saves of the training state within an epoch; its end saves in any
