@@ -1,6 +1,6 @@
 """What it costs to stretch scores over an image that is not k x stride + 1 pixels, and what padding it gives back.
 
-    python benchmarks/geometry.py [--labels FOLDER] [--seeds 3] [--epochs 20] [--json FILE]
+    python benchmarks/geometry.py [--labels FOLDER] [--seeds 3] [--epochs 6] [--json FILE]
 
 Two tables. With perfect features, from labels alone: each feature knows how much of the pixels around its centre is
 of which class, and nothing is wrong but where scores are put. And trained: a narrow DeepLab v3 on the streets that
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--labels", type=Path, help="folder of PNG labels of class indices, of one size")
     parser.add_argument("--void", type=int, default=11, help="label that is no class (default: 11, CamVid's)")
     parser.add_argument("--seeds", type=int, default=3, help="0 trains nothing (default: 3)")
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=6, help="of each training (default: 6)")
     kept.add_option(parser, "geometry")
     options, began = parser.parse_args(), kept.environment()
     rows = []
