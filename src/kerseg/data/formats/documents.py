@@ -6,7 +6,7 @@ file's own words, not a ``KeyError`` from the middle of a source.
 
 import json
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from xml.etree import ElementTree
 
 import numpy as np
@@ -70,7 +70,7 @@ class _Plain(yaml.SafeLoader):
     """Plain values: no tags, and no aliases, a dozen lines of which stand for more than any memory holds."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event = self.peek_event()  # type: ignore[no-untyped-call]
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent):
             raise yaml.MarkedYAMLError(problem="an alias: write the value out", problem_mark=event.start_mark)
         if getattr(event, "tag", None) is not None:
