@@ -24,13 +24,13 @@ def test_what_may_succeed(tmp_path):
     assert holds(lambda: None, folder=tmp_path, sound=True) == ""
 
 
-class Raw(DataError):
+class RawError(DataError):
     def __str__(self):
         return "a.png: \x1b[2J"
 
 
 def refuse_rawly():
-    raise Raw
+    raise RawError
 
 
 def write(folder):

@@ -71,10 +71,11 @@ class _Plain(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        mark = event.start_mark
         if isinstance(event, yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(problem="an alias: write the value out", problem_mark=event.start_mark)
+            raise yaml.MarkedYAMLError(problem="an alias: write the value out", problem_mark=mark)
         if getattr(event, "tag", None) is not None:
-            raise yaml.MarkedYAMLError(problem="a tag: leave it out", problem_mark=event.start_mark)
+            raise yaml.MarkedYAMLError(problem="a tag: leave it out", problem_mark=mark)
         return super().compose_node(parent, index)
 
 
