@@ -192,13 +192,7 @@ def run(name: str, base: Path, ready: Path, faults: Sequence[Fault], jobs: int) 
         if code:
             raise RuntimeError(f"{name} fails by itself: {said}")
         expected = verbs.contents(folder)
-    cases = [
-        case
-        for fault in faults
-        for case in [(fault, at, call) for at, call in enumerate(calls, 1) if call.is_met_by(fault)][
-            :: verb.every
-        ]
-    ]
+    cases = [case for fault in faults for case in _cases(calls, fault, verb)]
     count.calls = len(calls)
     with ThreadPoolExecutor(jobs) as pool:
         done = pool.map(lambda case: faults_of(verb, ready, expected, *case), cases)

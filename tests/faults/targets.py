@@ -22,7 +22,7 @@ from kerseg.config import TrainConfig
 from kerseg.core.schema import to_builtins
 from kerseg.data.conversion import convert as conversion
 from kerseg.training.environment import Environment
-from kerseg.training.run import Progress
+from kerseg.training.run import RunProgress
 
 Make = Callable[[Path], Callable[[], object]]
 
@@ -221,7 +221,7 @@ _RUN = {
     **{"seed": 0, "data_checksum": "0", "begun": "2026-01-01T00:00:00+00:00", "begun_by": "0.2.0"},
     "left_out": [{"split": "train", "file": "a.tfrecord", "records": 1, "reason": "missing"}],
 }
-_PROGRESS = {**vars(Progress()), "best": 0.5, "history": [{"epoch": 1, "loss": 0.5, "val_mean_iou": 0.5}]}
+_PROGRESS = {**vars(RunProgress()), "best": 0.5, "history": [{"epoch": 1, "loss": 0.5, "val_mean_iou": 0.5}]}
 
 
 def targets(root: Path) -> dict[str, Target]:

@@ -455,6 +455,16 @@ def test_a_volume_and_its_label_have_one_depth(tmp_path):
     assert len(lines) == 4
 
 
+def test_a_plain_nifti_that_is_cut_is_no_lack_of_memory(tmp_path):
+    nifti(tmp_path / "i/a.nii", numbers(60, 80, 5, dtype="int16"))
+    nifti(tmp_path / "l/a.nii", np.zeros((60, 80, 5), np.uint8))
+    with (tmp_path / "i/a.nii").open("r+b") as file:
+        file.truncate(20_000)
+    message = refusal(folders(tmp_path), tmp_path / "out")
+    assert message.startswith(f"{tmp_path}/i/a.nii: too large: 60 x 80 x 5 are 48,000 bytes")
+    assert "no more than 20,000 can be" in message
+
+
 def test_label_mistakes(tmp_path):
     for values, message in (
         (np.array([[0.5]]), "values of type float64 that are no whole numbers"),

@@ -122,8 +122,8 @@ def _nifti(file: Path, layout: Layout) -> Opened:
     image = nibabel.load(file)
     # Axes of length 1 fill up NIfTI's first three, and stand between them and the channels.
     shape = (*image.shape, 1, 1)[:3] + tuple(length for length in image.shape[3:] if length > 1)
-    if file.name.lower().endswith(".gz"):
-        _refuse_size(file, shape, max(image.get_data_dtype().itemsize, 1))
+    most = MOST_BYTES if file.name.lower().endswith(".gz") else file.stat().st_size
+    _refuse_size(file, shape, max(image.get_data_dtype().itemsize, 1), most=most)
     turn = nibabel.orientations.io_orientation(image.affine)
 
     def load() -> Values:
