@@ -116,8 +116,8 @@ def test_a_case_that_broke_time_alone_has_a_second_try(tmp_path, monkeypatch):
         return "said"
 
     monkeypatch.setattr(refusal, "holds", holds)
-    assert rule.kept_by(lambda folder: None, tmp_path / "a") == "said"
+    assert refusal.kept_by(lambda folder: None, tmp_path / "a") == "said"
     faults += ["it took 12.0 s; it left files behind: a", ""]
     with pytest.raises(AssertionError, match="left files"):
-        rule.kept_by(lambda folder: None, tmp_path / "a")
+        refusal.kept_by(lambda folder: None, tmp_path / "a")
     assert not list(tmp_path.iterdir())

@@ -74,12 +74,16 @@ def gains(label: NDArray[Any], chances: NDArray[np.float32], ignore_label: int) 
     classes = label[rows, columns].astype(np.intp)
     own = np.log(np.maximum(chances[rows, columns, classes], LEAST))
     height, width = label.shape
+    values = chances.reshape(-1)
+    at = (rows * width + columns) * chances.shape[-1] + classes
     found = np.full(len(OFFSETS), np.log(LEAST), np.float32)
     for place, (down, right) in enumerate(OFFSETS):
         if 2 * abs(down) >= height or 2 * abs(right) >= width:
             continue
         y, x = rows + down, columns + right
         inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-        there = np.log(np.maximum(chances[y[inside], x[inside], classes[inside]], LEAST))
-        found[place] = (there - own[inside]).sum(dtype=np.float64) / max(1, classes.size)
+        # Of pixels that leave the image, any value will do.
+        moved = values.take(at + (down * width + right) * chances.shape[-1], mode="clip")
+        there = np.log(np.maximum(moved, LEAST))
+        found[place] = ((there - own) * inside).sum(dtype=np.float64) / max(1, classes.size)
     return found

@@ -6,13 +6,13 @@ Three things are seen of an image while it passes by; nothing is kept of a pixel
   section 3, temperature 0.1): near 1 where the model agrees everywhere, low where it is sure of something else
   anywhere.
 - Confident disagreement: connected regions of one annotated and one predicted class, area times margin, by which
-  the predicted class is more probable than the annotated one. A model that mixes up two classes in every image
-  says nothing of the labels by doing so: of each pair of classes only what an image has above the others counts
-  (twice the median image's), and it counts as much as the pair is rare, by minus the logarithm of how often the
-  model takes the one for the other.
+  the predicted class is more probable than the annotated one. A model that mixes up two classes in many images says
+  nothing of the labels by doing so: of each pair of classes only what an image has above the usual counts (twice
+  the upper quartile of the images), and it counts as much as the pair is rare, by minus the logarithm of how often
+  the model takes the one for the other.
 - The offset at which the whole label fits best (`kerseg.report.alignment`): how much more probable it is there than
-  in its place, above what that offset brings the median image. A mask that slipped is wrong along all its borders,
-  and in no region.
+  in its place, above what that offset usually brings (the upper quartile again). A mask that slipped is wrong along
+  all its borders, and in no region.
 
 The last two have one unit, the logarithm of a probability for each labelled pixel, and an image's score is their
 sum. Ignored pixels and those within two pixels of another class, whose place annotators and models dispute, are
@@ -24,6 +24,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ from kerseg.report.disagreement import BORDER, Region, Seen, see
 from kerseg.report.watcher import Predicted
 
 USUAL = 2.0
-"""What an image has of a pair of classes counts from this multiple of what the median image has."""
+"""What an image has of a pair of classes counts from this multiple of the upper quartile of the images."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class Suspects:
         if not self._seen:
             return []
         all_gains = np.stack([seen.gains for seen in self._seen])
-        usual = np.median(all_gains, axis=0)
+        usual = _upper_quartile(all_gains)
         found: list[Offset | None] = []
         for own in all_gains:
             best = int(own.argmax())
@@ -123,18 +124,24 @@ class Suspects:
         return found
 
     def _usual(self) -> dict[tuple[int, int], float]:
-        """Return for each pair what an image usually has of it: its median, times `USUAL`."""
+        """Return for each pair what an image usually has of it at most: its upper quartile, times `USUAL`."""
         masses: defaultdict[tuple[int, int], list[float]] = defaultdict(list)
         for seen in self._seen:
             for labelled, guess, mass in seen.pairs:
                 masses[labelled, guess].append(mass)
         images = len(self._seen)
-        # The median of a pair that fewer than half of the images have is 0.
+        # That of a pair that fewer than a quarter of the images have is 0.
         return {
-            pair: USUAL * float(np.median([0.0] * (images - len(have)) + have))
+            pair: USUAL * float(_upper_quartile(np.array([0.0] * (images - len(have)) + have)))
             for pair, have in masses.items()
-            if 2 * len(have) >= images
+            if 4 * len(have) >= images
         }
+
+
+def _upper_quartile(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the upper quartile of images (leading axis); of few, a value that three quarters do not exceed."""
+    quartile: NDArray[Any] = np.percentile(values, 75, axis=0, method="lower")
+    return quartile
 
 
 def _ranked(
