@@ -24,7 +24,7 @@ import pytest
 import kerseg
 from kerseg import street
 
-MAX_SKIPPED = 6
+MAX_SKIPPED = 4
 """Examples that cannot run: they would need the network, or hours."""
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="examples are TensorFlow's")

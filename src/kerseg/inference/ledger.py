@@ -34,9 +34,8 @@ class Ledger:
     """The parts that are done, of one model and plan; all workers see its folder.
 
     Example:
-        >>> ledger = Ledger.of(Path("runs/unet/best.keras"), plan)  # doctest: +SKIP
-        >>> ledger.done(part)  # doctest: +SKIP
-        False
+        >>> Ledger(Path("predicted/.done")).folder.name
+        '.done'
     """
 
     folder: Path

@@ -17,7 +17,7 @@ from kerseg.data.formats.outlines import outlines
 from kerseg.data.formats.polygons import Annotated, Coco
 from kerseg.errors import DataError
 from kerseg.report.alignment import Offset
-from kerseg.report.disagreement import Region
+from kerseg.report.disagreement import SuspectRegion
 from kerseg.report.suspects import SuspectImage, all_regions
 from kerseg.visualize import RGBImage, contact_sheet
 
@@ -28,7 +28,7 @@ POLYGONS = 500
 _LARGEST = 2**30
 """Bytes of a list; one of a million images has 2e8."""
 
-Shown = Callable[[Region], tuple[RGBImage, RGBImage, RGBImage] | None]
+Shown = Callable[[SuspectRegion], tuple[RGBImage, RGBImage, RGBImage] | None]
 """Gives image, label and prediction of the image that a region is of, as colours of one size."""
 
 
@@ -71,7 +71,7 @@ class _Image:
 
 @dataclass(frozen=True)
 class _Region:
-    """A region in the file; `mask` is `Region.packed`, base64."""
+    """A region in the file; `mask` is `SuspectRegion.packed`, base64."""
 
     image: int
     """Place in the list."""
@@ -138,7 +138,7 @@ def read(path: Path) -> Listing:
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}.") from error
     number = {name: index for index, name in enumerate(file.class_names)}
-    regions: list[list[Region]] = [[] for _ in file.images]
+    regions: list[list[SuspectRegion]] = [[] for _ in file.images]
     try:
         for region in file.regions:
             regions[region.image].append(_region(region, number))
@@ -167,8 +167,8 @@ def read(path: Path) -> Listing:
     )
 
 
-def _region(region: _Region, number: dict[str, int]) -> Region:
-    return Region(
+def _region(region: _Region, number: dict[str, int]) -> SuspectRegion:
+    return SuspectRegion(
         number[region.labelled],
         number[region.predicted],
         region.area,
@@ -183,7 +183,7 @@ def _region(region: _Region, number: dict[str, int]) -> Region:
     )
 
 
-def _json(listing: Listing, regions: Sequence[Region]) -> dict[str, Any]:
+def _json(listing: Listing, regions: Sequence[SuspectRegion]) -> dict[str, Any]:
     names, places = listing.class_names, _places(listing)
     return {
         "class_names": names,
@@ -228,10 +228,10 @@ def _places(listing: Listing) -> dict[int, int]:
     return {image.image: place for place, image in enumerate(listing.images)}
 
 
-def _write_polygons(path: Path, listing: Listing, regions: Sequence[Region]) -> None:
+def _write_polygons(path: Path, listing: Listing, regions: Sequence[SuspectRegion]) -> None:
     """Write suspect regions in COCO's format, each as the class that the model gives it: a proposal to correct."""
     names = listing.class_names
-    by_image: dict[int, list[Region]] = {}
+    by_image: dict[int, list[SuspectRegion]] = {}
     for region in regions:
         by_image.setdefault(region.image, []).append(region)
     with Coco(path, names, program=f"kerseg {__version__}, suspect labels") as writer:
@@ -255,7 +255,7 @@ def _write_polygons(path: Path, listing: Listing, regions: Sequence[Region]) -> 
             writer.add(Annotated(Path(image.name), image.name, image.height, image.width, found), path)
 
 
-def _row(region: Region, listing: Listing, shown: Shown) -> list[tuple[str, RGBImage]]:
+def _row(region: SuspectRegion, listing: Listing, shown: Shown) -> list[tuple[str, RGBImage]]:
     """Return image, label and prediction with the region's edge; nothing where they are not at hand."""
     drawn = shown(region)
     if drawn is None:
@@ -279,6 +279,6 @@ def _shrunk(mask: np.ndarray) -> np.ndarray:
     return inner
 
 
-def _key(regions: Sequence[Region], listing: Listing) -> list[Any]:
+def _key(regions: Sequence[SuspectRegion], listing: Listing) -> list[Any]:
     classes = sorted({index for region in regions[:ROWS] for index in (region.labelled, region.predicted)})
     return [(listing.class_names[index], listing.palette[index]) for index in classes]

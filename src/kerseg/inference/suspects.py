@@ -13,7 +13,7 @@ from kerseg.core.files import explained
 from kerseg.errors import ConfigError, DataError
 from kerseg.inference import suspect_files
 from kerseg.inference.suspect_files import ROWS, Listing, Origin
-from kerseg.report.disagreement import Region
+from kerseg.report.disagreement import SuspectRegion
 from kerseg.report.suspects import SuspectImage, all_regions
 from kerseg.visualize import RGBImage, as_rgb, colourise
 
@@ -57,9 +57,9 @@ def suspects(runs: Sequence[str | Path], *, split: str = "val", output: str | Pa
         DataError: A run was not evaluated with `suspects=True`; or runs have other classes, or images in common.
 
     Example:
-        >>> joined = suspects(["runs/fold0", "runs/fold1"], output="suspects")  # doctest: +SKIP
-        >>> joined.images[0].name  # doctest: +SKIP
-        '0016E5_08067'
+        >>> _ = kerseg.evaluate("runs/unet", "data/street", suspects=True)
+        >>> len(suspects(["runs/unet"], output="suspects").images)
+        2
     """
     if isinstance(runs, str | Path) or not runs:
         raise ConfigError(f"`runs` are one or more, in a list. Received: {runs}.")
@@ -136,7 +136,9 @@ def _has(listing: Listing, name: str) -> bool:
     return any(image.name == name for image in listing.images)
 
 
-def _drawn(listing: Listing, regions: Sequence[Region]) -> dict[int, tuple[RGBImage, NDArray[np.uint8]]]:
+def _drawn(
+    listing: Listing, regions: Sequence[SuspectRegion]
+) -> dict[int, tuple[RGBImage, NDArray[np.uint8]]]:
     """Read image and label of these regions again, as far as the data is where it was."""
     wanted: dict[Origin, dict[str, int]] = {}
     for region in regions:
@@ -171,7 +173,7 @@ def _read(origin: Origin, places: Mapping[str, int]) -> dict[int, tuple[RGBImage
 
 
 def _proposed(
-    region: Region, listing: Listing, drawn: Mapping[int, tuple[RGBImage, NDArray[np.uint8]]]
+    region: SuspectRegion, listing: Listing, drawn: Mapping[int, tuple[RGBImage, NDArray[np.uint8]]]
 ) -> tuple[RGBImage, RGBImage, RGBImage] | None:
     """Return image, label, and the label with the region as the model has it, made small."""
     if region.image not in drawn:

@@ -26,7 +26,7 @@ KEPT = 8
 
 
 @dataclass(frozen=True)
-class Region:
+class SuspectRegion:
     """A region where the model is sure of another class."""
 
     labelled: int
@@ -83,7 +83,7 @@ class Seen:
     """Annotated class, predicted class, and area times margin of all regions of the two together."""
     gains: NDArray[np.float32]
     """What each offset brings its label (`kerseg.report.alignment`)."""
-    regions: tuple[Region, ...]
+    regions: tuple[SuspectRegion, ...]
     """The largest."""
 
 
@@ -123,7 +123,7 @@ def see(
 
 def disagreeing(
     label: NDArray[Any], guess: NDArray[Any], chances: NDArray[np.float32], inner: Mask
-) -> list[Region]:
+) -> list[SuspectRegion]:
     """Return the connected regions where label and prediction differ, of one pair of classes each."""
     classes = chances.shape[-1]
     differs = inner & (label != guess)
@@ -143,7 +143,7 @@ def disagreeing(
             box = boxes[number - 1]
             mask = parts[box] == number
             found.append(
-                Region(
+                SuspectRegion(
                     labelled=labelled,
                     predicted=predicted,
                     area=int(areas[number]),

@@ -15,7 +15,7 @@ from kerseg.core.info import Colour
 from kerseg.metrics import METRICS, Measure, Measurements, Scores
 from kerseg.metrics.bootstrap import FEW, RESAMPLES
 from kerseg.report import summary
-from kerseg.report.disagreement import Region
+from kerseg.report.disagreement import SuspectRegion
 from kerseg.report.gallery import Gallery, Layers, mask_uri
 from kerseg.report.suspects import SuspectImage, all_regions
 from kerseg.visualize import charts
@@ -205,7 +205,7 @@ def _data(
     subject: Subject,
     found: Measurements,
     gallery: Gallery,
-    pairs: Sequence[summary.Pair],
+    pairs: Sequence[summary.ConfusedPair],
     suspects: Sequence[SuspectImage],
 ) -> dict[str, Any]:
     """Return what the page's script works with."""
@@ -237,7 +237,7 @@ def _data(
     }
 
 
-def _pair(pair: summary.Pair, gallery: Gallery, places: Mapping[int, int]) -> dict[str, Any]:
+def _pair(pair: summary.ConfusedPair, gallery: Gallery, places: Mapping[int, int]) -> dict[str, Any]:
     """Return a confused pair with its examples, as far as their images are in the page."""
     return {
         "true": pair.true,
@@ -257,7 +257,7 @@ def _pair(pair: summary.Pair, gallery: Gallery, places: Mapping[int, int]) -> di
 
 
 def _regions(
-    regions: Sequence[Region],
+    regions: Sequence[SuspectRegion],
     suspects: Sequence[SuspectImage],
     chosen: Mapping[int, Layers],
     places: Mapping[int, int],

@@ -40,7 +40,7 @@ class ClassRow:
 
 
 @dataclass(frozen=True)
-class Pair:
+class ConfusedPair:
     """Two classes, one of which is taken for the other."""
 
     true: int
@@ -79,7 +79,7 @@ def class_rows(scores: Scores, found: Measurements) -> list[ClassRow]:
     return rows
 
 
-def confused_pairs(found: Measurements, *, most: int = PAIRS) -> list[Pair]:
+def confused_pairs(found: Measurements, *, most: int = PAIRS) -> list[ConfusedPair]:
     """Return the pairs of classes most confused: those that cost most mean IoU.
 
     A pair is ranked by its pixels over the union of the true class and over that of the predicted one: what both
@@ -99,7 +99,7 @@ def confused_pairs(found: Measurements, *, most: int = PAIRS) -> list[Pair]:
         here = found.pairs == place
         line[owner[here]] = found.pixels[here]
     return [
-        Pair(
+        ConfusedPair(
             true=i,
             guess=j,
             pixels=int(counts[i, j]),

@@ -336,7 +336,9 @@ class TestMending:
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(mending, "_save", full)
-        with pytest.raises(DataError, match=r"No space left on device\. Nothing was kept"):
+        with pytest.raises(
+            DataError, match=r"No space left on device\. Make room on the disk\. Nothing was kept"
+        ):
             diagnose(streets).mend(tmp_path / "mended")
         assert sorted(path.name for path in tmp_path.iterdir()) == ["streets"]
 

@@ -212,7 +212,7 @@ def test_a_file_that_no_image_needs_is_not_read(tmp_path):
             r": it is a pointer of Git LFS: fetch .*git lfs pull`",
         ),
         (b"<html>secret", ": it is XML, SVG or HTML"),
-        (b"P6 1 1 255 abc", ""),
+        (b"GIMP Palette secret", ""),
         (b"root:x:0:0:secret", ""),
     ],
 )

@@ -34,7 +34,7 @@ def run_pipeline(build: Callable[[Any], None], options: str, *, workers: int | N
         KersegError: The pipeline failed.
 
     Example:
-        >>> run_pipeline(lambda pipeline: pipeline | beam.Create([1]), "")  # doctest: +SKIP
+        >>> run_pipeline(lambda pipeline: None, "--runner=DirectRunner")    # nothing to do
     """
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions

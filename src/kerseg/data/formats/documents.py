@@ -26,8 +26,9 @@ def read_json(path: Path) -> object:
     Raises:
         BadFileError: It cannot be read, or is not JSON; line and column are given.
     """
+    data = read_bytes(path, is_image=False)
     try:
-        return json.loads(read_bytes(path, is_image=False))
+        return json.loads(data)
     except json.JSONDecodeError as error:
         raise BadFileError(
             path, f"broken JSON: line {error.lineno}, column {error.colno}: {error.msg}."
