@@ -215,6 +215,7 @@ def test_parameter_counts_of_variants(name, classes, options, expected):
     assert trainable(shapes_of(name, num_classes=classes, **options)) == expected
 
 
+@once
 def test_parameter_counts_of_parts():
     enet = shapes_of("enet", num_classes=11)
     encoder = keras.Model(enet.inputs, enet.get_layer("bottleneck3_8_prelu").output)
@@ -435,6 +436,7 @@ def test_fcn_starts_from_equal_scores(name):
     assert float(loss(labels, run(model, sample(1, 37, 53)))) == pytest.approx(math.log(21), rel=1e-6)
 
 
+@once
 def test_fcn_sizes_are_the_release_s():
     model = shapes_of("fcn_8s", num_classes=21, width=2)
     names = ["block1_conv1", *(f"block{i}_pool" for i in range(1, 6)), "score_fr"]
@@ -457,6 +459,7 @@ def sizes(model, names, size):
     return [tuple(spec.shape[1:3]) for spec in specs]
 
 
+@once
 @pytest.mark.parametrize(
     ("name", "options", "layers", "size", "expected"),
     [
