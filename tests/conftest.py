@@ -27,8 +27,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:
         "OPENBLAS_NUM_THREADS",
     ):
         os.environ.setdefault(name, "1")
-    # oneDNN's allocator keeps the most that any test needed; scripts/heavy and scripts/golden compute with it.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("MALLOC_ARENA_MAX", "2")
 os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**20))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

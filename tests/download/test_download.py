@@ -344,7 +344,8 @@ def test_a_full_disk_is_said_with_the_file(server, tmp_path):
 def test_what_an_interrupted_run_has_is_gone_on_with(server, tmp_path, number, code):
     url = server.at("/a.zip", send(until=HALF, then="hang"), send())
     code_text = (
-        "import sys; from pathlib import Path; from kerseg.download.release import *; "
+        "import signal, sys; from pathlib import Path; from kerseg.download.release import *; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "  # the tests may run in the background
         f"release = Release('x', 'free.', 'It is X.', (Archive({url!r}, {SHA!r}),));\n"
         f"try: fill(release, Path({str(tmp_path / 'x')!r}))\nexcept KeyboardInterrupt: sys.exit(130)"
     )
