@@ -188,6 +188,7 @@ def test_metric_is_exact_past_2_to_the_31():
     assert float(metric.result()) == pytest.approx(1 / 3)
 
 
+@pytest.mark.heavy
 def test_metric_counts_a_batch_past_2_to_the_24():
     metric = MeanIoU(1)
     pixels = np.zeros((1, 4096, 4097), np.uint8)
