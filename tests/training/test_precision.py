@@ -45,6 +45,10 @@ def test_what_is_asked_for_is_not_measured(monkeypatch):
     assert measured == []
 
 
+def test_whether_this_machine_is_worth_a_measurement_is_measured():
+    assert precision._is_promising() in (True, False)
+
+
 @pytest.mark.parametrize(("total", "promising"), [(precision.LEAST_STEPS - 1, True), (10**6, False)])
 def test_nothing_is_measured_in_vain(monkeypatch, total, promising):
     measured = taken(monkeypatch, exact=1.0, half=0.1, promising=promising)
