@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from corpus import Case
 from PIL import Image
+from workers_here import workers_here
 
 from kerseg.data import doctor
 from kerseg.data.conversion import convert as conversion
@@ -48,19 +49,10 @@ Write = Callable[[Path], object]
 def inline() -> Iterator[None]:
     """Let the work of worker processes be done here: one process meets all inputs, and its memory is measured."""
 
-    @contextmanager
-    def here(function: Callable[[Any], Any], items: Any, *, workers: int) -> Iterator[Iterator[Any]]:
-        yield ((item, function(item)) for item in items)
-
-    places = (conversion, doctor, mending)
-    before = [module.map_in_order for module in places]
-    for module in places:
-        module.map_in_order = here  # type: ignore[attr-defined]
     try:
-        yield
+        with workers_here(conversion, doctor, mending):
+            yield
     finally:
-        for module, function in zip(places, before, strict=True):
-            module.map_in_order = function  # type: ignore[attr-defined]
         volumes._read.cache_clear()  # a worker's, which goes with it
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from workers_here import workers_here
 
 Words = Callable[[Path], list[str]]
 
@@ -157,19 +158,8 @@ def inline() -> Iterator[None]:
     from kerseg.data.conversion import convert
     from kerseg.data.doctor import mending
 
-    @contextmanager
-    def here(function: Callable[[Any], Any], items: Any, *, workers: int) -> Iterator[Iterator[Any]]:
-        yield ((item, function(item)) for item in items)
-
-    places = (convert, doctor, mending, street)
-    before = [module.map_in_order for module in places]
-    for module in places:
-        module.map_in_order = here  # type: ignore[attr-defined]
-    try:
+    with workers_here(convert, doctor, mending, street):
         yield
-    finally:
-        for module, function in zip(places, before, strict=True):
-            module.map_in_order = function  # type: ignore[attr-defined]
 
 
 def small_quickstart() -> None:
